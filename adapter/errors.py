@@ -87,3 +87,15 @@ class DeliveryError(AdapterError):
     number = 6000
     stage = "deliver"
     http_status = 502
+
+
+class OutdatedVersion(SourceError):  # noqa: N818
+    """A higher version of the record was accepted before (domain model §2.0, record_version)."""
+
+    http_status = 409
+
+
+class ChangedContent(SourceError):  # noqa: N818
+    """The same version of the record was accepted before with other content (domain model §2.0)."""
+
+    http_status = 422

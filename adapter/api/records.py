@@ -1,0 +1,166 @@
+"""`/v1/records`: take records, check them without storing, say where they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from adapter.api.answers import NotFound, json_answer, language_of, outcome
+from adapter.delivery.submissions import Status
+from adapter.errors import AdapterError, SourceError
+from adapter.fhir.canonical import dumps
+from adapter.pipeline import Accepted, Line
+from adapter.source import read_json
+from adapter.types import Issue
+
+LONGEST_BODY = 10_000_000
+SEARCH_FIELDS = ("state", "record_type")
+
+router = APIRouter(prefix="/v1/records", tags=["records"])
+
+
+@router.post("", status_code=202, summary="Hand over one record")
+async def accept(request: Request, type: str | None = None, vendor: str | None = None) -> Response:
+    """Take one record. 202 means: it is on disk and will be delivered; `Location` says where to look."""
+    data = await read_body(request)
+    line = line_of(request)
+    accepted = await run_in_threadpool(line.accept, data, sender=sender_of(request), record_type=type, vendor=vendor)
+    request.app.state.wake()
+    location = f"/v1/records/{accepted.submission}"
+    return json_answer(_accepted(accepted, request), status=202, headers={"Location": location})
+
+
+@router.post("/batch", summary="Hand over many records as NDJSON")
+async def accept_batch(request: Request, type: str | None = None, vendor: str | None = None) -> Response:
+    """Take records, one JSON a line, and answer one JSON line each as soon as it is judged.
+
+    The body is read only as fast as records are stored, so memory stays bounded.
+    """
+
+    async def answers() -> AsyncIterator[bytes]:
+        line, sender, number = line_of(request), sender_of(request), 0
+        async for data in _lines(request):
+            number += 1
+            if not data.strip():
+                continue
+            try:
+                taken = await run_in_threadpool(line.accept, data, sender=sender, record_type=type, vendor=vendor)
+                answer = {"line": number, "status": 202, **_accepted(taken, request)}
+            except AdapterError as error:
+                problem = error.operation_outcome(language_of(request))
+                answer = {"line": number, "status": error.http_status, "outcome": problem}
+            request.app.state.wake()
+            yield dumps(answer) + b"\n"
+
+    return StreamingResponse(answers(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+
+
+@router.post("/preview", summary="Map and check one record, store nothing")
+async def preview(request: Request, type: str | None = None, vendor: str | None = None) -> Response:
+    """Return the Bundle that the record would become and everything that is to be said about it."""
+    data = await read_body(request)
+    checked = await run_in_threadpool(line_of(request).check, data, record_type=type, vendor=vendor)
+    return json_answer({"bundle": checked.bundle, "outcome": outcome(checked.warnings, request)})
+
+
+@router.post("/_search", summary="Find your submissions")
+async def search(request: Request) -> Response:
+    """Return your newest submissions, by `state` and `record_type` (a JSON object in the body)."""
+    wanted = read_json(await read_body(request) or b"{}")
+    known = isinstance(wanted, dict) and all(
+        name in SEARCH_FIELDS and isinstance(value, str) for name, value in wanted.items()
+    )
+    if not known:
+        raise SourceError(Issue("error", "api.bad-search", {"known": ", ".join(SEARCH_FIELDS)}))
+    found = await run_in_threadpool(
+        line_of(request).search,
+        sender_of(request),
+        state=wanted.get("state"),
+        record_type=wanted.get("record_type"),
+    )
+    return json_answer({"submissions": [_status(status) for status in found]})
+
+
+@router.get("/{submission}", summary="Where is my record?")
+async def read_status(request: Request, submission: str) -> Response:
+    """Return state, receipts, warnings and history of one submission."""
+    status = await run_in_threadpool(line_of(request).status, submission, sender_of(request))
+    if status is None:
+        raise NotFound(Issue("error", "delivery.no-such-submission"))
+    return json_answer(_status(status))
+
+
+def line_of(request: Request) -> Line:
+    """Return the straight line of this application."""
+    line: Line = request.app.state.line
+    return line
+
+
+def sender_of(request: Request) -> str:
+    """Return the id of the calling client; one system, `local`, while the adapter serves loopback only."""
+    sender: str = request.app.state.sender_of(request)
+    return sender
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        SourceError: it is longer than 10 MB.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LONGEST_BODY:
+            raise _too_large()
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _lines(request: Request) -> AsyncIterator[bytes]:
+    rest = b""
+    async for part in request.stream():
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            yield line
+        if len(rest) > LONGEST_BODY:
+            raise _too_large()
+    if rest:
+        yield rest
+
+
+def _too_large() -> SourceError:
+    return SourceError(Issue("error", "api.body-too-large", {"limit": str(LONGEST_BODY)}))
+
+
+def _accepted(accepted: Accepted, request: Request) -> dict[str, Any]:
+    return {
+        "id": accepted.submission,
+        "record_type": accepted.record_type,
+        "resources": accepted.resources,
+        "repeated": accepted.repeated,
+        "outcome": outcome(accepted.warnings, request),
+    }
+
+
+def _status(status: Status) -> dict[str, Any]:
+    content = asdict(status)
+    content["received_at"] = _instant(status.received_at)
+    content["due"] = _instant(status.due)
+    content["history"] = [
+        {"at": _instant(at), "state": state, "attempt": attempt, "cause": cause}
+        for at, state, attempt, cause in status.history
+    ]
+    return content
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+

@@ -1,0 +1,142 @@
+"""The one HTTP client: posts a transaction Bundle and tells apart what happened.
+
+Three things can happen: an answer came; surely nothing was sent; or it is not known (the body was on its way
+when the line broke). Only the second may be repeated blindly.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from adapter.delivery.states import Known
+from adapter.errors import SourceError
+from adapter.source import read_json
+from adapter.types import Resource
+
+FHIR_JSON = "application/fhir+json"
+FORM = "application/x-www-form-urlencoded"
+REFUSED_BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: HTTP status; 0 when surely nothing was sent; -1 when the outcome is not known.
+        body: the resource in the answer, `{}` when there is none or it is not JSON.
+        retry_after: seconds, when the repository asked for a pause.
+        request_id: the repository's `X-Request-Id`, or ours.
+        cause: name of the network error, for statuses 0 and -1.
+    """
+
+    status: int
+    body: Resource = field(default_factory=dict)
+    retry_after: float | None = None
+    request_id: str = ""
+    cause: str = ""
+
+
+class Repository:
+    """A FHIR R4 base URL.
+
+    Args:
+        base_url: e.g. `http://127.0.0.1:8090/fhir`.
+        timeout: seconds for connecting and for each read or write.
+        transport: for tests.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 30.0,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/") + "/",
+            timeout=timeout,
+            transport=transport,
+            verify=verify,
+            follow_redirects=False,
+            headers={"Accept": FHIR_JSON},
+        )
+
+    def post_bundle(self, bundle: bytes, request_id: str) -> Answer:
+        """POST a transaction Bundle to the base (FHIR http §3.1.0.11); the bytes go out as they are."""
+        return self._exchange("POST", "", bundle, request_id, FHIR_JSON)
+
+    def find(self, entry: Mapping[str, Any]) -> tuple[Answer, Resource | None, Known]:
+        """Look for the resource of an entry by its `ifNoneExist` criterion, by POST: nothing personal in the URL.
+
+        Returns:
+            the answer, the resource that matches (None when there is none), and where it lies.
+        """
+        criterion = entry["request"]["ifNoneExist"]
+        answer = self._exchange("POST", f"{entry['resource']['resourceType']}/_search", criterion.encode(), "", FORM)
+        matches = [
+            found["resource"]
+            for found in answer.body.get("entry", ())
+            if found.get("search", {}).get("mode", "match") == "match" and "resource" in found
+        ]
+        if not matches:
+            return answer, None, Known("", "")
+        resource = matches[0]
+        version = str(resource.get("meta", {}).get("versionId", ""))
+        return answer, resource, Known(f"{resource['resourceType']}/{resource['id']}", version)
+
+    def metadata(self) -> Answer:
+        """GET the CapabilityStatement; used to see whether the repository is there."""
+        return self._exchange("GET", "metadata", None, "", "")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _exchange(self, method: str, path: str, content: bytes | None, request_id: str, kind: str) -> Answer:
+        headers = {"X-Request-Id": request_id} if request_id else {}
+        if content is not None:
+            headers["Content-Type"] = kind
+        try:
+            response = self._client.request(method, path, content=content, headers=headers)
+        except REFUSED_BEFORE_SENDING as error:
+            return Answer(0, request_id=request_id, cause=type(error).__name__)
+        except httpx.HTTPError as error:
+            return Answer(-1, request_id=request_id, cause=type(error).__name__)
+        body = _resource(response)
+        if response.is_success and content is not None and body.get("resourceType") != "Bundle":
+            return Answer(-1, request_id=request_id, cause="NoBundleInAnswer")
+        return Answer(
+            response.status_code,
+            body,
+            _retry_after(response),
+            response.headers.get("X-Request-Id", request_id)[:64],
+        )
+
+
+def _resource(response: httpx.Response) -> Resource:
+    try:
+        found: Any = read_json(response.content)
+    except SourceError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds asked for: a number, or a date read against the answer's own `Date` (RFC 9110 §10.2.3)."""
+    asked = response.headers.get("Retry-After", "").strip()
+    if asked.isdigit():
+        return float(asked[:9])
+    try:
+        until = email.utils.parsedate_to_datetime(asked)
+        now = email.utils.parsedate_to_datetime(response.headers["Date"])
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError, KeyError):
+        return None

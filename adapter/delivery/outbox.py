@@ -1,0 +1,177 @@
+"""The outbox: accepted means committed. One state machine; lanes keep the order of each client.
+
+Only the head of a lane (the oldest message that is not final) can be claimed, under a lease that a dead worker
+cannot keep. Every change of state is written as a `transition` row in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
+
+from adapter import audit
+from adapter.delivery.states import Known, State
+from adapter.store import Cipher, Database
+from adapter.store.tables import known_resource, outbox, receipt, submission, transition
+
+LEASE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A claimed message.
+
+    Attributes:
+        submission: opaque id.
+        body: the validated Bundle, JSON bytes as accepted.
+        record_key: keyed hash that names the record over its versions.
+        attempt: tries before this one.
+        state: where it was when claimed; `unknown` and `sending` must be reconciled first.
+    """
+
+    submission: str
+    body: bytes
+    record_key: str
+    attempt: int
+    state: State
+
+
+class Outbox:
+    """Reads and writes the outbox. `now` is always the caller's: UTC seconds."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    def put(self, connection: Connection, submission_id: str, lane: str, now: float) -> None:
+        """Queue an accepted submission inside the transaction that stores it."""
+        connection.execute(
+            insert(outbox).values(
+                submission=submission_id, lane=lane, state=State.QUEUED, final=False, due=now, updated_at=now
+            )
+        )
+        _record(connection, submission_id, State.QUEUED, 0, now, "accepted")
+
+    def claim(self, worker: str, now: float, limit: int = 1) -> list[Message]:
+        """Lease up to `limit` due lane heads to `worker`."""
+        earlier = outbox.alias("earlier")
+        head = ~exists().where(earlier.c.lane == outbox.c.lane, ~earlier.c.final, earlier.c.seq < outbox.c.seq)
+        due = (
+            select(outbox.c.seq)
+            .where(~outbox.c.final, outbox.c.due <= now, outbox.c.leased_until <= now, head)
+            .order_by(outbox.c.seq)
+            .limit(limit)
+        )
+        with self._database.transaction() as connection:
+            claimed = connection.execute(
+                update(outbox)
+                .where(outbox.c.seq.in_(due))
+                .values(leased_until=now + LEASE_SECONDS, leased_by=worker)
+                .returning(outbox.c.submission, outbox.c.state, outbox.c.attempts)
+            ).all()
+            return [self._message(connection, row.submission, State(row.state), row.attempts) for row in claimed]
+
+    def sending(self, message: Message, now: float) -> None:
+        """Commit that a try begins: after a crash the outcome counts as unknown."""
+        self._move(message, State.SENDING, now, "try begins", attempts=message.attempt + 1, lease=now + LEASE_SECONDS)
+
+    def delivered(
+        self,
+        message: Message,
+        now: float,
+        request_id: str,
+        resources: Mapping[str, Known],
+        owned: Collection[str],
+        cause: str,
+    ) -> None:
+        """Commit the receipt and its audit entry together.
+
+        Args:
+            resources: what lies where, by full URL of the entry.
+            owned: the full URLs that later versions of the record replace.
+        """
+        with self._database.transaction() as connection:
+            self._change(connection, message, State.DELIVERED, now, cause, issues=None, http_status=200)
+            text = json.dumps({url: known.location for url, known in resources.items()}, sort_keys=True)
+            connection.execute(
+                insert(receipt).values(
+                    submission=message.submission, received_at=now, request_id=request_id, resources=text
+                )
+            )
+            gone = or_(
+                known_resource.c.full_url.in_(list(resources)), known_resource.c.record_key == message.record_key
+            )
+            connection.execute(delete(known_resource).where(gone))
+            connection.execute(
+                insert(known_resource),
+                [
+                    {
+                        "full_url": url,
+                        "location": known.location,
+                        "version": known.version,
+                        "record_key": message.record_key if url in owned else "",
+                    }
+                    for url, known in resources.items()
+                ],
+            )
+            audit.append(
+                connection, now, "outcome", {"submission": message.submission, "state": State.DELIVERED, "cause": cause}
+            )
+
+    def failed(
+        self, message: Message, state: State, now: float, *, due: float, attempts: int, cause: str, http_status: int, issues: str
+    ) -> None:
+        """Commit a try that did not deliver; `issues` is the repository's OperationOutcome as JSON, or empty."""
+        self._move(
+            message, state, now, cause, due=due, attempts=attempts, http_status=http_status, issues=issues or None
+        )
+
+    def known(self, full_urls: Sequence[str]) -> dict[str, Known]:
+        """Return what earlier receipts say about these entries."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(known_resource).where(known_resource.c.full_url.in_(full_urls)))
+            return {row.full_url: Known(row.location, row.version) for row in rows}
+
+    def parts(self, record_key: str) -> dict[str, Known]:
+        """Return the owned resources that the repository holds of a record, by full URL."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(known_resource).where(known_resource.c.record_key == record_key))
+            return {row.full_url: Known(row.location, row.version) for row in rows}
+
+    def _message(self, connection: Connection, submission_id: str, state: State, attempts: int) -> Message:
+        row = connection.execute(
+            select(submission.c.body, submission.c.record_key).where(submission.c.id == submission_id)
+        ).one()
+        body = self._cipher.decrypt(f"submission/body/{submission_id}", row.body)
+        return Message(submission_id, body, row.record_key, attempts, state)
+
+    def _move(self, message: Message, state: State, now: float, cause: str, **changes: object) -> None:
+        with self._database.transaction() as connection:
+            self._change(connection, message, state, now, cause, **changes)
+
+    def _change(
+        self, connection: Connection, message: Message, state: State, now: float, cause: str, **changes: object
+    ) -> None:
+        values = {key: value for key, value in changes.items() if key != "lease"}
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.submission == message.submission)
+            .values(
+                state=state,
+                final=state.final,
+                leased_until=changes.get("lease", 0.0),
+                updated_at=now,
+                **values,
+            )
+        )
+        attempt = int(str(changes.get("attempts", message.attempt)))
+        _record(connection, message.submission, state, attempt, now, cause)
+
+
+def _record(connection: Connection, submission_id: str, state: State, attempt: int, now: float, cause: str) -> None:
+    connection.execute(
+        insert(transition).values(submission=submission_id, at=now, state=state, attempt=attempt, cause=cause[:200])
+    )

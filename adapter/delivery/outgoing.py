@@ -1,0 +1,99 @@
+"""The Bundle as it goes out: first versions are created, later versions replace what the receipt names.
+
+Only the record that owns a resource updates it. Owned resources carry a part identifier (`use` secondary, system =
+`meta.source`), a Provenance the tag `part-key`; resources merely referred to are created when missing and
+otherwise left alone (design §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapter.delivery.states import Known
+from adapter.types import CANONICAL_ROOT, Resource
+
+PART_KEY_SYSTEM = f"{CANONICAL_ROOT}/CodeSystem/part-key"
+VERSION_SYSTEM = f"{CANONICAL_ROOT}/record-version"
+
+
+def is_owned(resource: Resource) -> bool:
+    """Say whether the record that made the Bundle owns this resource."""
+    meta = resource.get("meta", {})
+    if any(tag.get("system") == PART_KEY_SYSTEM for tag in meta.get("tag", ())):
+        return True
+    identifiers = resource.get("identifier", ())
+    if isinstance(identifiers, dict):
+        identifiers = (identifiers,)
+    return any(
+        identifier.get("use") == "secondary" and identifier.get("system") == meta.get("source")
+        for identifier in identifiers
+    )
+
+
+def outgoing(bundle: Resource, known: Mapping[str, Known], gone: Sequence[Known] = ()) -> Resource:
+    """Return the transaction to send.
+
+    Args:
+        bundle: as accepted: every entry a POST with `ifNoneExist`.
+        known: what receipts say about entries, by fullUrl.
+        gone: parts of the record's earlier version that this one no longer has; they are deleted.
+    """
+    entries: list[dict[str, Any]] = [_entry(entry, known.get(entry["fullUrl"])) for entry in bundle["entry"]]
+    entries += [{"request": {"method": "DELETE", "url": part.location}} for part in gone]
+    return {**bundle, "entry": entries}
+
+
+def _entry(entry: dict[str, Any], known: Known | None) -> dict[str, Any]:
+    if known is None or not is_owned(entry["resource"]):
+        return entry
+    resource = {**entry["resource"], "id": known.location.partition("/")[2]}
+    request = {"method": "PUT", "url": known.location, "ifMatch": f'W/"{known.version}"'}
+    return {**entry, "resource": resource, "request": request}
+
+
+def receipts(sent: Resource, answer: Resource) -> tuple[dict[str, Known], list[str]]:
+    """Read the answer to a transaction.
+
+    Returns:
+        what lies where by fullUrl, and the fullUrls of owned entries that were found instead of created: somebody
+        else had made them, so they still need this record's content.
+
+    Raises:
+        ValueError: the answer does not match what was sent entry by entry.
+    """
+    answers = answer.get("entry", ())
+    if len(answers) != len(sent["entry"]):
+        raise ValueError("the answer has another number of entries than the transaction")
+    resources: dict[str, Known] = {}
+    found: list[str] = []
+    for entry, answered in zip(sent["entry"], answers, strict=True):
+        if entry["request"]["method"] == "DELETE":
+            continue
+        response = answered.get("response", {})
+        resources[entry["fullUrl"]] = _known(response)
+        created = response.get("status", "").startswith("201")
+        if entry["request"]["method"] == "POST" and not created and is_owned(entry["resource"]):
+            found.append(entry["fullUrl"])
+    return resources, found
+
+
+def _known(response: Mapping[str, Any]) -> Known:
+    path = urlsplit(response.get("location", "")).path
+    segments = [segment for segment in path.split("/") if segment]
+    if "_history" in segments:
+        cut = segments.index("_history")
+        version = segments[cut + 1] if len(segments) > cut + 1 else ""
+        segments = segments[:cut]
+    else:
+        version = response.get("etag", "").removeprefix("W/").strip('"')
+    if len(segments) < 2:
+        raise ValueError("the answer names no location")
+    return Known("/".join(segments[-2:]), version)
+
+
+def record_version(resource: Resource) -> str:
+    """Return the code of the record-version tag, or empty."""
+    tags = resource.get("meta", {}).get("tag", ())
+    return next((tag.get("code", "") for tag in tags if tag.get("system") == VERSION_SYSTEM), "")

@@ -1,0 +1,152 @@
+"""Takes one message through one try: prepare, sign, send, commit what came of it.
+
+A message that was sent without a known outcome is never sent again blindly: the repository is asked first
+whether it holds the record in this version (reconcile).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from uuid import uuid4
+
+from adapter.delivery.client import Answer, Repository
+from adapter.delivery.outbox import Known, Message, Outbox
+from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
+from adapter.delivery.states import State, delay, judge
+from adapter.events import Event, log
+from adapter.fhir.canonical import canonical_bytes
+from adapter.source import read_json
+from adapter.types import Resource
+
+
+class Delivery:
+    """Delivers claimed messages to one repository.
+
+    Args:
+        sign: turns the transaction into the bytes that go out; the default sends the canonical bytes unsigned.
+        clock: UTC seconds; `chance`: random number in [0, 1) for jitter.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        repository: Repository,
+        *,
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+        sign: Callable[[Resource], bytes] = canonical_bytes,
+    ) -> None:
+        self._outbox = outbox
+        self._repository = repository
+        self._clock = clock
+        self._chance = chance
+        self._sign = sign
+
+    def deliver(self, message: Message) -> None:
+        """Make one try and commit its result; raises only when the database or a bug does."""
+        bundle: Resource = read_json(message.body)
+        if message.state in (State.SENDING, State.UNKNOWN):
+            self._reconcile(message, bundle)
+        else:
+            self._send(message, bundle)
+
+    def _send(self, message: Message, bundle: Resource) -> None:
+        urls = [entry["fullUrl"] for entry in bundle["entry"]]
+        known = self._outbox.known(urls)
+        gone = [part for url, part in self._outbox.parts(message.record_key).items() if url not in urls]
+        transaction = outgoing(bundle, known, gone)
+        attempt = message.attempt + 1
+        self._outbox.sending(message, self._clock())
+        log(Event.SENDING, submission=message.submission, attempt=attempt)
+        answer = self._repository.post_bundle(self._sign(transaction), uuid4().hex)
+        if 200 <= answer.status < 300:
+            self._received(message, bundle, transaction, answer)
+        else:
+            self._not_delivered(message, answer, attempt)
+
+    def _received(self, message: Message, bundle: Resource, transaction: Resource, answer: Answer) -> None:
+        try:
+            resources, found = receipts(transaction, answer.body)
+        except ValueError:
+            self._not_delivered(message, Answer(-1, cause="AnswerDoesNotMatch"), message.attempt + 1)
+            return
+        if found:
+            # Somebody else had created what this record owns: replace it now, by the version just learned.
+            again = outgoing(bundle, {url: resources[url] for url in resources})
+            answer = self._repository.post_bundle(self._sign(again), uuid4().hex)
+            if not 200 <= answer.status < 300:
+                self._not_delivered(message, answer, message.attempt + 1)
+                return
+            resources, _ = receipts(again, answer.body)
+        self._delivered(message, resources, bundle, answer.request_id, "receipt")
+
+    def _delivered(
+        self, message: Message, resources: dict[str, Known], bundle: Resource, request_id: str, cause: str
+    ) -> None:
+        owned = {entry["fullUrl"] for entry in bundle["entry"] if is_owned(entry["resource"])}
+        self._outbox.delivered(message, self._clock(), request_id, resources, owned, cause)
+        log(
+            Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=len(resources)
+        )
+
+    def _not_delivered(self, message: Message, answer: Answer, attempt: int) -> None:
+        now = self._clock()
+        wait = delay(attempt, self._chance())
+        if answer.status == -1:
+            self._outbox.failed(
+                message, State.UNKNOWN, now, due=now + wait, attempts=attempt, cause=answer.cause, http_status=0, issues=""
+            )
+            log(Event.UNKNOWN, submission=message.submission, attempt=attempt, cause=answer.cause)
+            return
+        if answer.status == 0:
+            self._outbox.failed(
+                message, State.WAITING, now, due=now + wait, attempts=attempt, cause=answer.cause, http_status=0, issues=""
+            )
+            log(Event.WAITING, submission=message.submission, http_status=0, attempt=attempt, seconds=round(wait, 3))
+            return
+        verdict = judge(answer.status, attempt, answer.retry_after)
+        wait = wait if verdict.retry_after is None else verdict.retry_after
+        self._outbox.failed(
+            message,
+            verdict.state,
+            now,
+            due=now + wait,
+            attempts=attempt,
+            cause=f"HTTP {answer.status}",
+            http_status=answer.status,
+            issues=_issues(answer.body),
+        )
+        event = {State.WAITING: Event.WAITING, State.DEAD: Event.DEAD}.get(verdict.state, Event.REJECTED)
+        fields = {"submission": message.submission, "http_status": answer.status, "attempt": attempt, "seconds": wait}
+        log(event, **{name: value for name, value in fields.items() if name in event.allowed})
+
+    def _reconcile(self, message: Message, bundle: Resource) -> None:
+        """Ask the repository whether the record is there in this version; send only when it is not."""
+        core = bundle["entry"][0]
+        answer, resource, known = self._repository.find(core)
+        if answer.status != 200:
+            self._not_delivered(message, answer if answer.status != 200 else Answer(0), message.attempt)
+            return
+        if resource is None or record_version(resource) != record_version(core["resource"]):
+            self._send(message, bundle)
+            return
+        resources = {core["fullUrl"]: known}
+        for entry in bundle["entry"][1:]:
+            answer, resource, place = self._repository.find(entry)
+            if answer.status != 200 or resource is None:
+                self._send(message, bundle)
+                return
+            resources[entry["fullUrl"]] = place
+        self._delivered(message, resources, bundle, answer.request_id, "reconciled")
+
+
+def _issues(body: Resource) -> str:
+    """Keep of an OperationOutcome what names no value: severity, code, details.coding and expression."""
+    kept = [
+        {key: issue[key] for key in ("severity", "code", "expression", "location") if key in issue}
+        | ({"details": {"coding": issue["details"]["coding"]}} if issue.get("details", {}).get("coding") else {})
+        for issue in body.get("issue", ())
+        if isinstance(issue, dict)
+    ]
+    return json.dumps(kept[:50], ensure_ascii=False, default=str) if kept else ""

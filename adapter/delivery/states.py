@@ -1,0 +1,78 @@
+"""The states of a message and what an answer of the repository means for it. Pure tables, no database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a message is. Each change is one committed row."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    WAITING = "waiting"
+    UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """True when nothing more will happen by itself."""
+        return self in (State.DELIVERED, State.REJECTED, State.DEAD, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from one try.
+
+    Attributes:
+        state: the next state.
+        retry_after: seconds that the repository asked for, when it did.
+    """
+
+    state: State
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A resource that the repository holds, by the receipt of its delivery: `Type/id` and version id."""
+
+    location: str
+    version: str
+
+
+RETRY = frozenset({408, 425, 429, 502, 503, 504})
+RETRY_FEW_TIMES = frozenset({500})
+PAUSE = frozenset({401})
+ATTEMPTS_AFTER_500 = 5
+ATTEMPTS_IN_ALL = 50
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 900.0
+
+
+def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
+    """Say what an HTTP status other than success means (retry table of the delivery design).
+
+    400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender with the
+    repository's OperationOutcome.
+    """
+    if status in RETRY or status in PAUSE:
+        return Verdict(State.WAITING if attempt < ATTEMPTS_IN_ALL else State.DEAD, retry_after)
+    if status in RETRY_FEW_TIMES:
+        return Verdict(State.WAITING if attempt < ATTEMPTS_AFTER_500 else State.DEAD, retry_after)
+    return Verdict(State.REJECTED)
+
+
+def delay(attempt: int, chance: float) -> float:
+    """Return the seconds until the next try: exponential with full jitter.
+
+    Args:
+        attempt: tries made so far, from 1.
+        chance: random number in [0, 1).
+    """
+    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (attempt - 1))
+    return ceiling * (0.5 + chance / 2)

@@ -1,0 +1,162 @@
+"""Submissions: what was accepted, in which version, and where it is now. A sender sees only its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select
+
+from adapter.errors import ChangedContent, OutdatedVersion
+from adapter.store import Cipher
+from adapter.store.tables import outbox, receipt, submission, transition
+from adapter.types import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record that passed every check and is about to be stored.
+
+    Attributes:
+        id: opaque id, made by the caller.
+        sender: id of the API client.
+        record_key: keyed hash of source system and record id.
+        record_version: as in the envelope.
+        digest: keyed hash of the content; tells a repeat from a change.
+        mapping: id, version and digest of the mapping.
+        warnings: issues as JSON, in the form of `Issue.as_fhir`.
+        source: the sender's bytes.
+        body: the validated Bundle, canonical bytes.
+    """
+
+    id: str
+    sender: str
+    record_type: str
+    record_key: str
+    record_version: int
+    digest: str
+    mapping: str
+    warnings: str
+    source: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a submission is.
+
+    Attributes:
+        state, attempts, http_status, due: as in the outbox; times are UTC seconds.
+        receipts: full URL of the entry to `Type/id` in the repository; empty until delivered.
+        issues: what the repository said, OperationOutcome issues without values.
+        history: (instant, state, attempt, cause) of every change.
+    """
+
+    id: str
+    record_type: str
+    record_version: int
+    received_at: float
+    state: str
+    attempts: int
+    http_status: int | None
+    due: float
+    receipts: dict[str, str]
+    warnings: list[dict[str, Any]]
+    issues: list[dict[str, Any]]
+    history: list[tuple[float, str, int, str]]
+
+
+def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
+    """Judge the version (domain model §2.0): return the id of an equal earlier submission, or None when new.
+
+    Raises:
+        OutdatedVersion: a higher version was accepted (409).
+        ChangedContent: the same version was accepted with other content (422).
+    """
+    same_record = (submission.c.sender == arrival.sender) & (submission.c.record_key == arrival.record_key)
+    highest = connection.execute(select(func.max(submission.c.record_version)).where(same_record)).scalar()
+    if highest is None or highest < arrival.record_version:
+        return None
+    if highest > arrival.record_version:
+        raise OutdatedVersion(Issue("error", "delivery.outdated-version", {"accepted": str(highest)}))
+    row = connection.execute(
+        select(submission.c.id, submission.c.digest).where(same_record, submission.c.record_version == highest)
+    ).one()
+    if row.digest != arrival.digest:
+        raise ChangedContent(Issue("error", "delivery.changed-content", {"next": str(highest + 1)}))
+    return str(row.id)
+
+
+def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) -> None:
+    """Write the submission, its bodies encrypted."""
+    connection.execute(
+        insert(submission).values(
+            id=arrival.id,
+            sender=arrival.sender,
+            record_type=arrival.record_type,
+            record_key=arrival.record_key,
+            record_version=arrival.record_version,
+            digest=arrival.digest,
+            received_at=now,
+            mapping=arrival.mapping,
+            warnings=arrival.warnings,
+            source=cipher.encrypt(f"submission/source/{arrival.id}", arrival.source),
+            body=cipher.encrypt(f"submission/body/{arrival.id}", arrival.body),
+        )
+    )
+
+
+def status(connection: Connection, submission_id: str, sender: str) -> Status | None:
+    """Return where a submission of this sender is; None when there is none: another's looks the same."""
+    query = _statuses().where(submission.c.id == submission_id, submission.c.sender == sender)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    history = connection.execute(
+        select(transition.c.at, transition.c.state, transition.c.attempt, transition.c.cause)
+        .where(transition.c.submission == submission_id)
+        .order_by(transition.c.id)
+    )
+    return _status(dict(row), [(at, state, attempt, cause) for at, state, attempt, cause in history])
+
+
+def search(
+    connection: Connection, sender: str, *, state: str | None = None, record_type: str | None = None, limit: int = 100
+) -> list[Status]:
+    """Return the newest submissions of this sender, without their history."""
+    query = _statuses().where(submission.c.sender == sender)
+    if state is not None:
+        query = query.where(outbox.c.state == state)
+    if record_type is not None:
+        query = query.where(submission.c.record_type == record_type)
+    rows: Iterable[Any] = connection.execute(query.order_by(outbox.c.seq.desc()).limit(limit)).mappings()
+    return [_status(dict(row), []) for row in rows]
+
+
+def _statuses() -> Select[Any]:
+    return (
+        select(
+            submission.c.id,
+            submission.c.record_type,
+            submission.c.record_version,
+            submission.c.received_at,
+            submission.c.warnings,
+            outbox.c.state,
+            outbox.c.attempts,
+            outbox.c.http_status,
+            outbox.c.due,
+            outbox.c.issues,
+            receipt.c.resources,
+        )
+        .join(outbox, outbox.c.submission == submission.c.id)
+        .outerjoin(receipt, receipt.c.submission == submission.c.id)
+    )
+
+
+def _status(row: dict[str, Any], history: list[tuple[float, str, int, str]]) -> Status:
+    receipts: dict[str, str] = json.loads(row.pop("resources") or "{}")
+    warnings = json.loads(row.pop("warnings"))
+    issues = json.loads(row.pop("issues") or "[]")
+    return Status(**row, receipts=receipts, warnings=warnings, issues=issues, history=history)

@@ -1,0 +1,64 @@
+"""Threads that drain the outbox: claim, hand over, sleep until something is due or somebody wakes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from adapter.delivery.outbox import Message, Outbox
+from adapter.events import Event, log
+
+IDLE_SECONDS = 0.5
+
+
+class Worker:
+    """Runs `handle` for every claimed message, in `threads` threads, until stopped.
+
+    Args:
+        handle: delivers one message and commits what came of it; it does not raise for what a repository does.
+    """
+
+    def __init__(
+        self, outbox: Outbox, handle: Callable[[Message], None], *, threads: int = 2, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._outbox = outbox
+        self._handle = handle
+        self._clock = clock
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"kykysilta-worker-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Tell that something was queued."""
+        self._wake.set()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Finish what is in hand and stop; a message in hand after `timeout` seconds is found again by its lease."""
+        self._stopping.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _run(self) -> None:
+        name = uuid4().hex
+        while not self._stopping.is_set():
+            try:
+                messages = self._outbox.claim(name, self._clock())
+                for message in messages:
+                    self._handle(message)
+            except Exception as error:  # a worker outlives whatever a database or a bug throws at it
+                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+                messages = []
+            if not messages:
+                self._wake.wait(IDLE_SECONDS)
+                self._wake.clear()

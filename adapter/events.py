@@ -1,0 +1,85 @@
+"""Every line that the adapter can log: number, level, fixed text and the only fields it may carry.
+
+Operators search by number; reviewers read this file to see everything the product can say. Fields outside
+the allow-list raise, so an identity code, a name or a token cannot slip into a log: texts are fixed, and the
+allowed fields hold opaque ids, codes, counts and times only.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import Enum
+from typing import Any
+
+import structlog
+
+
+class Event(Enum):
+    """The catalogue. Numbers are never reused; 1xxx line, 2xxx delivery, 3xxx service."""
+
+    READ = (1001, logging.DEBUG, "record read", ("record_type", "vendor", "bytes"))
+    MAPPED = (1002, logging.DEBUG, "record mapped", ("record_type", "mapping", "resources", "warnings"))
+    CONSENT_DECIDED = (1003, logging.DEBUG, "consent decided", ("record_type", "basis", "decision", "reason"))
+    VALIDATED = (1004, logging.DEBUG, "bundle validated", ("record_type", "issues"))
+    SIGNED = (1005, logging.DEBUG, "bundle signed", ("submission", "key_id", "signed"))
+    ACCEPTED = (1006, logging.INFO, "record accepted", ("submission", "record_type", "version"))
+    REFUSED = (1007, logging.INFO, "record refused", ("stage", "rules", "http_status"))
+    REPEATED = (1008, logging.INFO, "record accepted before", ("submission", "record_type", "version"))
+
+    SENDING = (2001, logging.DEBUG, "sending", ("submission", "attempt"))
+    DELIVERED = (2002, logging.INFO, "delivered", ("submission", "attempt", "resources"))
+    REJECTED = (2003, logging.WARNING, "rejected by the repository", ("submission", "http_status"))
+    WAITING = (
+        2004,
+        logging.INFO,
+        "waiting for another try",
+        ("submission", "http_status", "attempt", "seconds"),
+    )
+    UNKNOWN = (2005, logging.WARNING, "outcome unknown, will reconcile", ("submission", "attempt", "cause"))
+    DEAD = (2006, logging.ERROR, "gave up", ("submission", "attempt", "http_status"))
+    WORKER_FAILED = (2007, logging.ERROR, "worker met an error", ("error_type",))
+
+    STARTED = (3001, logging.INFO, "service started", ("host", "port", "part"))
+    STOPPED = (3002, logging.INFO, "service stopped", ("part",))
+    DEMO_KEY = (3003, logging.WARNING, "published demo keys in use", ())
+
+    @property
+    def number(self) -> int:
+        """The stable number."""
+        return int(self.value[0])
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The only fields that the line may carry."""
+        fields: tuple[str, ...] = self.value[3]
+        return fields
+
+
+_logger = structlog.get_logger("kykysilta")
+
+
+def log(event: Event, **fields: Any) -> None:
+    """Write one line of the catalogue.
+
+    Raises:
+        ValueError: a field that the event does not allow (a bug).
+    """
+    unexpected = fields.keys() - set(event.allowed)
+    if unexpected:
+        raise ValueError(f"{event.name} does not allow {', '.join(sorted(unexpected))}")
+    _, level, text, _ = event.value
+    _logger.log(level, text, event_number=event.number, **fields)
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """Send catalogue lines as JSON, one a line, to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,198 @@
+"""The straight line: read, map, consent, validate, sign, deliver, audit. Nobody else knows the order.
+
+`Line.accept` runs a record up to the outbox and answers with an opaque id; `Line.deliver` takes a message from
+the outbox to its receipt. A record that fails leaves as an `AdapterError` that the sender can act on, and
+changes nothing but the audit.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from adapter import audit
+from adapter.consent.release import check_release
+from adapter.delivery import Outbox, Repository, submissions
+from adapter.delivery.outbox import Message
+from adapter.delivery.sending import Delivery
+from adapter.errors import AdapterError, MappingError, ValidationFailed
+from adapter.events import Event, log
+from adapter.fhir.canonical import canonical_bytes
+from adapter.mapping import Mapped, map_record
+from adapter.mapping.contained import contain
+from adapter.source import SourceRecord, read
+from adapter.store import Cipher, Database
+from adapter.store.cipher import keyed_hash
+from adapter.types import Issue, Resource
+from adapter.validation import Validator
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a record that was taken.
+
+    Attributes:
+        submission: opaque id, safe in URLs.
+        record_type: as in the envelope.
+        resources: how many resources the Bundle has.
+        warnings: what the sender should know though the record was taken.
+        repeated: the same version with the same content had been taken before; nothing new was stored.
+    """
+
+    submission: str
+    record_type: str
+    resources: int
+    warnings: tuple[Issue, ...]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A record that went through read, map, consent and validate."""
+
+    source: SourceRecord
+    mapped: Mapped
+    bundle: Resource
+    warnings: tuple[Issue, ...]
+
+
+class Line:
+    """One adapter's straight line.
+
+    Args:
+        database, cipher: where accepted records live.
+        id_key: 32 bytes that key ids, lanes and look-ups.
+        repository: the receiving FHIR endpoint.
+        supporting: `entries` or `contained` (design §4).
+        max_entries: larger Bundles are refused.
+        clock: UTC seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        cipher: Cipher,
+        *,
+        id_key: bytes,
+        repository: Repository,
+        validator: Validator | None = None,
+        supporting: str = "entries",
+        max_entries: int = 500,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._id_key = id_key
+        self._validator = validator or Validator()
+        self._supporting = supporting
+        self._max_entries = max_entries
+        self._clock = clock
+        self.outbox = Outbox(database, cipher)
+        self._delivery = Delivery(self.outbox, repository, clock=clock, chance=chance)
+
+    def check(self, data: bytes, *, record_type: str | None = None, vendor: str | None = None) -> Checked:
+        """Read, map, decide consent and validate; store nothing.
+
+        Args:
+            data: JSON or XML bytes of one record.
+            record_type: needed when the record does not say it itself.
+            vendor: name of a vendor format; None means the canonical form.
+
+        Raises:
+            SourceError, MappingError, ConsentRefused, ValidationFailed: with every problem found at that stage.
+        """
+        source = read(data, record_type=record_type, vendor=vendor)
+        mapped = map_record(source, id_key=self._id_key)
+        check_release(source.record, mapped.bundle)
+        bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
+        self._refuse_too_large(bundle)
+        outcome = self._validator.validate(bundle, trace=mapped.locate, at=self._clock())
+        if not outcome.ok:
+            raise ValidationFailed(outcome.issues, record_key=source.record_type)
+        return Checked(source, mapped, bundle, (*mapped.report.issues, *outcome.issues))
+
+    def accept(
+        self, data: bytes, *, sender: str, record_type: str | None = None, vendor: str | None = None
+    ) -> Accepted:
+        """Take a record: when this returns, it is on disk and will be delivered.
+
+        Args:
+            sender: id of the API client; submissions of one are not seen by another.
+
+        Raises:
+            AdapterError: nothing was stored; the refusal is in the audit.
+        """
+        try:
+            checked = self.check(data, record_type=record_type, vendor=vendor)
+            with self._database.transaction() as connection:
+                return self._store(connection, checked, data, sender)
+        except AdapterError as error:
+            self._audit_refusal(error, sender)
+            raise
+
+    def deliver(self, message: Message) -> None:
+        """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
+        self._delivery.deliver(message)
+
+    def status(self, submission_id: str, sender: str) -> submissions.Status | None:
+        """Return where a submission of this sender is, or None (another sender's looks the same)."""
+        with self._database.reading() as connection:
+            return submissions.status(connection, submission_id, sender)
+
+    def search(self, sender: str, *, state: str | None, record_type: str | None) -> list[submissions.Status]:
+        """Return the newest submissions of this sender."""
+        with self._database.reading() as connection:
+            return submissions.search(connection, sender, state=state, record_type=record_type)
+
+    def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str) -> Accepted:
+        record, now = checked.mapped.record, self._clock()
+        body = canonical_bytes(checked.bundle)
+        arrival = submissions.Arrival(
+            id=secrets.token_hex(16),
+            sender=sender,
+            record_type=checked.mapped.record_type,
+            record_key=keyed_hash(self._id_key, record["source_system"], record["record_id"]),
+            record_version=record["record_version"],
+            digest=keyed_hash(self._id_key, canonical_bytes(record).decode()),
+            mapping=checked.mapped.provenance,
+            warnings=json.dumps([issue.as_fhir("fi") for issue in checked.warnings], ensure_ascii=False),
+            source=data,
+            body=body,
+        )
+        repeat = submissions.find_repeat(connection, arrival)
+        told = (arrival.record_type, len(checked.bundle["entry"]), checked.warnings)
+        if repeat is not None:
+            log(Event.REPEATED, submission=repeat, record_type=arrival.record_type, version=arrival.record_version)
+            return Accepted(repeat, *told, repeated=True)
+        submissions.store(connection, self._cipher, arrival, now)
+        self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
+        basis = record.get("release", {}).get("basis", "own-register")
+        entry = {"submission": arrival.id, "record_type": arrival.record_type, "basis": basis, "decision": "permit"}
+        audit.append(connection, now, "decision", entry)
+        log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
+        return Accepted(arrival.id, *told)
+
+    def _lane(self, mapped: Mapped) -> str:
+        """One lane a client: the keyed id of the Patient in the Bundle keeps the order of their records."""
+        patients = (entry for entry in mapped.bundle["entry"] if entry["resource"]["resourceType"] == "Patient")
+        return keyed_hash(self._id_key, next(patients)["fullUrl"])
+
+    def _refuse_too_large(self, bundle: Resource) -> None:
+        count = len(bundle["entry"])
+        if count > self._max_entries:
+            values = {"count": str(count), "limit": str(self._max_entries)}
+            raise MappingError(Issue("error", "delivery.bundle-too-large", values))
+
+    def _audit_refusal(self, error: AdapterError, sender: str) -> None:
+        rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
+        log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
+        with self._database.transaction() as connection:
+            entry = {"sender": sender, "stage": error.stage, "rules": rules}
+            audit.append(connection, self._clock(), "refusal", entry)

@@ -1,0 +1,107 @@
+"""Tables of the adapter, the same on SQLite and PostgreSQL.
+
+Everything that names a person is encrypted (`body`, `source`, `receipt`) or a keyed hash (`lane`,
+`record_key`). Times are UTC seconds (float), written by the caller: the store has no clock.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("sender", String(128), nullable=False),
+    Column("record_type", String(64), nullable=False),
+    Column("record_key", String(32), nullable=False),
+    Column("record_version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("mapping", String(200), nullable=False),
+    Column("warnings", Text, nullable=False),
+    Column("source", LargeBinary),
+    Column("body", LargeBinary),
+    UniqueConstraint("sender", "record_key", "record_version"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("submission", String(32), ForeignKey("submission.id"), nullable=False, unique=True),
+    Column("lane", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("leased_until", Float, nullable=False, server_default=text("0")),
+    Column("leased_by", String(64)),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("http_status", Integer),
+    Column("issues", Text),
+    Column("updated_at", Float, nullable=False),
+)
+Index(
+    "outbox_open_lane",
+    outbox.c.lane,
+    outbox.c.seq,
+    sqlite_where=~outbox.c.final,
+    postgresql_where=~outbox.c.final,
+)
+Index("outbox_open_due", outbox.c.due, sqlite_where=~outbox.c.final, postgresql_where=~outbox.c.final)
+
+transition = Table(
+    "transition",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("submission", String(32), ForeignKey("submission.id"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("cause", String(200), nullable=False),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("submission", String(32), ForeignKey("submission.id"), primary_key=True),
+    Column("received_at", Float, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("resources", Text, nullable=False),
+)
+
+known_resource = Table(
+    "known_resource",
+    metadata,
+    Column("full_url", String(64), primary_key=True),
+    Column("location", String(200), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("record_key", String(32), nullable=False, index=True),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
