@@ -1,0 +1,30 @@
+"""All commands in one list; each lives in the file of its part."""
+
+from __future__ import annotations
+
+import typer
+
+from adapter.cli import catalogue, records, service
+
+app = typer.Typer(
+    name="kykysilta",
+    help="Work-ability records from any Finnish EHR to a Kanta-style FHIR R4 repository, and back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(service.demo)
+app.command("map")(records.map_files)
+app.command("unmap")(records.unmap_files)
+app.command("explain")(records.explain_file)
+app.command("validate")(records.validate_files)
+app.command("decide")(records.decide_file)
+app.command("generate")(records.generate)
+app.command("send")(service.send)
+app.command("serve")(service.serve)
+app.command("verify-log")(service.verify_log)
+app.add_typer(service.config_app, name="config")
+app.add_typer(service.outbox_app, name="outbox")
+app.add_typer(catalogue.mappings_app, name="mappings")
+app.add_typer(catalogue.profiles_app, name="profiles")
+app.add_typer(catalogue.mock_app(), name="mock")

@@ -1,0 +1,70 @@
+"""`kykysilta demo`: everything at once on loopback, over the real HTTP interfaces."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from adapter.cli.sending import Sender, Sent
+from adapter.data import data_root
+from adapter.serve import demo
+
+VENDORS = ("lahde", "silmu")
+WAIT_SECONDS = 60.0
+
+
+def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
+    """Send every scenario and show the receipts; returns whether everything arrived.
+
+    Raises:
+        PortTakenError: a port is taken.
+    """
+    console = Console(highlight=False)
+    with demo(port, mock_port) as (adapter, mock), Sender(adapter, language) as sender:
+        sent: list[Sent] = []
+        scenarios = scenario_files()
+        with Progress(console=console) as progress:
+            sending = progress.add_task("lähetetään · sending", total=len(scenarios))
+            for name, path, vendor in scenarios:
+                sent.append(sender.send(name, path.read_bytes(), vendor=vendor, record_type=None))
+                progress.advance(sending)
+            arriving = progress.add_task("toimitetaan · delivering", total=len(sent))
+            sender.wait(
+                sent,
+                seconds=WAIT_SECONDS,
+                tick=lambda: progress.update(arriving, completed=sum(item.state == "delivered" for item in sent)),
+            )
+        sender.show(sent, "record → resources → receipt")
+        arrived = all(item.state == "delivered" for item in sent)
+        console.print(
+            f"\nThe mock repository  {mock}/fhir/CarePlan\n"
+            f"Its page             {mock}/_mock/\n"
+            f"The vendor API       {adapter}/v1/docs\n"
+            f"Where is a record?   {adapter}/v1/records/{sent[0].submission if sent else ''}"
+        )
+        if not once:
+            console.print("\nStop with Ctrl-C.")
+            _stay()
+    return arrived
+
+
+def scenario_files() -> list[tuple[str, Path, str | None]]:
+    """Return name, file and vendor of every scenario record, in the order in which they are sent."""
+    folder = data_root() / "fixtures" / "scenarios"
+    found = []
+    for path in sorted(folder.glob("SCN-*/records/*")):
+        vendor = next((name for name in VENDORS if f".{name}." in path.name), None)
+        if vendor is None:
+            found.append((f"{path.parent.parent.name}/{path.name}", path, vendor))
+    return found
+
+
+def _stay() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return

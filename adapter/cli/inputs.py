@@ -1,0 +1,93 @@
+"""What the commands share: reading `FILE` or `-`, writing `-o`, words for people on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from adapter.cli.exits import Exit
+from adapter.errors import AdapterError
+from adapter.types import Issue, Severity
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to read; - is standard input.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="File to read; - is standard input.")]
+Output = Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="Where to write; standard output by default.")]
+Lang = Annotated[str, typer.Option("--lang", help="Language of texts: fi, sv or en.")]
+Vendor = Annotated[str | None, typer.Option("--vendor", help="Name of a vendor format; canonical by default.")]
+RecordType = Annotated[str | None, typer.Option("--type", help="Record type, when the record does not say it.")]
+
+MARKS: dict[Severity, str] = {"fatal": "[red]✗[/]", "error": "[red]✗[/]", "warning": "[yellow]![/]", "information": "·"}
+
+
+def read_file(name: str) -> bytes:
+    """Return the bytes of a file or of standard input; exits with 2 when it cannot be read."""
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        fail(f"{name}: {error.strerror}")
+
+
+def documents(names: Iterable[str], ndjson: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of every document: a file each, or a line each of NDJSON (streamed)."""
+    for name in names:
+        if not (ndjson or name.endswith(".ndjson")):
+            yield name, read_file(name)
+            continue
+        if name != "-" and not Path(name).is_file():
+            fail(f"{name}: no such file")
+        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")
+        with stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield f"{name}:{number}", line
+
+
+def write(content: bytes, out: str) -> None:
+    """Write bytes and a line end to a file or to standard output."""
+    if out == "-":
+        sys.stdout.buffer.write(content + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        with Path(out).open("ab") as file:
+            file.write(content + b"\n")
+
+
+def fail(text: str, code: Exit = Exit.UNREADABLE) -> NoReturn:
+    """Say what is wrong on standard error and exit."""
+    print(text, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def show_issues(name: str, issues: Iterable[Issue], language: str) -> None:
+    """Print issues under a heading on standard error, one paragraph each: text, then places."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold]{escape(name)}[/]")
+    for issue in issues:
+        console.print(f"  {MARKS[issue.severity]} [bold]{escape(issue.rule_id)}[/] {escape(issue.text(language))}")
+        for line in _places(issue):
+            console.print(Padding(f"[dim]{escape(line)}[/]", (0, 0, 0, 4)), soft_wrap=True)
+
+
+def show_error(name: str, error: AdapterError, language: str) -> None:
+    """Print a refusal."""
+    show_issues(name, error.issues, language)
+
+
+def _places(issue: Issue) -> Iterator[str]:
+    if issue.source:
+        line = f", {issue.source.line}:{issue.source.column}" if issue.source.line else ""
+        yield f"{issue.source.path}{line}"
+    if issue.expression:
+        yield issue.expression
+    if issue.profile:
+        yield issue.profile

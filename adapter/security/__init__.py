@@ -1,0 +1,1 @@
+"""Keys, tokens, scopes, certificates and signatures: the same code for the adapter and for the mock endpoint."""

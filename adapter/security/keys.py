@@ -1,0 +1,86 @@
+"""JSON Web Keys: read a published key set safely, choose the one key a token names.
+
+Rules K2–K4 of our reference (SMART Backend Services, RFC 7517): weak RSA keys and private members are refused,
+exactly one key must fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from jwt import PyJWK
+
+SHORTEST_RSA = 2048
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+FAMILY = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "PS384": "RSA", "ES256": "EC", "ES384": "EC"}
+CURVES = {"ES256": "P-256", "ES384": "P-384"}
+LARGEST_SET = 100
+
+
+class KeyProblem(Exception):  # noqa: N818
+    """A key or key set cannot be used; the text names the rule, never key material."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """Public keys by key id, as published by one client."""
+
+    keys: tuple[Mapping[str, Any], ...]
+
+    def choose(self, key_id: str | None, algorithm: str) -> PyJWK:
+        """Return the one key for a token header.
+
+        Raises:
+            KeyProblem: no `kid`, an algorithm not offered, no key or more than one that fits (K4).
+        """
+        family = FAMILY.get(algorithm)
+        if family is None:
+            raise KeyProblem("the algorithm is not offered")
+        if not key_id:
+            raise KeyProblem("the header has no kid")
+        fitting = [
+            key
+            for key in self.keys
+            if key.get("kid") == key_id
+            and key.get("kty") == family
+            and key.get("crv") == CURVES.get(algorithm)
+            and key.get("use", "sig") == "sig"
+        ]
+        if len(fitting) != 1:
+            raise KeyProblem("not exactly one key fits")
+        return PyJWK(dict(fitting[0]), algorithm=algorithm)
+
+
+def read_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
+    """Read a JWKS.
+
+    Raises:
+        KeyProblem: not a key set, a private or symmetric key in it, RSA shorter than 2048 bits, a key without kid.
+    """
+    try:
+        parsed = content if isinstance(content, Mapping) else json.loads(content)
+    except ValueError:
+        raise KeyProblem("not JSON") from None
+    keys = parsed.get("keys") if isinstance(parsed, Mapping) else None
+    if not isinstance(keys, list) or len(keys) > LARGEST_SET or not all(isinstance(key, Mapping) for key in keys):
+        raise KeyProblem("not a JSON Web Key Set")
+    for key in keys:
+        _check_public(key)
+    return KeySet(tuple(keys))
+
+
+def _check_public(key: Mapping[str, Any]) -> None:
+    if PRIVATE_MEMBERS & key.keys():
+        raise KeyProblem("the set holds private or symmetric keys")
+    if not isinstance(key.get("kid"), str):
+        raise KeyProblem("a key has no kid")
+    try:
+        public = PyJWK(dict(key), algorithm="RS384" if key.get("kty") == "RSA" else None).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+        raise KeyProblem("a key cannot be read") from None
+    if key.get("kty") == "RSA" and public.key_size < SHORTEST_RSA:
+        raise KeyProblem(f"an RSA key is shorter than {SHORTEST_RSA} bits")

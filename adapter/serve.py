@@ -1,0 +1,148 @@
+"""Puts the running service together from settings: the only place where real parts are chosen."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from adapter.settings import Settings, key_bytes
+
+DEMO_ID_KEY = b"kykysilta-demo-id-key-published!"
+DEMO_STORAGE_KEY = b"kykysilta-demo-storage-key-open!"
+START_SECONDS = 15.0
+
+
+class PortTakenError(Exception):
+    """Somebody else listens on the port.
+
+    Attributes:
+        port: which one.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"port {port} is taken")
+        self.port = port
+
+
+class MissingKeyError(Exception):
+    """A key is needed outside demo mode; the text says which and how to make one."""
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """Return settings from arguments, environment and a TOML file, in this order.
+
+    Raises:
+        pydantic.ValidationError: a value is wrong; no secret is in its text.
+    """
+    if config is None:
+        return Settings(**overrides)
+    configured = type("Settings", (Settings,), {"model_config": {**Settings.model_config, "toml_file": config}})
+    loaded: Settings = configured(**overrides)
+    return loaded
+
+
+def keys(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
+    """Return the id key and the storage keys.
+
+    Raises:
+        MissingKeyError: a key is missing and this is not the demo.
+    """
+    how = "make one with: openssl rand -base64 32"
+    if settings.id_key is None and not settings.demo:
+        raise MissingKeyError(f"KYKYSILTA_ID_KEY is not set; {how}")
+    if not settings.storage_keys and not settings.demo:
+        raise MissingKeyError(f"KYKYSILTA_STORAGE_KEYS is not set; {how}")
+    id_key = key_bytes(settings.id_key) if settings.id_key else DEMO_ID_KEY
+    storage = {name: key_bytes(key) for name, key in settings.storage_keys.items()} or {"demo": DEMO_STORAGE_KEY}
+    return id_key, storage
+
+
+def adapter_app(settings: Settings) -> Any:
+    """Return the ASGI application of the vendor API with its store, line and workers."""
+    from adapter.api import create_app
+    from adapter.delivery import Repository
+    from adapter.pipeline import Line
+    from adapter.store import Cipher, Database
+
+    id_key, storage_keys = keys(settings)
+    line = Line(
+        Database(settings.database),
+        Cipher(storage_keys),
+        id_key=id_key,
+        repository=Repository(settings.repository_url, timeout=settings.delivery_timeout),
+        supporting=settings.supporting,
+        max_entries=settings.max_entries,
+    )
+    return create_app(line, workers=settings.workers)
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise when somebody listens on the port.
+
+    Raises:
+        PortTakenError: names the port.
+    """
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise PortTakenError(port) from None
+
+
+def run(settings: Settings) -> None:
+    """Serve the vendor API until a signal comes; what is in hand is finished first."""
+    import uvicorn
+
+    refuse_taken_port(settings.host, settings.port)
+    uvicorn.run(adapter_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+@contextlib.contextmanager
+def in_background(app: Any, host: str, port: int) -> Iterator[str]:
+    """Serve an ASGI application from a thread while the block runs; yields its base URL.
+
+    Raises:
+        PortTakenError: the port is taken.
+    """
+    import uvicorn
+
+    refuse_taken_port(host, port)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, name="kykysilta-serve", daemon=True)
+    thread.start()
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > until:
+                raise PortTakenError(port)
+            time.sleep(0.01)
+        bound = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://{host}:{bound}"
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+
+
+@contextlib.contextmanager
+def demo(port: int, mock_port: int) -> Iterator[tuple[str, str]]:
+    """Run mock and adapter on loopback with a database of their own; yields both base URLs."""
+    from adapter.mock import MockSettings, create_app
+
+    with (
+        tempfile.TemporaryDirectory(prefix="kykysilta-") as folder,
+        in_background(create_app(MockSettings()), "127.0.0.1", mock_port) as mock,
+    ):
+        database = f"sqlite:///{Path(folder) / 'kykysilta.sqlite'}"
+        settings = load_settings(database=database, repository_url=f"{mock}/fhir", demo=True, port=port)
+        with in_background(adapter_app(settings), "127.0.0.1", port) as adapter:
+            yield adapter, mock
