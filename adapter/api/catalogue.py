@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from adapter.api.answers import NotFound, json_answer
@@ -14,13 +14,13 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 
 
 @router.get("/mappings", summary="Which mappings are loaded")
-async def list_mappings(request: Request) -> Response:
+async def list_mappings() -> Response:
     """Return id, version and digest of every mapping, and the vendor format that each reads."""
     return json_answer({"mappings": [mapping.describe() for mapping in mappings()]})
 
 
 @router.get("/schemas/{record}", summary="JSON Schema of a canonical record")
-async def read_schema(request: Request, record: str) -> Response:
+async def read_schema(record: str) -> Response:
     """Return the JSON Schema (2020-12) of one record type, self-contained."""
     if record not in record_types():
         raise NotFound(Issue("error", "api.unknown-schema", {"known": ", ".join(record_types())}))

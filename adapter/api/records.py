@@ -162,5 +162,3 @@ def _status(status: Status) -> dict[str, Any]:
 
 def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-

@@ -41,8 +41,7 @@ def documents(names: Iterable[str], ndjson: bool) -> Iterator[tuple[str, bytes]]
             continue
         if name != "-" and not Path(name).is_file():
             fail(f"{name}: no such file")
-        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")
-        with stream:
+        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield f"{name}:{number}", line

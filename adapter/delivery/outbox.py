@@ -39,6 +39,24 @@ class Message:
     state: State
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is kept of a try that did not deliver.
+
+    Attributes:
+        due: when to try again, UTC seconds.
+        attempts: tries made so far.
+        cause: name of a network error or `HTTP nnn`.
+        issues: the repository's issues as JSON without values, or empty.
+    """
+
+    due: float
+    attempts: int
+    cause: str
+    http_status: int
+    issues: str
+
+
 class Outbox:
     """Reads and writes the outbox. `now` is always the caller's: UTC seconds."""
 
@@ -121,12 +139,17 @@ class Outbox:
                 connection, now, "outcome", {"submission": message.submission, "state": State.DELIVERED, "cause": cause}
             )
 
-    def failed(
-        self, message: Message, state: State, now: float, *, due: float, attempts: int, cause: str, http_status: int, issues: str
-    ) -> None:
-        """Commit a try that did not deliver; `issues` is the repository's OperationOutcome as JSON, or empty."""
+    def failed(self, message: Message, state: State, now: float, failure: Failure) -> None:
+        """Commit a try that did not deliver."""
         self._move(
-            message, state, now, cause, due=due, attempts=attempts, http_status=http_status, issues=issues or None
+            message,
+            state,
+            now,
+            failure.cause,
+            due=failure.due,
+            attempts=failure.attempts,
+            http_status=failure.http_status,
+            issues=failure.issues or None,
         )
 
     def known(self, full_urls: Sequence[str]) -> dict[str, Known]:

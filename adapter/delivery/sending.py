@@ -11,13 +11,21 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from adapter.delivery.client import Answer, Repository
-from adapter.delivery.outbox import Known, Message, Outbox
+from adapter.delivery.outbox import Message, Outbox
 from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
-from adapter.delivery.states import State, delay, judge
+from adapter.delivery.states import Known, State, delay, judge
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical_bytes
 from adapter.source import read_json
 from adapter.types import Resource
+
+
+EVENTS = {
+    State.WAITING: Event.WAITING,
+    State.UNKNOWN: Event.UNKNOWN,
+    State.DEAD: Event.DEAD,
+    State.REJECTED: Event.REJECTED,
+}
 
 
 class Delivery:
@@ -86,39 +94,28 @@ class Delivery:
     ) -> None:
         owned = {entry["fullUrl"] for entry in bundle["entry"] if is_owned(entry["resource"])}
         self._outbox.delivered(message, self._clock(), request_id, resources, owned, cause)
-        log(
-            Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=len(resources)
-        )
+        log(Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=len(resources))
 
     def _not_delivered(self, message: Message, answer: Answer, attempt: int) -> None:
-        now = self._clock()
-        wait = delay(attempt, self._chance())
-        if answer.status == -1:
-            self._outbox.failed(
-                message, State.UNKNOWN, now, due=now + wait, attempts=attempt, cause=answer.cause, http_status=0, issues=""
-            )
-            log(Event.UNKNOWN, submission=message.submission, attempt=attempt, cause=answer.cause)
-            return
-        if answer.status == 0:
-            self._outbox.failed(
-                message, State.WAITING, now, due=now + wait, attempts=attempt, cause=answer.cause, http_status=0, issues=""
-            )
-            log(Event.WAITING, submission=message.submission, http_status=0, attempt=attempt, seconds=round(wait, 3))
-            return
         verdict = judge(answer.status, attempt, answer.retry_after)
-        wait = wait if verdict.retry_after is None else verdict.retry_after
-        self._outbox.failed(
-            message,
-            verdict.state,
-            now,
+        wait = delay(attempt, self._chance()) if verdict.retry_after is None else verdict.retry_after
+        now = self._clock()
+        failure = Failure(
             due=now + wait,
             attempts=attempt,
-            cause=f"HTTP {answer.status}",
-            http_status=answer.status,
+            cause=answer.cause or f"HTTP {answer.status}",
+            http_status=max(answer.status, 0),
             issues=_issues(answer.body),
         )
-        event = {State.WAITING: Event.WAITING, State.DEAD: Event.DEAD}.get(verdict.state, Event.REJECTED)
-        fields = {"submission": message.submission, "http_status": answer.status, "attempt": attempt, "seconds": wait}
+        self._outbox.failed(message, verdict.state, now, failure)
+        event = EVENTS[verdict.state]
+        fields = {
+            "submission": message.submission,
+            "http_status": answer.status,
+            "attempt": attempt,
+            "seconds": round(wait, 3),
+            "cause": failure.cause,
+        }
         log(event, **{name: value for name, value in fields.items() if name in event.allowed})
 
     def _reconcile(self, message: Message, bundle: Resource) -> None:

@@ -45,6 +45,8 @@ class Known:
     version: str
 
 
+NOTHING_SENT = 0
+OUTCOME_UNKNOWN = -1
 RETRY = frozenset({408, 425, 429, 502, 503, 504})
 RETRY_FEW_TIMES = frozenset({500})
 PAUSE = frozenset({401})
@@ -55,12 +57,14 @@ LONGEST_DELAY = 900.0
 
 
 def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
-    """Say what an HTTP status other than success means (retry table of the delivery design).
+    """Say what an answer other than success means (retry table of the delivery design).
 
-    400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender with the
+    Status 0: surely nothing was sent, so it is simply tried again. -1: not known, so it is reconciled first. 400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender with the
     repository's OperationOutcome.
     """
-    if status in RETRY or status in PAUSE:
+    if status == OUTCOME_UNKNOWN:
+        return Verdict(State.UNKNOWN)
+    if status in RETRY or status in PAUSE or status == NOTHING_SENT:
         return Verdict(State.WAITING if attempt < ATTEMPTS_IN_ALL else State.DEAD, retry_after)
     if status in RETRY_FEW_TIMES:
         return Verdict(State.WAITING if attempt < ATTEMPTS_AFTER_500 else State.DEAD, retry_after)

@@ -21,7 +21,12 @@ class Worker:
     """
 
     def __init__(
-        self, outbox: Outbox, handle: Callable[[Message], None], *, threads: int = 2, clock: Callable[[], float] = time.time
+        self,
+        outbox: Outbox,
+        handle: Callable[[Message], None],
+        *,
+        threads: int = 2,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
         self._handle = handle

@@ -97,11 +97,13 @@ def check_assertion(
             raise AssertionRefused("jku")
         key = keys.choose(header.get("kid"), header["alg"])
         # Times are judged below against the server's own clock, which a tester may have set.
-        options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-        required = ["iss", "sub", "aud", "exp", "jti"]
-        claims: dict[str, Any] = jwt.decode(
-            assertion, key, [header["alg"]], options={**options, "require": required}, audience=token_url
-        )
+        options: Any = {
+            "verify_exp": False,
+            "verify_nbf": False,
+            "verify_iat": False,
+            "require": ["iss", "sub", "aud", "exp", "jti"],
+        }
+        claims: dict[str, Any] = jwt.decode(assertion, key, [header["alg"]], options=options, audience=token_url)
     except (jwt.PyJWTError, KeyProblem):
         raise AssertionRefused("signature or claims") from None
     if claims["iss"] != client_id or claims["sub"] != client_id or not isinstance(claims["aud"], str):
