@@ -13,7 +13,7 @@ A vendor's own lists lie in another folder and are asked first: `Terminology(fol
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from adapter.data import data_root, read_yaml
 from adapter.terminology.files import CodeSystemFile, ConceptMapFile, ValueSetFile, read_file
@@ -126,6 +126,16 @@ class Terminology:
         """
         return self._uri("extensions", short)
 
+    def short_names(self) -> dict[str, dict[str, str]]:
+        """Return all short names of `systems.yaml` with their URIs, in the parts `systems` and `extensions`."""
+        if not self._uris:
+            written: dict[str, dict[str, str]] = read_yaml(codes_folder() / "systems.yaml")
+            self._uris = {
+                part: {short: uri.replace("{canonical}", CANONICAL_ROOT) for short, uri in rows.items()}
+                for part, rows in written.items()
+            }
+        return self._uris
+
     def has(self, kind: Kind, name: str) -> bool:
         """Tell whether a list exists, without reading it."""
         return self._find(kind, name) is not None
@@ -149,13 +159,7 @@ class Terminology:
         return None
 
     def _uri(self, part: str, short: str) -> str:
-        if not self._uris:
-            written: dict[str, dict[str, Any]] = read_yaml(codes_folder() / "systems.yaml")
-            self._uris = {
-                name: {key: uri.replace("{canonical}", CANONICAL_ROOT) for key, uri in rows.items()}
-                for name, rows in written.items()
-            }
-        found = self._uris[part].get(short)
+        found = self.short_names()[part].get(short)
         if found is None:
             raise LookupError(f"no short name '{short}' in {part} of systems.yaml")
         return found
