@@ -23,7 +23,7 @@ from adapter.delivery.outbox import Message
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, ValidationFailed
 from adapter.events import Event, log
-from adapter.fhir.canonical import canonical_bytes
+from adapter.fhir.canonical import canonical
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
 from adapter.source import SourceRecord, read
@@ -153,14 +153,14 @@ class Line:
 
     def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str) -> Accepted:
         record, now = checked.mapped.record, self._clock()
-        body = canonical_bytes(checked.bundle)
+        body = canonical(checked.bundle)
         arrival = submissions.Arrival(
             id=secrets.token_hex(16),
             sender=sender,
             record_type=checked.mapped.record_type,
             record_key=keyed_hash(self._id_key, record["source_system"], record["record_id"]),
             record_version=record["record_version"],
-            digest=keyed_hash(self._id_key, canonical_bytes(record).decode()),
+            digest=keyed_hash(self._id_key, canonical(record).decode()),
             mapping=checked.mapped.provenance,
             warnings=json.dumps([issue.as_fhir("fi") for issue in checked.warnings], ensure_ascii=False),
             source=data,

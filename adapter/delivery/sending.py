@@ -11,14 +11,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from adapter.delivery.client import Answer, Repository
-from adapter.delivery.outbox import Message, Outbox
+from adapter.delivery.outbox import Failure, Message, Outbox
 from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
 from adapter.delivery.states import Known, State, delay, judge
 from adapter.events import Event, log
-from adapter.fhir.canonical import canonical_bytes
+from adapter.fhir.canonical import canonical
 from adapter.source import read_json
 from adapter.types import Resource
-
 
 EVENTS = {
     State.WAITING: Event.WAITING,
@@ -43,7 +42,7 @@ class Delivery:
         *,
         clock: Callable[[], float],
         chance: Callable[[], float],
-        sign: Callable[[Resource], bytes] = canonical_bytes,
+        sign: Callable[[Resource], bytes] = canonical,
     ) -> None:
         self._outbox = outbox
         self._repository = repository

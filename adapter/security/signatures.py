@@ -16,7 +16,7 @@ import jwt
 from jwt.api_jws import PyJWS
 
 from adapter.errors import SigningError
-from adapter.fhir.canonical import canonical_bytes
+from adapter.fhir.canonical import canonical
 from adapter.types import Issue, Resource
 
 SIGNATURE_TYPE = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.1"}
@@ -58,7 +58,7 @@ class Signer:
             headers["x5c"] = list(self.chain)
         try:
             jws = _JWS.encode(
-                canonical_bytes(unsigned), self.private_key, self.algorithm, headers=headers, is_payload_detached=True
+                canonical(unsigned), self.private_key, self.algorithm, headers=headers, is_payload_detached=True
             )
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
             raise SigningError(Issue("fatal", "signing.unusable-key")) from None
@@ -70,7 +70,7 @@ class Signer:
             "sigFormat": JOSE,
             "data": base64.b64encode(jws.encode()).decode(),
         }
-        return canonical_bytes({**unsigned, "signature": signature})
+        return canonical({**unsigned, "signature": signature})
 
 
 def verify(bundle: Resource, key_for: Callable[[dict[str, Any]], Any]) -> None:
@@ -91,6 +91,6 @@ def verify(bundle: Resource, key_for: Callable[[dict[str, Any]], Any]) -> None:
         header = jwt.get_unverified_header(jws)
         if header.get("alg") not in ALGORITHMS or header.get("crit") != ["b64"]:
             raise SigningError(Issue("error", "signing.broken-signature"))
-        _JWS.decode(jws, key_for(header), [header["alg"]], detached_payload=canonical_bytes(unsigned))
+        _JWS.decode(jws, key_for(header), [header["alg"]], detached_payload=canonical(unsigned))
     except (jwt.PyJWTError, ValueError, TypeError):
         raise SigningError(Issue("error", "signing.broken-signature")) from None

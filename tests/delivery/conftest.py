@@ -1,0 +1,68 @@
+"""An outbox on each database that it must work on, and messages to put into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapter.delivery import Outbox, submissions
+from adapter.store import Cipher, Database
+from adapter.store.tables import metadata
+
+CIPHER = Cipher({"test": bytes(range(32))})
+Put = Callable[..., str]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database of each kind."""
+    if request.param == "sqlite":
+        opened = Database(f"sqlite:///{tmp_path / 'k.sqlite'}")
+        yield opened
+        opened.close()
+        return
+    url = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
+    if not url:
+        pytest.skip("no PostgreSQL: set KYKYSILTA_TEST_POSTGRESQL to the URL of an empty database")
+    opened = Database(url)
+    yield opened
+    with opened.transaction() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    opened.close()
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    """The outbox on it."""
+    return Outbox(database, CIPHER)
+
+
+@pytest.fixture
+def put(database: Database, outbox: Outbox) -> Put:
+    """Queue a message; returns its submission id."""
+    count = iter(range(1000))
+
+    def queue(lane: str, body: bytes = b"{}", *, at: float = 0.0, record: str | None = None, version: int = 1) -> str:
+        number = next(count)
+        arrival = submissions.Arrival(
+            id=f"{number:032x}",
+            sender="ehr",
+            record_type="client",
+            record_key=record or f"record-{number}",
+            record_version=version,
+            digest=f"digest-{number}",
+            mapping="client 1.0.0",
+            warnings="[]",
+            source=b"{}",
+            body=body,
+        )
+        with database.transaction() as connection:
+            submissions.store(connection, CIPHER, arrival, at)
+            outbox.put(connection, arrival.id, lane, at)
+        return arrival.id
+
+    return queue

@@ -1,0 +1,75 @@
+"""The outbox keeps the order of each client and forgets nothing, on every database."""
+
+from __future__ import annotations
+
+from adapter import audit
+from adapter.delivery import Outbox, submissions
+from adapter.delivery.outbox import LEASE_SECONDS, Failure
+from adapter.delivery.states import Known, State
+from adapter.store import Database
+from tests.delivery.conftest import Put
+
+FAILURE = Failure(due=60.0, attempts=1, cause="HTTP 503", http_status=503, issues="")
+
+
+def test_only_the_head_of_a_lane_is_claimed(outbox: Outbox, put: Put) -> None:
+    """The second record of a client waits for the first; another client's does not."""
+    first, _second, other = put("moona", b"1"), put("moona", b"2"), put("matti", b"3")
+    claimed = outbox.claim("w", 1.0, limit=10)
+    assert {message.submission for message in claimed} == {first, other}
+    assert {message.body for message in claimed} == {b"1", b"3"}
+    assert outbox.claim("w2", 1.0, limit=10) == []
+
+
+def test_a_waiting_head_keeps_its_lane_waiting(outbox: Outbox, put: Put) -> None:
+    """While the first try again is not due, nothing of this lane goes out."""
+    first, second = put("moona"), put("moona")
+    outbox.failed(outbox.claim("w", 1.0)[0], State.WAITING, 1.0, FAILURE)
+    assert outbox.claim("w", 59.0) == []
+    assert outbox.claim("w", 60.0)[0].submission == first
+    assert second != first
+
+
+def test_a_final_head_frees_its_lane(outbox: Outbox, put: Put) -> None:
+    """A rejected record does not hold up the client's next one."""
+    put("moona")
+    second = put("moona")
+    outbox.failed(outbox.claim("w", 1.0)[0], State.REJECTED, 1.0, FAILURE)
+    assert outbox.claim("w", 1.0)[0].submission == second
+
+
+def test_a_dead_workers_message_comes_back_after_its_lease(outbox: Outbox, put: Put) -> None:
+    """Claimed and begun, then the worker died: the next one sees that it was being sent."""
+    put("moona")
+    message = outbox.claim("dead", 1.0)[0]
+    outbox.sending(message, 1.0)
+    assert outbox.claim("alive", 2.0) == []
+    again = outbox.claim("alive", 2.0 + LEASE_SECONDS)[0]
+    assert (again.submission, again.state, again.attempt) == (message.submission, State.SENDING, 1)
+
+
+def test_a_receipt_is_kept_with_its_audit_entry(outbox: Outbox, put: Put, database: Database) -> None:
+    """After delivery the status shows what lies where, and the audit chain holds the outcome."""
+    submission = put("moona", record="plan")
+    message = outbox.claim("w", 1.0)[0]
+    outbox.sending(message, 1.0)
+    places = {"urn:uuid:a": Known("CarePlan/1", "1"), "urn:uuid:b": Known("Patient/2", "4")}
+    outbox.delivered(message, 2.0, "request-1", places, {"urn:uuid:a"}, "receipt")
+    with database.reading() as connection:
+        status = submissions.status(connection, submission, "ehr")
+        assert audit.verify(connection) is None
+    assert status is not None
+    assert status.state == "delivered"
+    assert status.receipts == {"urn:uuid:a": "CarePlan/1", "urn:uuid:b": "Patient/2"}
+    assert [step[1] for step in status.history] == ["queued", "sending", "delivered"]
+    assert outbox.known(["urn:uuid:a", "urn:uuid:c"]) == {"urn:uuid:a": Known("CarePlan/1", "1")}
+    assert outbox.parts("plan") == {"urn:uuid:a": Known("CarePlan/1", "1")}
+
+
+def test_another_sender_sees_nothing(put: Put, database: Database) -> None:
+    """Somebody else's submission looks like none."""
+    submission = put("moona")
+    with database.reading() as connection:
+        assert submissions.status(connection, submission, "somebody else") is None
+        assert submissions.search(connection, "somebody else") == []
+        assert [status.id for status in submissions.search(connection, "ehr")] == [submission]
