@@ -1,0 +1,50 @@
+"""The endpoint as one application: FHIR bases, and the tester's control under `/_mock`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
+from adapter.mock.settings import MockSettings
+from adapter.mock.world import Worlds
+
+
+class MockApp(FastAPI):
+    """FastAPI for the control; requests below a FHIR base go straight to the endpoint."""
+
+    def __init__(self, worlds: Worlds) -> None:
+        super().__init__(
+            title="Kykysilta mock national endpoint: control",
+            openapi_url="/_mock/openapi.json",
+            docs_url="/_mock/docs",
+            redoc_url=None,
+            lifespan=_lifespan,
+        )
+        self.worlds = worlds
+        self.endpoint = FhirEndpoint(worlds)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI event."""
+        if scope["type"] == "http" and self.endpoint.split(scope["path"]) is not None:
+            await self.endpoint(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    assert isinstance(app, MockApp)
+    app.worlds.close()
+
+
+def create_app(settings: MockSettings | None = None) -> MockApp:
+    """Return the application; nothing is opened before the first request of a namespace.
+
+    Raises:
+        DataFileError: the policy is unknown or broken.
+    """
+    return MockApp(Worlds(settings or MockSettings()))

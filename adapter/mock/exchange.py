@@ -1,0 +1,90 @@
+"""A request as the interactions see it, and their answer. Entries of a Bundle are the same as requests of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from adapter.mock.clock import http_date
+from adapter.mock.storage import Stored
+from adapter.types import Resource
+
+if TYPE_CHECKING:
+    from adapter.mock.world import World
+
+Query = list[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Request:
+    """One FHIR request.
+
+    Attributes:
+        method: HTTP method.
+        path: segments below the FHIR base.
+        query: parameters of the URL, decoded, in order.
+        headers: by lower-case name.
+        body: bytes of the body; empty for an entry of a Bundle, which has `resource`.
+        base: absolute FHIR base URL as the caller sees it.
+        resource: the body when it was read already.
+        in_bundle: True for an entry of a batch or transaction.
+    """
+
+    world: World
+    method: str
+    path: tuple[str, ...]
+    query: Query = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    base: str = ""
+    resource: Resource | None = None
+    in_bundle: bool = False
+
+    def preference(self, name: str) -> str:
+        """Return the value of one preference of `Prefer` (RFC 7240), or an empty string."""
+        for part in self.headers.get("prefer", "").replace(";", ",").split(","):
+            key, _, value = part.strip().partition("=")
+            if key.lower() == name:
+                return value.strip('"')
+        return ""
+
+    @property
+    def language(self) -> str:
+        """Language for texts: the first of fi, sv, en that `Accept-Language` names, else English."""
+        for part in self.headers.get("accept-language", "").split(","):
+            code = part.split(";")[0].strip()[:2].lower()
+            if code in ("fi", "sv", "en"):
+                return code
+        return "en"
+
+
+@dataclass(slots=True)
+class Answer:
+    """The answer to a request; the body is a resource (dict), a stored version (its bytes) or nothing."""
+
+    status: int
+    resource: Resource | None = None
+    stored: Stored | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def body_resource(self) -> Resource | None:
+        """Return the body as a resource, read from the stored bytes if need be."""
+        if self.resource is None and self.stored is not None:
+            return self.stored.resource
+        return self.resource
+
+
+def version_headers(stored: Stored) -> dict[str, str]:
+    """Return ETag and Last-Modified of a version."""
+    return {"ETag": stored.etag, "Last-Modified": http_date(stored.updated)}
+
+
+def location(request: Request, stored: Stored) -> str:
+    """Return the absolute, versioned URL of a version."""
+    return f"{request.base}/{stored.path}/_history/{stored.version}"
+
+
+def parse_query(text: str) -> Query:
+    """Return the decoded parameters of a query string."""
+    return parse_qsl(text, keep_blank_values=True, separator="&")

@@ -1,0 +1,85 @@
+"""CapabilityStatement, derived from the policy and the search parameters: what it says is what happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapter.mock.clock import fhir_instant
+from adapter.mock.definitions import parameters
+from adapter.mock.exchange import Answer, Request
+from adapter.mock.negotiation import JSON_TYPE, XML_TYPE
+from adapter.mock.policy import Policy
+from adapter.types import CANONICAL_ROOT, Resource
+
+
+def capabilities(request: Request) -> Answer:
+    """`GET metadata`: never needs a token."""
+    policy = request.world.policy
+    statement = capability_statement(policy, request.base, fhir_instant(request.world.started))
+    return Answer(200, statement, headers={"ETag": f'W/"{policy.name}"'})
+
+
+def capability_statement(policy: Policy, base: str, date: str) -> Resource:
+    """Return the CapabilityStatement of a policy at a base URL."""
+    formats = {"json": [JSON_TYPE, "json"], "xml": [XML_TYPE, "xml"]}
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "resource": [_resource(policy, name) for name in sorted(policy.types)],
+    }
+    if policy.system:
+        rest["interaction"] = [{"code": one} for one in sorted(policy.system)]
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": f"{CANONICAL_ROOT}/CapabilityStatement/mock-{policy.name}",
+        "name": "KykysiltaMock",
+        "title": "Kykysilta mock national endpoint",
+        "status": "active",
+        "experimental": True,
+        "date": date,
+        "kind": "instance",
+        "software": {"name": "kykysilta mock"},
+        "implementation": {"description": f"Kanta-style test endpoint, policy {policy.name}", "url": base},
+        "fhirVersion": "4.0.1",
+        "format": [name for one in policy.formats for name in formats[one]],
+        "rest": [rest],
+    }
+
+
+def _resource(policy: Policy, name: str) -> dict[str, Any]:
+    rules = policy.types[name]
+    entry: dict[str, Any] = {"type": name}
+    if rules.profiles:
+        entry["supportedProfile"] = list(rules.profiles)
+    entry["interaction"] = [{"code": one} for one in sorted(rules.interactions)]
+    entry |= {
+        "versioning": "versioned-update" if policy.if_match == "required" else "versioned",
+        "readHistory": "vread" in rules.interactions,
+        "updateCreate": policy.update_create and "update" in rules.interactions,
+        "conditionalCreate": policy.conditional_create and "create" in rules.interactions,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": policy.conditional_update and "update" in rules.interactions,
+        "conditionalDelete": policy.conditional_delete if "delete" in rules.interactions else "not-supported",
+    }
+    if "search-type" in rules.interactions:
+        found = parameters(name)
+        references = [one for one in found.values() if one.type == "reference" and one.name[0] != "_"]
+        entry["searchInclude"] = [f"{name}:{one.name}" for one in references]
+        entry["searchRevInclude"] = _reverse(policy, name)
+        entry["searchParam"] = [
+            {
+                "name": one.name,
+                "definition": f"http://hl7.org/fhir/SearchParameter/{one.url}",
+                "type": one.type,
+            }
+            for one in found.values()
+        ]
+    return {key: value for key, value in entry.items() if value != []}
+
+
+def _reverse(policy: Policy, name: str) -> list[str]:
+    return [
+        f"{source}:{one.name}"
+        for source in sorted(policy.types)
+        for one in parameters(source).values()
+        if one.type == "reference" and name in one.targets and policy.allows(source, "search-type")
+    ]

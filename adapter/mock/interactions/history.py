@@ -1,0 +1,104 @@
+"""History at three levels: instance, type, system (R4 http, "history"); newest first, with stable pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapter.mock.clock import fhir_instant
+from adapter.mock.exchange import Answer, Request
+from adapter.mock.outcomes import refuse
+from adapter.mock.search.dates import date_range
+from adapter.mock.search.pages import Result
+from adapter.mock.storage import Stored
+from adapter.types import Resource
+
+DEFAULT_COUNT = 50
+
+
+def history(request: Request) -> Answer:
+    """`GET [Type[/id]]/_history` with `_count`, `_since`, `_at`."""
+    path = [one for one in request.path if one != "_history"]
+    values = dict(request.query)
+    world = request.world
+    if token := values.get("_page", ""):
+        result = world.pages.get(token)
+        if result is None:
+            raise refuse(410, "page-expired")
+        return Answer(200, _bundle(request, result, token, int(values.get("_offset", "0"))))
+    versions = world.store.history(*path)
+    if len(path) == 2 and not versions:
+        raise refuse(404, "not-found")
+    if "_since" in values:
+        since = _range("_since", values["_since"])[0]
+        versions = [one for one in versions if one[1] >= since]
+    if "_at" in values:
+        versions = _current_at(world.store.by_sequence([one[0] for one in versions]), _range("_at", values["_at"]))
+    size = values.get("_count", str(DEFAULT_COUNT))
+    if not (size.isascii() and size.isdigit()):
+        raise refuse(400, "bad-value", parameter="_count", kind="number", hint="0, 1, 2, …")
+    result = Result([one[0] for one in versions], int(size), None)
+    token = world.pages.keep(result) if 0 < result.size < len(result.sequences) else ""
+    return Answer(200, _bundle(request, result, token, 0))
+
+
+def _range(name: str, text: str) -> tuple[int, int]:
+    try:
+        return date_range(text)
+    except (ValueError, OverflowError):
+        raise refuse(400, "bad-value", parameter=name, kind="date", hint="2025-03-14T08:00:00+02:00") from None
+
+
+def _current_at(versions: list[Stored], span: tuple[int, int]) -> list[tuple[int, int]]:
+    """Versions that were the present one at some time within the span."""
+    found: list[tuple[int, int]] = []
+    successor: dict[str, int] = {}
+    for one in versions:
+        begun = int(one.updated.timestamp() * 1_000_000)
+        ended = successor.get(one.path)
+        if begun <= span[1] and (ended is None or ended > span[0]):
+            found.append((one.seq, begun))
+        successor[one.path] = begun
+    return found
+
+
+def _bundle(request: Request, result: Result, token: str, offset: int) -> Resource:
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "id": request.world.identities.draw(),
+        "meta": {"lastUpdated": fhir_instant(request.world.clock.now())},
+        "type": "history",
+        "total": len(result.sequences),
+        "link": _links(request, result, token, offset),
+    }
+    found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
+    if found:
+        bundle["entry"] = [_entry(request, one) for one in found]
+    return bundle
+
+
+def _links(request: Request, result: Result, token: str, offset: int) -> list[dict[str, str]]:
+    url = f"{request.base}/{'/'.join(request.path)}"
+    if not token:
+        return [{"relation": "self", "url": url}]
+
+    def page(start: int) -> str:
+        return f"{url}?_page={token}&_offset={start}"
+
+    links = [{"relation": "self", "url": page(offset)}, {"relation": "first", "url": page(0)}]
+    if offset > 0:
+        links.append({"relation": "previous", "url": page(max(0, offset - result.size))})
+    if offset + result.size < len(result.sequences):
+        links.append({"relation": "next", "url": page(offset + result.size)})
+    return links
+
+
+def _entry(request: Request, stored: Stored) -> dict[str, Any]:
+    url = stored.type if stored.method == "POST" else stored.path
+    status = {"POST": "201", "DELETE": "204"}.get(stored.method, "201" if stored.version == 1 else "200")
+    entry: dict[str, Any] = {"fullUrl": f"{request.base}/{stored.path}"}
+    if stored.body is not None:
+        entry["resource"] = stored.resource
+    return entry | {
+        "request": {"method": stored.method, "url": url},
+        "response": {"status": status, "etag": stored.etag, "lastModified": fhir_instant(stored.updated)},
+    }

@@ -1,0 +1,56 @@
+"""Patch: JSON Patch (RFC 6902) and FHIRPath Patch; what does not apply or makes an invalid resource changes nothing."""
+
+from __future__ import annotations
+
+from adapter.errors import SourceError
+from adapter.mock.exchange import Answer, Request
+from adapter.mock.interactions.write import answer, check_version, condition_match, put
+from adapter.mock.negotiation import media_type
+from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.patch.json_patch import PatchError, apply_json_patch
+from adapter.mock.storage import Stored
+from adapter.source.json import read_json
+from adapter.types import Json
+
+JSON_PATCH = "application/json-patch+json"
+
+
+def patch(request: Request) -> Answer:
+    """`PATCH Type/id` and `PATCH Type?…`."""
+    change = _change(request)
+    with request.world.store.transaction():
+        current = _target(request)
+        check_version(request, current)
+        before = current.resource
+        try:
+            after = apply_json_patch(before, change)
+        except PatchError as error:
+            raise refuse(422, "patch-fails", index=str(error.index), problem=error.problem) from None
+        if not isinstance(after, dict) or after.get("resourceType") != current.type or after.get("id") != current.id:
+            raise refuse(422, "patch-fails", index="0", problem="resourceType and id must stay")
+        stored = put(request, after, "PATCH")
+    return answer(request, 200, stored)
+
+
+def _target(request: Request) -> Stored:
+    if len(request.path) == 2:
+        current = request.world.store.current(request.path[0], request.path[1])
+        if current is not None and current.body is None:
+            raise refuse(410, "deleted")
+    else:
+        current = condition_match(request, request.path[0], request.query)
+    if current is None:
+        raise refuse(404, "not-found")
+    return current
+
+
+def _change(request: Request) -> list[Json]:
+    if media_type(request) != JSON_PATCH:
+        raise refuse(415, "unsupported-media", allowed=JSON_PATCH)
+    try:
+        found = read_json(request.body)
+    except SourceError as error:
+        raise Refusal(400, error.issues) from None
+    if not isinstance(found, list):
+        raise refuse(400, "patch-malformed", problem="a JSON array of operations is expected")
+    return found

@@ -1,0 +1,170 @@
+"""Search: searchset Bundles with a truthful self link and pages that stay as they are while data grows."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from adapter.mock.clock import fhir_instant
+from adapter.mock.definitions import patient_compartment
+from adapter.mock.exchange import Answer, Query, Request, parse_query
+from adapter.mock.outcomes import refuse
+from adapter.mock.search.includes import included
+from adapter.mock.search.pages import Result
+from adapter.mock.search.request import Search, read_search
+from adapter.mock.search.shaping import shaped
+from adapter.mock.storage import Stored
+from adapter.types import Resource, operation_outcome
+
+
+def search_type(request: Request) -> Answer:
+    """Search one type (`GET Type?…`, `POST Type/_search`)."""
+    return _search(request, [request.path[0]], _parameters(request))
+
+
+def search_compartment(request: Request) -> Answer:
+    """Search one type inside a Patient's compartment (`GET Patient/id/Type?…`)."""
+    kind, identity, target = request.path[0], request.path[1], request.path[2]
+    links = patient_compartment().get(target, ())
+    if kind != "Patient" or not links:
+        raise refuse(404, "no-such-url")
+    return _search(request, [target], _parameters(request), compartment=(identity, links))
+
+
+def search_system(request: Request) -> Answer:
+    """Search several types at once by the parameters that all have (`GET /?_type=A,B&…`)."""
+    query = _parameters(request)
+    named = [one for key, value in query if key == "_type" for one in value.split(",") if one]
+    allowed = [one for one in request.world.policy.types if request.world.policy.allows(one, "search-type")]
+    for one in named:
+        if one not in allowed:
+            raise refuse(400, "unknown-type", type=one)
+    rest = [(key, value) for key, value in query if key != "_type"]
+    for key, _ in rest:
+        if not key.startswith("_"):
+            raise refuse(400, "unknown-parameter", parameter=key, type="Resource")
+    return _search(request, named or allowed, rest, named=named)
+
+
+def _parameters(request: Request) -> Query:
+    query = list(request.query)
+    if request.method == "POST" and request.path and request.path[-1] == "_search":
+        query += parse_query(request.body.decode("utf-8", "replace"))
+    return query
+
+
+def _search(
+    request: Request,
+    kinds: list[str],
+    query: Query,
+    *,
+    compartment: tuple[str, tuple[str, ...]] | None = None,
+    named: list[str] | None = None,
+) -> Answer:
+    token = next((value for key, value in query if key == "_page"), "")
+    if token:
+        return _page(request, token, query)
+    strict = request.preference("handling") == "strict" or request.world.strictness == "strict"
+    searches = [read_search(request, kind, query, strict=strict) for kind in kinds]
+    sequences: list[int] = []
+    for search in searches:
+        if compartment is not None:
+            _restrict(search, *compartment)
+        sql, arguments = search.select()
+        sequences += [row[0] for row in request.world.store.rows(sql, arguments)]
+    search = searches[0]
+    if named:
+        search.used.insert(0, ("_type", ",".join(named)))
+    result = Result(sequences, search.count, (search, _self(request, search)))
+    counts_only = search.count == 0 or search.summary == "count"
+    token = "" if counts_only or len(sequences) <= search.count else request.world.pages.keep(result)
+    headers = {"Preference-Applied": "handling=strict"} if request.preference("handling") == "strict" else {}
+    bundle = _bundle(request, result, token, 0)
+    return Answer(200, bundle, headers=headers)
+
+
+def _restrict(search: Search, identity: str, links: tuple[str, ...]) -> None:
+    marks = ", ".join("?" * len(links))
+    search.where.append(
+        f"r.pk IN (SELECT pk FROM index_reference WHERE type = 'Patient' AND id = ? AND parameter IN ({marks}))"
+    )
+    search.arguments += [identity, *(f"{search.resource_type}.{one}" for one in links)]
+    search.criteria += 1
+
+
+def _page(request: Request, token: str, query: Query) -> Answer:
+    result = request.world.pages.get(token)
+    if result is None:
+        raise refuse(410, "page-expired")
+    offset = next((value for key, value in query if key == "_offset"), "0")
+    if not offset.isdigit():
+        raise refuse(400, "bad-value", parameter="_offset", kind="number", hint="0, 1, 2, …")
+    return Answer(200, _bundle(request, result, token, int(offset)))
+
+
+def _self(request: Request, search: Search) -> str:
+    path = "/".join(one for one in request.path if one != "_search")
+    query = urlencode(search.used)
+    return f"{request.base}/{path}" + (f"?{query}" if query else "")
+
+
+def _bundle(request: Request, result: Result, token: str, offset: int) -> Resource:
+    search: Search
+    search, self_url = result.context
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "id": request.world.identities.draw(),
+        "meta": {"lastUpdated": fhir_instant(request.world.clock.now())},
+        "type": "searchset",
+    }
+    if search.total != "none" or search.count == 0:
+        bundle["total"] = len(result.sequences)
+    bundle["link"] = _links(request, result, token, offset, self_url)
+    entries: list[dict[str, Any]] = []
+    if search.count and search.summary != "count":
+        found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
+        entries = [_entry(request, search, one, "match") for one in found]
+        if search.includes:
+            entries += [
+                _entry(request, search, one, "include") for one in included(request.world.store, found, search.includes)
+            ]
+    if search.issues and not offset:
+        outcome = operation_outcome(search.issues, request.language)
+        entries.append({"resource": outcome, "search": {"mode": "outcome"}})
+    if entries:
+        bundle["entry"] = entries
+    return bundle
+
+
+def _entry(request: Request, search: Search, stored: Stored, mode: str) -> dict[str, Any]:
+    return {
+        "fullUrl": f"{request.base}/{stored.path}",
+        "resource": shaped(stored.resource, search.summary, search.elements),
+        "search": {"mode": mode},
+    }
+
+
+def _links(request: Request, result: Result, token: str, offset: int, self_url: str) -> list[dict[str, str]]:
+    if not token:
+        return [{"relation": "self", "url": self_url}]
+
+    def page(start: int) -> str:
+        path = "/".join(one for one in request.path if one != "_search")
+        return f"{request.base}/{path}?_page={token}&_offset={start}"
+
+    size, last = result.size, (len(result.sequences) - 1) // result.size * result.size
+    links = [{"relation": "self", "url": self_url if offset == 0 else page(offset)}]
+    links.append({"relation": "first", "url": page(0)})
+    if offset > 0:
+        links.append({"relation": "previous", "url": page(max(0, offset - size))})
+    if offset + size < len(result.sequences):
+        links.append({"relation": "next", "url": page(offset + size)})
+    links.append({"relation": "last", "url": page(last)})
+    return links
+
+
+def read_shape(query: Query) -> tuple[str, tuple[str, ...]]:
+    """Return (`_summary`, `_elements`) of a read; both empty when the whole resource is wanted."""
+    summary = next((value for key, value in query if key == "_summary"), "")
+    elements = next((value for key, value in query if key == "_elements"), "")
+    return summary, tuple(one.strip().rpartition(".")[2] for one in elements.split(",") if one.strip())

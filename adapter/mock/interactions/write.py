@@ -1,0 +1,158 @@
+"""Create, update and delete, with their conditional forms (R4 http)."""
+
+from __future__ import annotations
+
+import re
+
+from adapter.mock.exchange import Answer, Query, Request, location, parse_query, version_headers
+from adapter.mock.interactions.read import etag_versions
+from adapter.mock.judge import check_resource
+from adapter.mock.negotiation import read_resource
+from adapter.mock.outcomes import refuse
+from adapter.mock.search.extract import index_rows
+from adapter.mock.search.request import matches
+from adapter.mock.storage import Stored
+from adapter.types import Resource, operation_outcome
+
+ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
+
+
+def create(request: Request) -> Answer:
+    """`POST Type`, with `If-None-Exist` as a conditional create: search and insert are one transaction."""
+    kind = request.path[0]
+    if request.query and request.world.strictness == "strict":
+        raise refuse(400, "post-with-parameters")
+    resource = body_of(request, kind)
+    criteria = request.headers.get("if-none-exist")
+    with request.world.store.transaction():
+        if criteria is not None and (found := condition_match(request, kind, criteria_query(criteria, kind))):
+            headers = version_headers(found) | {"Location": location(request, found)}
+            return answer(request, 200, found, headers)
+        identity = request.world.identities.draw()
+        stored = put(request, resource | {"id": identity}, "POST")
+    return answer(request, 201, stored)
+
+
+def update(request: Request) -> Answer:
+    """`PUT Type/id` and the five rows of `PUT Type?…`."""
+    kind = request.path[0]
+    resource = body_of(request, kind)
+    with request.world.store.transaction():
+        if len(request.path) == 2:
+            identity = request.path[1]
+            if "id" not in resource:
+                raise refuse(400, "id-missing", f"{kind}.id")
+            if resource["id"] != identity:
+                raise refuse(400, "id-differs", f"{kind}.id")
+        else:
+            identity = _conditional_identity(request, kind, resource)
+        return update_to(request, resource, identity)
+
+
+def _conditional_identity(request: Request, kind: str, resource: Resource) -> str:
+    found = condition_match(request, kind, request.query)
+    own = resource.get("id")
+    if found is None:
+        return own if own is not None else request.world.identities.draw()
+    if own is not None and own != found.id:
+        raise refuse(400, "id-differs", f"{kind}.id")
+    return found.id
+
+
+def update_to(request: Request, resource: Resource, identity: str) -> Answer:
+    """Store `resource` as the next version of `identity`; create it when the id is unused or deleted."""
+    kind = resource["resourceType"]
+    current = request.world.store.current(kind, identity)
+    if current is None and len(request.path) == 2 and not request.world.policy.update_create:
+        raise refuse(405, "not-found")
+    if not ID.match(identity):
+        raise refuse(400, "bad-id", f"{kind}.id")
+    check_version(request, current)
+    stored = put(request, resource | {"id": identity}, "PUT")
+    return answer(request, 201 if current is None or current.body is None else 200, stored)
+
+
+def delete(request: Request) -> Answer:
+    """`DELETE Type/id` and `DELETE Type?…`; deleting what is not there is no error."""
+    kind, store = request.path[0], request.world.store
+    headers: dict[str, str] = {}
+    with store.transaction():
+        if len(request.path) == 2:
+            current = store.current(kind, request.path[1])
+            check_version(request, current)
+            found = [current] if current is not None and current.body is not None else []
+        else:
+            found = store.by_sequence(matches(request, kind, request.query))
+            if len(found) > 1 and request.world.policy.conditional_delete == "single":
+                raise refuse(412, "many-matches", count=str(len(found)))
+        for one in found:
+            stored = store.delete(kind, one.id, request.world.clock.now())
+            headers = {"ETag": stored.etag} if len(found) == 1 else {}
+    if request.world.policy.dialect.get("delete") == "200" or request.preference("return") == "OperationOutcome":
+        return Answer(200, operation_outcome([], request.language), headers=headers)
+    return Answer(204, headers=headers)
+
+
+def body_of(request: Request, kind: str) -> Resource:
+    """Return the request's resource; its type must be the one of the URL."""
+    resource = request.resource if request.resource is not None else read_resource(request)
+    found = resource.get("resourceType")
+    if found != kind:
+        raise refuse(400, "wrong-type", "resourceType", expected=kind, found=str(found)[:40])
+    return resource
+
+
+def put(request: Request, resource: Resource, method: str) -> Stored:
+    """Check a resource and store it as the next version."""
+    check_resource(request, resource)
+    world = request.world
+    return world.store.put(resource, method, world.clock.now(), index_rows(resource, request.base))
+
+
+def criteria_query(text: str, kind: str) -> Query:
+    """Return the parameters of `If-None-Exist`; clients send also the full form `Type?…` or `?…`."""
+    head, mark, tail = text.partition("?")
+    return parse_query(tail if mark and head in ("", kind) else text)
+
+
+def condition_match(request: Request, kind: str, query: Query) -> Stored | None:
+    """Return the one resource that a condition finds, None when there is none.
+
+    Raises:
+        Refusal: 412 when there are several.
+    """
+    found = request.world.store.by_sequence(matches(request, kind, query))
+    if len(found) > 1:
+        raise refuse(412, "many-matches", count=str(len(found)))
+    return found[0] if found else None
+
+
+def check_version(request: Request, current: Stored | None) -> None:
+    """Honour If-Match (412) and `If-None-Match: *`; demand If-Match where the policy does."""
+    world = request.world
+    condition = request.headers.get("if-match")
+    exists = current is not None and current.body is not None
+    if condition is None:
+        if exists and world.policy.if_match == "required" and request.method in ("PUT", "PATCH"):
+            raise refuse(400, "if-match-required")
+    elif condition.strip() != "*" or not exists:
+        version = str(current.version) if current is not None else "0"
+        if version not in etag_versions(condition) or not exists:
+            raise refuse(int(world.policy.dialect.get("version-conflict", "412")), "version-conflict", version=version)
+    if exists and request.headers.get("if-none-match", "").strip() == "*":
+        raise refuse(412, "exists-already")
+
+
+def answer(request: Request, status: int, stored: Stored, headers: dict[str, str] | None = None) -> Answer:
+    """Return the answer to a write as `Prefer: return=` wants it."""
+    found = headers if headers is not None else version_headers(stored)
+    if status == 201:
+        found["Location"] = location(request, stored)
+    preference = request.preference("return")
+    if preference:
+        found["Preference-Applied"] = f"return={preference}"
+    if preference == "minimal":
+        return Answer(status, headers=found)
+    if preference == "OperationOutcome":
+        return Answer(status, operation_outcome([], request.language), headers=found)
+    return Answer(status, stored=stored, headers=found)

@@ -1,0 +1,1 @@
+"""Changes to a resource, applied to a copy: JSON Patch and FHIRPath Patch."""

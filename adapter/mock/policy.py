@@ -1,0 +1,153 @@
+"""What a repository allows, as a file: types, interactions, profiles, formats, sizes, conditions.
+
+Packaged policies stand in `mappings/mock-policies/*.yaml`; a tester writes another for another repository. The
+CapabilityStatement is derived from the policy, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from adapter.data import DataFileError, data_root, read_yaml
+from adapter.mock.definitions import resource_types
+
+TYPE_INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+OPERATIONS = ("validate", "everything", "meta")
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRules:
+    """What is allowed on one resource type; empty `profiles` means any or none."""
+
+    interactions: frozenset[str] = frozenset(TYPE_INTERACTIONS)
+    profiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One repository's rules.
+
+    Attributes:
+        name: shown in the CapabilityStatement and in refusals.
+        types: rules by resource type.
+        inside_bundles_only: resources arrive only in a transaction or batch, never by themselves.
+        formats: `json`, `xml`.
+        system: allowed system interactions.
+        operations: allowed operations, without `$`.
+        search_by: `get`, `post`.
+        conditional_create, conditional_update: allowed or not.
+        conditional_delete: `not-supported`, `single` or `multiple`.
+        update_create: PUT to an unused id creates it.
+        if_match: `optional` or `required` for update and patch.
+        profile_required: `meta.profile` must name one of the type's profiles.
+        bundle_entries, body_bytes: limits; 0 means none.
+        patient_parameter_required: a search must say whose data it wants.
+        empty_unauthorised: 401 answers have no body.
+        dialect: deviations of other servers, see `adapter.mock.dialects`.
+    """
+
+    name: str
+    types: dict[str, TypeRules]
+    inside_bundles_only: bool = False
+    formats: tuple[str, ...] = ("json", "xml")
+    system: frozenset[str] = frozenset(SYSTEM_INTERACTIONS)
+    operations: frozenset[str] = frozenset(OPERATIONS)
+    search_by: frozenset[str] = frozenset(("get", "post"))
+    conditional_create: bool = True
+    conditional_update: bool = True
+    conditional_delete: str = "multiple"
+    update_create: bool = True
+    if_match: str = "optional"
+    profile_required: bool = False
+    bundle_entries: int = 0
+    body_bytes: int = 10_000_000
+    patient_parameter_required: bool = False
+    empty_unauthorised: bool = False
+    dialect: dict[str, str] = field(default_factory=dict)
+
+    def allows(self, resource_type: str, interaction: str) -> bool:
+        """True when the interaction is allowed on the type."""
+        rules = self.types.get(resource_type)
+        return rules is not None and interaction in rules.interactions
+
+
+_CHOICES = {
+    "conditional_delete": ("not-supported", "single", "multiple"),
+    "if_match": ("optional", "required"),
+}
+
+
+def load_policy(name: str) -> Policy:
+    """Return a packaged policy by name, or one from a file.
+
+    Raises:
+        DataFileError: the file does not exist or says something that is not known.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = data_root() / "mappings" / "mock-policies" / f"{name}.yaml"
+    if not path.is_file():
+        raise DataFileError(path, 1, "there is no such policy")
+    return _policy(read_yaml(path), path)
+
+
+def _policy(data: dict[str, Any], path: Path) -> Policy:
+    known = {one.name: one for one in fields(Policy)}
+    values: dict[str, Any] = {"name": path.stem}
+    for key, value in data.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise DataFileError(path, 1, f"unknown key '{key}', known are {', '.join(sorted(known))}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise DataFileError(path, 1, f"'{key}' must be one of {', '.join(_CHOICES[name])}")
+        values[name] = _value(str(known[name].type), key, value, path)
+    values["types"] = _types(data.get("types", "all"), path)
+    _among(values.get("system", ()), SYSTEM_INTERACTIONS, "system", path)
+    _among(values.get("operations", ()), OPERATIONS, "operations", path)
+    _among(values.get("formats", ()), ("json", "xml"), "formats", path)
+    return Policy(**values)
+
+
+def _value(kind: str, key: str, value: Any, path: Path) -> Any:
+    if kind == "bool":
+        if value not in ("yes", "no"):
+            raise DataFileError(path, 1, f"'{key}' must be yes or no")
+        return value == "yes"
+    if kind == "int":
+        return int(value)
+    if kind.startswith("frozenset"):
+        return frozenset(value)
+    return tuple(value) if kind.startswith("tuple") else value
+
+
+def _types(data: Any, path: Path) -> dict[str, TypeRules]:
+    if data == "all":
+        return {name: TypeRules() for name in sorted(resource_types())}
+    rules = {}
+    for name, entry in data.items():
+        if name not in resource_types():
+            raise DataFileError(path, 1, f"'{name}' is no R4 resource type")
+        given = entry or {}
+        interactions = given.get("interactions", TYPE_INTERACTIONS)
+        _among(interactions, TYPE_INTERACTIONS, f"types.{name}.interactions", path)
+        rules[name] = TypeRules(frozenset(interactions), tuple(given.get("profiles", ())))
+    return rules
+
+
+def _among(values: Any, allowed: tuple[str, ...], key: str, path: Path) -> None:
+    for value in values:
+        if value not in allowed:
+            raise DataFileError(path, 1, f"'{key}': '{value}' is not one of {', '.join(allowed)}")

@@ -1,0 +1,52 @@
+"""References inside a transaction: `urn:uuid` and other fullUrls become the ids that the server gave.
+
+They are rewritten wherever R4 says ("transaction"): Reference.reference, elements of type uri, url, uuid, oid and
+canonical (so also extension.valueUri), and links and images of a narrative, in contained resources too.
+Identifier.value is a string and stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from adapter.mock.definitions import uri_elements
+
+_LINK = re.compile(r'(\b(?:href|src)\s*=\s*)(["\'])(.*?)\2')
+
+
+def rewrite(node: Any, targets: dict[str, str]) -> Any:
+    """Return a copy of `node` in which every link to a key of `targets` leads to its value."""
+
+    def target(text: str) -> str:
+        url, hash_mark, fragment = text.partition("#")
+        found = targets.get(url)
+        return text if found is None else found + hash_mark + fragment
+
+    return _copy(node, "", target) if targets else node
+
+
+def _copy(node: Any, name: str, target: Callable[[str], str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _copy(value, key, target) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_copy(one, name, target) for one in node]
+    if isinstance(node, str):
+        if name == "reference" or name in uri_elements():
+            return target(node)
+        if name == "div":
+            return _LINK.sub(lambda found: f"{found[1]}{found[2]}{target(found[3])}{found[2]}", node)
+    return node
+
+
+def references(node: Any, place: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield every dict with a `reference` (a FHIR Reference) below `node`, with its FHIRPath."""
+    if isinstance(node, dict):
+        if isinstance(node.get("reference"), str):
+            yield node, place
+        for key, value in node.items():
+            yield from references(value, f"{place}.{key}" if place else key)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from references(value, f"{place}[{number}]")

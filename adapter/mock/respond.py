@@ -1,0 +1,61 @@
+"""From a request to the bytes of its answer: run the interaction, turn refusals into OperationOutcomes, render."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapter.mock.clock import http_date
+from adapter.mock.exchange import Answer, Request
+from adapter.mock.negotiation import JSON, Format, answer_format
+from adapter.mock.outcomes import Refusal
+from adapter.mock.routes import dispatch
+from adapter.mock.storage import to_json
+from adapter.types import Issue, operation_outcome
+
+
+@dataclass(slots=True)
+class Wire:
+    """An answer as it goes out."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    refusal: tuple[Issue, ...] = ()
+
+
+def respond(request: Request) -> Wire:
+    """Answer a request; whatever happens, the answer is one of FHIR."""
+    wanted = JSON
+    issues: tuple[Issue, ...] = ()
+    try:
+        wanted = answer_format(request)
+        answer = dispatch(request)
+    except Refusal as refusal:
+        outcome = operation_outcome(refusal.issues, request.language)
+        answer, issues = Answer(refusal.status, outcome, headers=refusal.headers), refusal.issues
+    wire = _render(request, answer, wanted)
+    wire.refusal = issues
+    return wire
+
+
+def _render(request: Request, answer: Answer, wanted: Format) -> Wire:
+    headers = {
+        "Date": http_date(request.world.clock.now()),
+        "X-Request-Id": request.headers.get("x-request-id") or request.world.identities.draw(),
+        "Cache-Control": "no-store",
+        **answer.headers,
+    }
+    body = answer.stored.body or b"" if answer.stored is not None else b""
+    if answer.resource is not None:
+        body = to_json(answer.resource)
+    if body:
+        headers["Content-Type"] = wanted.content_type
+    if answer.status not in (204, 304):
+        headers["Content-Length"] = str(len(body))
+    return Wire(answer.status, headers, b"" if request.method == "HEAD" else body)
+
+
+def failure(request: Request) -> Wire:
+    """The answer when the endpoint itself failed."""
+    outcome = operation_outcome([Issue("fatal", "mock.failed")], request.language)
+    return _render(request, Answer(500, outcome), JSON)

@@ -1,0 +1,118 @@
+"""The route table: which method and URL is which interaction. The CapabilityStatement is read from it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapter.mock.definitions import resource_types
+from adapter.mock.exchange import Answer, Request
+from adapter.mock.interactions import bundle, capability, history, patch, read, search, write
+from adapter.mock.interactions.write import ID
+from adapter.mock.judge import check_interaction
+from adapter.mock.outcomes import Refusal, refuse
+
+Interaction = Callable[[Request], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: segments are literals, `T` (a type), `I` (an id), `V` (a version), `C` (a compartment's type)."""
+
+    methods: tuple[str, ...]
+    segments: tuple[str, ...]
+    interaction: str
+    run: Interaction
+
+
+def _system_post(request: Request) -> Answer:
+    return bundle.system_post(request, dispatch)
+
+
+READ = ("GET", "HEAD")
+ROUTES = (
+    Route(READ, ("metadata",), "capabilities", capability.capabilities),
+    Route(("POST",), (), "bundle", _system_post),
+    Route(READ, (), "search-system", search.search_system),
+    Route(("POST",), ("_search",), "search-system", search.search_system),
+    Route(READ, ("_history",), "history-system", history.history),
+    Route(READ, ("T",), "search-type", search.search_type),
+    Route(("POST",), ("T",), "create", write.create),
+    Route(("PUT",), ("T",), "update", write.update),
+    Route(("PATCH",), ("T",), "patch", patch.patch),
+    Route(("DELETE",), ("T",), "delete", write.delete),
+    Route(("POST",), ("T", "_search"), "search-type", search.search_type),
+    Route(READ, ("T", "_history"), "history-type", history.history),
+    Route(READ, ("T", "I"), "read", read.read),
+    Route(("PUT",), ("T", "I"), "update", write.update),
+    Route(("PATCH",), ("T", "I"), "patch", patch.patch),
+    Route(("DELETE",), ("T", "I"), "delete", write.delete),
+    Route(READ, ("T", "I", "_history"), "history-instance", history.history),
+    Route(READ, ("T", "I", "_history", "V"), "vread", read.vread),
+    Route(READ, ("T", "I", "C"), "search-type", search.search_compartment),
+    Route(("POST",), ("T", "I", "C", "_search"), "search-type", search.search_compartment),
+)
+
+
+def dispatch(request: Request) -> Answer:
+    """Run the interaction that the request's method and path mean.
+
+    Raises:
+        Refusal: 404 no such URL or type, 405 not with this method or not by this policy, 400 malformed id.
+    """
+    fitting = [route for route in ROUTES if _fits(route.segments, request.path)]
+    if not fitting:
+        raise refuse(404, "no-such-url")
+    route = next((one for one in fitting if request.method in one.methods), None)
+    if route is None:
+        allowed = ", ".join(method for one in fitting for method in one.methods)
+        refusal = refuse(405, "method-not-allowed", method=request.method, allowed=allowed)
+        refusal.headers = {"Allow": allowed}
+        raise refusal
+    _check(request, route)
+    return route.run(request)
+
+
+def _fits(segments: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return len(segments) == len(path) and all(
+        (segment in ("I", "V") and not part.startswith(("_", "$")))
+        or (segment in ("T", "C") and part[:1].isupper())
+        or segment == part
+        for segment, part in zip(segments, path, strict=True)
+    )
+
+
+def _check(request: Request, route: Route) -> None:
+    policy, path = request.world.policy, request.path
+    if "T" in route.segments:
+        kind = path[2] if "C" in route.segments else path[0]
+        for one in (path[0], kind):
+            if one not in resource_types() or one not in policy.types:
+                raise refuse(404, "unknown-type", type=one[:40])
+        check_interaction(request, kind, route.interaction)
+        _check_by(request, route, kind)
+        if "I" in route.segments and not ID.match(path[1]):
+            raise refuse(400, "bad-id")
+    elif route.interaction not in ("capabilities", "bundle") and route.interaction not in policy.system:
+        raise _forbidden(request, route.interaction, "Resource")
+
+
+def _check_by(request: Request, route: Route, kind: str) -> None:
+    """Ways of asking that the policy excludes: search by GET, conditional requests, writes outside a Bundle."""
+    policy = request.world.policy
+    by = "post" if request.method == "POST" else "get"
+    if route.interaction == "search-type" and by not in policy.search_by:
+        raise _forbidden(request, f"search by {by.upper()}", kind)
+    writes = route.interaction in ("create", "update", "patch", "delete")
+    if writes and policy.inside_bundles_only and not request.in_bundle:
+        raise _forbidden(request, route.interaction, kind)
+    if "if-none-exist" in request.headers and not policy.conditional_create:
+        raise _forbidden(request, "conditional create", kind)
+    if route.segments == ("T",) and route.interaction in ("update", "patch") and not policy.conditional_update:
+        raise _forbidden(request, f"conditional {route.interaction}", kind)
+    if route.segments == ("T",) and route.interaction == "delete" and policy.conditional_delete == "not-supported":
+        raise _forbidden(request, "conditional delete", kind)
+
+
+def _forbidden(request: Request, interaction: str, kind: str) -> Refusal:
+    return refuse(405, "policy-forbids", policy=request.world.policy.name, interaction=interaction, type=kind)

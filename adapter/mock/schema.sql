@@ -1,0 +1,38 @@
+-- One namespace of the mock endpoint: every version of every resource, and what searches look at.
+CREATE TABLE IF NOT EXISTS version (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+  updated INTEGER NOT NULL,             -- microseconds since the epoch
+  method TEXT NOT NULL,                 -- POST, PUT, PATCH or DELETE
+  body BLOB,                            -- FHIR JSON; NULL when this version is the deletion
+  UNIQUE (type, id, version)
+);
+CREATE TABLE IF NOT EXISTS resource (
+  pk INTEGER PRIMARY KEY,
+  type TEXT NOT NULL, id TEXT NOT NULL,
+  seq INTEGER NOT NULL,                 -- the present version
+  updated INTEGER NOT NULL,
+  deleted INTEGER NOT NULL,
+  UNIQUE (type, id)
+);
+CREATE INDEX IF NOT EXISTS resource_updated ON resource (type, updated);
+CREATE TABLE IF NOT EXISTS index_token (pk INTEGER, parameter TEXT, grp INTEGER, system TEXT, code TEXT, text TEXT);
+CREATE INDEX IF NOT EXISTS token_code ON index_token (parameter, code, system);
+CREATE INDEX IF NOT EXISTS token_pk ON index_token (pk);
+CREATE TABLE IF NOT EXISTS index_reference (
+  pk INTEGER, parameter TEXT, grp INTEGER, type TEXT, id TEXT, uri TEXT, version TEXT, system TEXT, code TEXT);
+CREATE INDEX IF NOT EXISTS reference_id ON index_reference (parameter, id, type);
+CREATE INDEX IF NOT EXISTS reference_pk ON index_reference (pk);
+CREATE TABLE IF NOT EXISTS index_date (pk INTEGER, parameter TEXT, grp INTEGER, low INTEGER, high INTEGER);
+CREATE INDEX IF NOT EXISTS date_low ON index_date (parameter, low);
+CREATE INDEX IF NOT EXISTS date_pk ON index_date (pk);
+CREATE TABLE IF NOT EXISTS index_number (
+  pk INTEGER, parameter TEXT, grp INTEGER, low REAL, high REAL, system TEXT, code TEXT, unit TEXT);
+CREATE INDEX IF NOT EXISTS number_low ON index_number (parameter, low);
+CREATE INDEX IF NOT EXISTS number_pk ON index_number (pk);
+CREATE TABLE IF NOT EXISTS index_string (pk INTEGER, parameter TEXT, grp INTEGER, folded TEXT, exact TEXT);
+CREATE INDEX IF NOT EXISTS string_folded ON index_string (parameter, folded);
+CREATE INDEX IF NOT EXISTS string_pk ON index_string (pk);
+CREATE TABLE IF NOT EXISTS index_uri (pk INTEGER, parameter TEXT, grp INTEGER, value TEXT);
+CREATE INDEX IF NOT EXISTS uri_value ON index_uri (parameter, value);
+CREATE INDEX IF NOT EXISTS uri_pk ON index_uri (pk);

@@ -1,0 +1,221 @@
+"""Search parameters of a request compiled to one SQL condition: modifiers, chains and `_has` included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adapter.mock.definitions import Parameter, parameters, resource_types
+from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.search.conditions import MODIFIERS, TABLES, Condition, alternatives, value_condition
+from adapter.mock.search.values import split_unescaped
+
+HINTS = {
+    "date": "yyyy, yyyy-MM, yyyy-MM-dd, yyyy-MM-ddThh:mm:ss+02:00; eq ne gt lt ge le sa eb ap",
+    "reference": "Type/id, id, https://…",
+    "quantity": "5.4, 5.4|http://unitsofmeasure.org|mg, 5.4||mg",
+    "number": "5, 5.40; eq ne gt lt ge le sa eb ap",
+    "token": "code, system|code, |code, system|",
+    "composite": "a$b",
+}
+
+
+class UnknownParameter(Exception):  # noqa: N818 - not always an error: lenient handling ignores it
+    """The type has no such search parameter."""
+
+    def __init__(self, name: str, resource_type: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.resource_type = resource_type
+
+    def refusal(self) -> Refusal:
+        """The refusal of strict handling."""
+        return refuse(400, "unknown-parameter", parameter=self.name, type=self.resource_type)
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles criteria for one search.
+
+    Attributes:
+        base: FHIR base URL whose absolute references are local.
+        now: the endpoint's clock, for the prefix `ap`.
+    """
+
+    base: str
+    now: datetime
+    _aliases: int = field(default=0)
+
+    def criterion(self, resource_type: str, key: str, value: str, alias: str = "r") -> Condition:
+        """Return the condition of `key=value` on the resource rows `alias`.
+
+        Raises:
+            UnknownParameter: the type has no such parameter.
+            Refusal: 400, the modifier or value does not fit.
+        """
+        if key.startswith("_has:"):
+            return self._reverse_chain(resource_type, key, value, alias)
+        head, dot, rest = key.partition(".")
+        name, _, modifier = head.partition(":")
+        parameter = parameters(resource_type).get(name)
+        if parameter is None:
+            raise UnknownParameter(name, resource_type)
+        if dot:
+            return self._chain(parameter, resource_type, modifier, rest, value, alias)
+        if name == "_id":
+            return alternatives(value.split(","), lambda one: (f"{alias}.id = ?", [one]))
+        return self._plain(parameter, resource_type, modifier, value, alias)
+
+    def _plain(self, parameter: Parameter, kind: str, modifier: str, value: str, alias: str) -> Condition:
+        self._check_modifier(parameter, modifier)
+        if modifier == "missing":
+            return self._missing(parameter, kind, value, alias)
+        values = split_unescaped(value, ",")
+        try:
+            if parameter.name == "_lastUpdated":
+                return self._updated(values, alias)
+            if parameter.type == "composite":
+                return self._composite(parameter, kind, values, alias)
+            sql, args = alternatives(
+                values,
+                lambda one: value_condition(
+                    parameter.type, one, "" if modifier == "not" else modifier, parameter, self.base, self.now
+                ),
+            )
+        except (ValueError, OverflowError):
+            raise self._bad_value(parameter) from None
+        name = f"{kind}.{parameter.name}" + (":of-type" if modifier == "of-type" else "")
+        negation = "NOT " if modifier == "not" else ""
+        table = TABLES[parameter.type]
+        return f"{alias}.pk {negation}IN (SELECT pk FROM {table} WHERE parameter = ? AND {sql})", [name, *args]
+
+    def _check_modifier(self, parameter: Parameter, modifier: str) -> None:
+        allowed = MODIFIERS.get(parameter.type, ())
+        fits = modifier in allowed or (parameter.type == "reference" and modifier in resource_types())
+        if modifier and not fits:
+            raise refuse(
+                400,
+                "bad-modifier",
+                parameter=parameter.name,
+                modifier=modifier,
+                kind=parameter.type,
+                allowed=", ".join(f":{one}" for one in allowed),
+            )
+
+    def _bad_value(self, parameter: Parameter) -> Refusal:
+        hint = HINTS.get(parameter.type, "")
+        return refuse(400, "bad-value", parameter=parameter.name, kind=parameter.type, hint=hint)
+
+    def _missing(self, parameter: Parameter, kind: str, value: str, alias: str) -> Condition:
+        if value not in ("true", "false"):
+            raise refuse(400, "bad-value", parameter=parameter.name, kind="boolean", hint="true, false")
+        if parameter.name == "_lastUpdated":
+            return ("1 = 0" if value == "true" else "1 = 1"), []
+        negation = "NOT " if value == "true" else ""
+        if parameter.type == "composite":
+            table, name = TABLES[parameter.components[0].type], f"{kind}.{parameter.name}.0"
+        else:
+            table, name = TABLES[parameter.type], f"{kind}.{parameter.name}"
+        return f"{alias}.pk {negation}IN (SELECT pk FROM {table} WHERE parameter = ?)", [name]
+
+    def _updated(self, values: list[str], alias: str) -> Condition:
+        sql, args = alternatives(
+            values, lambda one: value_condition("date", one, "", _LAST_UPDATED, self.base, self.now)
+        )
+        column = f"{alias}.updated"
+        return sql.replace("low", column).replace("high", column), args
+
+    def _composite(self, parameter: Parameter, kind: str, values: list[str], alias: str) -> Condition:
+        def one(value: str) -> Condition:
+            parts = split_unescaped(value, "$")
+            if len(parts) != len(parameter.components):
+                raise ValueError("composite")
+            selects, args = [], []
+            for number, (component, part) in enumerate(zip(parameter.components, parts, strict=True)):
+                sql, more = value_condition(component.type, part, "", parameter, self.base, self.now)
+                selects.append(f"SELECT pk, grp FROM {TABLES[component.type]} WHERE parameter = ? AND {sql}")
+                args += [f"{kind}.{parameter.name}.{number}", *more]
+            return f"{alias}.pk IN (SELECT pk FROM ({' INTERSECT '.join(selects)}))", args
+
+        return alternatives(values, one)
+
+    def _chain(self, parameter: Parameter, kind: str, target: str, rest: str, value: str, alias: str) -> Condition:
+        if parameter.type != "reference":
+            raise self._bad_value(parameter)
+        if target and target not in resource_types():
+            self._check_modifier(parameter, target)
+        only = next((place.only for place in parameter.places if place.only), None)
+        possible = [target] if target else [only] if only else list(parameter.targets) or sorted(resource_types())
+        name = rest.split(".")[0].split(":")[0] if not rest.startswith("_has:") else "_id"
+        fitting = [one for one in possible if name in parameters(one)]
+        if not fitting:
+            raise UnknownParameter(f"{parameter.name}.{name}", kind)
+        found: list[Condition] = []
+        for one in fitting:
+            inner = self._alias()
+            sql, args = self.criterion(one, rest, value, inner)
+            found.append(
+                (
+                    f"{alias}.pk IN (SELECT x.pk FROM index_reference x JOIN resource {inner} ON "
+                    f"{inner}.type = x.type AND {inner}.id = x.id AND {inner}.deleted = 0 "
+                    f"WHERE x.parameter = ? AND x.type = ? AND {sql})",
+                    [f"{kind}.{parameter.name}", one, *args],
+                )
+            )
+        return "(" + " OR ".join(sql for sql, _ in found) + ")", [arg for _, args in found for arg in args]
+
+    def _reverse_chain(self, resource_type: str, key: str, value: str, alias: str) -> Condition:
+        parts = key.split(":", 3)
+        if len(parts) != 4 or parts[1] not in resource_types():
+            raise refuse(400, "bad-value", parameter="_has", kind="_has", hint="_has:Observation:patient:code=…")
+        _, source, link, rest = parts
+        parameter = parameters(source).get(link)
+        if parameter is None or parameter.type != "reference":
+            raise UnknownParameter(f"_has:{source}:{link}", resource_type)
+        inner = self._alias()
+        sql, args = self.criterion(source, rest, value, inner)
+        return (
+            f"({alias}.type, {alias}.id) IN (SELECT x.type, x.id FROM index_reference x JOIN resource {inner} ON "
+            f"{inner}.pk = x.pk AND {inner}.deleted = 0 WHERE x.parameter = ? AND {sql})",
+            [f"{source}.{link}", *args],
+        )
+
+    def _alias(self) -> str:
+        self._aliases += 1
+        return f"r{self._aliases}"
+
+
+_LAST_UPDATED = Parameter("_lastUpdated", "date", ())
+
+
+def order(resource_type: str, sort: str) -> tuple[str, list[Any]]:
+    """Return ORDER BY for `_sort`; resources without the value come last.
+
+    Raises:
+        UnknownParameter: a name is no search parameter of the type.
+    """
+    parts: list[str] = []
+    args: list[Any] = []
+    for item in [one for one in sort.split(",") if one]:
+        descending, name = item.startswith("-"), item.lstrip("-")
+        parameter = parameters(resource_type).get(name)
+        if parameter is None or parameter.type == "composite":
+            raise UnknownParameter(name, resource_type)
+        direction = "DESC" if descending else "ASC"
+        if name in ("_id", "_lastUpdated"):
+            parts.append(f"{'r.id' if name == '_id' else 'r.updated'} {direction}")
+            continue
+        column = _sort_column(parameter.type, descending)
+        value = f"(SELECT {column} FROM {TABLES[parameter.type]} WHERE pk = r.pk AND parameter = ?)"
+        parts += [f"{value} IS NULL", f"{value} {direction}"]
+        args += [f"{resource_type}.{name}"] * 2
+    return ", ".join([*parts, "r.pk"]), args
+
+
+def _sort_column(kind: str, descending: bool) -> str:
+    function = "max" if descending else "min"
+    if kind in ("date", "number", "quantity"):
+        return f"{function}({'high' if descending else 'low'})"
+    column = {"token": "code", "string": "folded", "uri": "value"}.get(kind, "coalesce(type || '/' || id, uri)")
+    return f"{function}({column})"

@@ -1,0 +1,41 @@
+"""Pages of a result: the list of matches is fixed at the first request, so pages stay stable while data grows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.mock.identity import Identities
+
+REMEMBERED = 200
+"""Results that a namespace keeps for paging; the oldest is forgotten first and its pages answer 410."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A fixed result: sequence numbers of the versions found, and what is needed to show a page of them."""
+
+    sequences: list[int]
+    size: int
+    context: Any
+
+
+class Pages:
+    """The results that can still be paged through, by opaque token."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+        self._results: OrderedDict[str, Result] = OrderedDict()
+
+    def keep(self, result: Result) -> str:
+        """Remember a result and return its token."""
+        token = self._identities.draw()
+        self._results[token] = result
+        if len(self._results) > REMEMBERED:
+            self._results.popitem(last=False)
+        return token
+
+    def get(self, token: str) -> Result | None:
+        """Return a result, or None when it was forgotten."""
+        return self._results.get(token)

@@ -1,0 +1,127 @@
+"""The parameters of a search request, read and sorted by what they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapter.mock.exchange import Query, Request
+from adapter.mock.outcomes import refuse
+from adapter.mock.search.compile import Compiler, UnknownParameter, order
+from adapter.types import Issue
+
+DEFAULT_COUNT = 50
+LARGEST_COUNT = 1000
+INCLUDES = ("_include", "_revinclude", "_include:iterate", "_revinclude:iterate")
+SILENT = ("_format", "_pretty")
+
+
+@dataclass(slots=True)
+class Search:
+    """A search, compiled.
+
+    Attributes:
+        resource_type: type searched.
+        where, arguments: SQL condition on `resource r` and its values.
+        order, order_arguments: ORDER BY.
+        count: matches a page; 0 asks for the number alone.
+        total: `none`, `estimate` or `accurate`.
+        includes: (parameter name, value) of `_include` and `_revinclude` in all their forms.
+        summary, elements: `_summary` and `_elements`.
+        used: parameters really used, for the self link.
+        issues: what was ignored, as warnings.
+    """
+
+    resource_type: str
+    where: list[str] = field(default_factory=list)
+    arguments: list[Any] = field(default_factory=list)
+    order: str = "r.pk"
+    order_arguments: list[Any] = field(default_factory=list)
+    count: int = DEFAULT_COUNT
+    total: str = "accurate"
+    includes: Query = field(default_factory=list)
+    summary: str = ""
+    elements: tuple[str, ...] = ()
+    used: Query = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    criteria: int = 0
+
+    def select(self) -> tuple[str, list[Any]]:
+        """Return the SQL that lists the sequence numbers of all matches, in order."""
+        conditions = " AND ".join(["+r.type = ?" if self.criteria else "r.type = ?", "r.deleted = 0", *self.where])
+        return (
+            f"SELECT r.seq FROM resource r WHERE {conditions} ORDER BY {self.order}",
+            [self.resource_type, *self.arguments, *self.order_arguments],
+        )
+
+
+def read_search(request: Request, resource_type: str, query: Query, *, strict: bool) -> Search:
+    """Read the parameters of a search.
+
+    Args:
+        strict: an unknown parameter refuses (`Prefer: handling=strict`); else it is ignored with a warning.
+
+    Raises:
+        Refusal: 400, a value or modifier does not fit.
+    """
+    search = Search(resource_type)
+    compiler = Compiler(request.base, request.world.clock.now())
+    for key, value in query:
+        if key in SILENT:
+            continue
+        try:
+            _one(search, compiler, key, value)
+        except UnknownParameter as unknown:
+            if strict:
+                raise unknown.refusal() from None
+            search.issues.append(Issue("warning", "mock.ignored-parameter", {"parameter": unknown.name}))
+            continue
+        search.used.append((key, value))
+    return search
+
+
+def _one(search: Search, compiler: Compiler, key: str, value: str) -> None:
+    if key in INCLUDES:
+        search.includes.append((key, value))
+    elif key == "_count":
+        search.count = min(_whole_number(key, value), LARGEST_COUNT)
+    elif key == "_sort":
+        search.order, search.order_arguments = order(search.resource_type, value)
+    elif key == "_total":
+        search.total = _choice(key, value, ("none", "estimate", "accurate"))
+    elif key == "_summary":
+        search.summary = _choice(key, value, ("true", "text", "data", "count", "false"))
+    elif key == "_elements":
+        search.elements = tuple(one.strip().rpartition(".")[2] for one in value.split(",") if one.strip())
+    elif key == "_contained":
+        _choice(key, value, ("false",))
+    elif value:
+        sql, arguments = compiler.criterion(search.resource_type, key, value)
+        search.where.append(sql)
+        search.arguments += arguments
+        search.criteria += 1
+
+
+def _whole_number(key: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit()):
+        raise refuse(400, "bad-value", parameter=key, kind="number", hint="0, 1, 2, …")
+    return int(value)
+
+
+def _choice(key: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise refuse(400, "bad-value", parameter=key, kind="code", hint=", ".join(allowed))
+    return value
+
+
+def matches(request: Request, resource_type: str, query: Query) -> list[int]:
+    """Return sequence numbers of what a condition finds (conditional create, update, delete, reference).
+
+    Raises:
+        Refusal: 400 when a parameter is unknown, 412 when there is no criterion at all: never "everything".
+    """
+    search = read_search(request, resource_type, query, strict=True)
+    if not search.criteria:
+        raise refuse(412, "no-criteria")
+    sql, arguments = search.select()
+    return [row[0] for row in request.world.store.rows(sql + " LIMIT 1000", arguments)]

@@ -1,0 +1,38 @@
+"""What a tester may set when the endpoint starts. Declared here, read by the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Strictness = Literal["lenient", "national", "strict"]
+"""lenient: structure only; national: as the repository; strict: warnings refuse too."""
+
+
+@dataclass(frozen=True, slots=True)
+class MockSettings:
+    """Settings of one endpoint.
+
+    Attributes:
+        host, port: where it listens; only loopback unless told otherwise.
+        base_path: path of the FHIR base below the host.
+        data: folder of the databases, or `memory`.
+        seed: number from which server ids are drawn; None draws them from the system.
+        clock: instant at which the clock of every namespace stands frozen; None lets it run.
+        strictness: see `Strictness`.
+        policy: name of a packaged policy or path of a policy file.
+        journal_size: requests that a namespace remembers.
+        public_url: absolute URL of the FHIR base when a proxy stands before; empty means as the caller sees it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    base_path: str = "/fhir"
+    data: str = "memory"
+    seed: int | None = None
+    clock: datetime | None = None
+    strictness: Strictness = "lenient"
+    policy: str = "open"
+    journal_size: int = 5000
+    public_url: str = ""
