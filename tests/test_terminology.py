@@ -370,6 +370,12 @@ def test_short_names_are_uris() -> None:
         system("cs:sosiaaliturvatunnus")
 
 
+def test_value_sets_of_foreign_codes_bear_the_short_name_of_their_system() -> None:
+    """`coding: loinc#59284-0` and `system: loinc` mean the same system."""
+    for name in set(names("valueset")) - set(names("codesystem")):
+        assert {url for url, _ in value_set(name).concepts} == {system(name)}, name
+
+
 def test_there_are_nine_extensions() -> None:
     """Eight of our own and the national municipality code; everything else has a native element."""
     extensions = PACKAGED.short_names()["extensions"]
