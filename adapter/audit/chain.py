@@ -1,62 +1,114 @@
 """A chain of entries, each holding the SHA-256 of the one before it: no audit, no data.
 
-An entry names submissions, records and rules by opaque ids and codes; it holds no personal data, so it can be
-kept when the bodies are gone (design §7).
+An entry names submissions, records, actors and rules by opaque ids and codes; it holds no personal data, so it
+stays whole when bodies and the key table of persons are erased (design §7).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, insert, select, text
 
-from adapter.store.tables import audit_entry
+from adapter.audit.checkpoints import Checkpoint
+from adapter.audit.merkle import Tree, leaf_hash
+from adapter.store.tables import audit_checkpoint, audit_entry
 
 START = "0" * 64
 """What the first entry names as its predecessor."""
 
+POSTGRESQL_LOCK = 0x6B796B79
+"""Advisory lock that makes writers of the chain wait for each other; SQLite has one writer anyway."""
 
-def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str | int]) -> None:
-    """Add one entry inside the caller's transaction.
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with the log.
+
+    Attributes:
+        kind: `entry` (edited, missing or moved), `checkpoint` (root differs: rebuilt), `tail` (entries are missing).
+        seq: first sequence number that does not fit.
+    """
+
+    kind: str
+    seq: int
+
+
+def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str | int]) -> int:
+    """Add one entry inside the caller's transaction and return its sequence number.
 
     Args:
         at: the act's instant, UTC seconds.
-        kind: `decision`, `outcome` or `refusal`.
+        kind: `decision`, `outcome`, `refusal`, `release`, `review` or `admin`.
         entry: opaque ids, codes and counts.
     """
     seq, previous = _tail(connection)
-    text = json.dumps(dict(entry), sort_keys=True, ensure_ascii=False)
+    content = json.dumps(dict(entry), sort_keys=True, ensure_ascii=False)
     connection.execute(
         insert(audit_entry).values(
             seq=seq + 1,
             at=at,
             kind=kind,
-            entry=text,
+            entry=content,
             previous=previous,
-            hash=_digest(seq + 1, at, kind, text, previous),
+            hash=_hash(_line(seq + 1, at, kind, content, previous)),
         )
     )
+    return seq + 1
 
 
-def verify(connection: Connection) -> int | None:
-    """Return the sequence number of the first entry that does not fit the chain, or None when all fit."""
+def checkpoint(connection: Connection, now: float, key: Ed25519PrivateKey) -> str:
+    """Sign the present state, store it and return the text to be kept elsewhere."""
+    tree = Tree()
+    for row in connection.execute(select(audit_entry).order_by(audit_entry.c.seq)):
+        tree.append(leaf_hash(_line(row.seq, row.at, row.kind, row.entry, row.previous)))
+    note = Checkpoint(tree.size, tree.root, now).sign(key)
+    connection.execute(insert(audit_checkpoint).values(at=now, size=tree.size, note=note))
+    return note
+
+
+def notes(connection: Connection) -> list[str]:
+    """Return the stored checkpoints, oldest first."""
+    return list(connection.execute(select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.id)).scalars())
+
+
+def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = ()) -> Finding | None:
+    """Return the first thing that does not fit, or None when everything does.
+
+    Args:
+        checkpoints: signed states that the log must extend; those kept elsewhere find a cut tail or a rebuilt chain.
+    """
     expected, previous = 1, START
-    rows = connection.execute(select(audit_entry).order_by(audit_entry.c.seq))
-    for row in rows:
-        fits = row.seq == expected and row.previous == previous
-        if not fits or row.hash != _digest(row.seq, row.at, row.kind, row.entry, row.previous):
-            return int(expected)
+    tree, waiting = Tree(), sorted(checkpoints, key=lambda each: each.size)
+    for row in connection.execute(select(audit_entry).order_by(audit_entry.c.seq)):
+        line = _line(row.seq, row.at, row.kind, row.entry, row.previous)
+        if row.seq != expected or row.previous != previous or row.hash != _hash(line):
+            return Finding("entry", expected)
+        tree.append(leaf_hash(line))
+        while waiting and waiting[0].size == tree.size:
+            if waiting.pop(0).root != tree.root:
+                return Finding("checkpoint", expected)
         expected, previous = row.seq + 1, row.hash
-    return None
+    while waiting and waiting[0].size == 0:
+        waiting.pop(0)
+    return Finding("tail", expected) if waiting else None
 
 
 def _tail(connection: Connection) -> tuple[int, str]:
-    last = select(func.max(audit_entry.c.seq)).scalar_subquery()
-    row = connection.execute(select(audit_entry.c.seq, audit_entry.c.hash).where(audit_entry.c.seq == last)).first()
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRESQL_LOCK})
+    query = select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1)
+    row = connection.execute(query).first()
     return (row.seq, row.hash) if row else (0, START)
 
 
-def _digest(seq: int, at: float, kind: str, entry: str, previous: str) -> str:
-    return hashlib.sha256(json.dumps([seq, at, kind, entry, previous]).encode()).hexdigest()
+def _line(seq: int, at: float, kind: str, entry: str, previous: str) -> bytes:
+    return json.dumps([seq, at, kind, entry, previous]).encode()
+
+
+def _hash(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()

@@ -105,3 +105,12 @@ audit_entry = Table(
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
 )
+
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+)

@@ -28,7 +28,15 @@ def test_version_1_and_2_are_understood(text: str, letters: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["system/CarePlan.dus", "system/CarePlan.", "CarePlan.rs", "system/careplan.rs", "system/CarePlan.rx", "openid", ""],
+    [
+        "system/CarePlan.dus",
+        "system/CarePlan.",
+        "CarePlan.rs",
+        "system/careplan.rs",
+        "system/CarePlan.rx",
+        "openid",
+        "",
+    ],
 )
 def test_what_cannot_be_read_grants_nothing(text: str) -> None:
     """Letters out of order, unknown letters, types or contexts grant nothing."""
