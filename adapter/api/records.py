@@ -16,7 +16,7 @@ from adapter.delivery.submissions import Status
 from adapter.errors import AdapterError, SourceError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Line
-from adapter.source import read_json
+from adapter.source.json import read_json
 from adapter.types import Issue
 
 LONGEST_BODY = 10_000_000

@@ -16,7 +16,7 @@ import httpx
 
 from adapter.delivery.states import Known
 from adapter.errors import SourceError
-from adapter.source import read_json
+from adapter.source.json import read_json
 from adapter.types import Resource
 
 FHIR_JSON = "application/fhir+json"

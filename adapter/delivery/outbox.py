@@ -77,16 +77,19 @@ class Outbox:
         """Lease up to `limit` due lane heads to `worker`."""
         earlier = outbox.alias("earlier")
         head = ~exists().where(earlier.c.lane == outbox.c.lane, ~earlier.c.final, earlier.c.seq < outbox.c.seq)
-        due = (
+        free = (~outbox.c.final, outbox.c.due <= now, outbox.c.leased_until <= now)
+        # SKIP LOCKED: on PostgreSQL many workers claim at once; SQLite has one writer and ignores it.
+        heads = (
             select(outbox.c.seq)
-            .where(~outbox.c.final, outbox.c.due <= now, outbox.c.leased_until <= now, head)
+            .where(*free, head)
             .order_by(outbox.c.seq)
             .limit(limit)
+            .with_for_update(skip_locked=True)
         )
         with self._database.transaction() as connection:
             claimed = connection.execute(
                 update(outbox)
-                .where(outbox.c.seq.in_(due))
+                .where(outbox.c.seq.in_(heads.scalar_subquery()), *free)
                 .values(leased_until=now + LEASE_SECONDS, leased_by=worker)
                 .returning(outbox.c.submission, outbox.c.state, outbox.c.attempts)
             ).all()

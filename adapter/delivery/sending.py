@@ -16,7 +16,7 @@ from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_versi
 from adapter.delivery.states import Known, State, delay, judge
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
-from adapter.source import read_json
+from adapter.source.json import read_json
 from adapter.types import Resource
 
 EVENTS = {

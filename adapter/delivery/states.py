@@ -79,5 +79,5 @@ def delay(attempt: int, chance: float) -> float:
         attempt: tries made so far, from 1.
         chance: random number in [0, 1).
     """
-    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (attempt - 1))
+    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 30))
     return ceiling * (0.5 + chance / 2)

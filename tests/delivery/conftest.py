@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from adapter.delivery import Outbox, submissions
 from adapter.store import Cipher, Database
-from adapter.store.tables import metadata
 
 CIPHER = Cipher({"test": bytes(range(32))})
 Put = Callable[..., str]
@@ -24,15 +25,19 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         yield opened
         opened.close()
         return
-    url = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
-    if not url:
-        pytest.skip("no PostgreSQL: set KYKYSILTA_TEST_POSTGRESQL to the URL of an empty database")
-    opened = Database(url)
+    server = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
+    if not server:
+        pytest.skip("no PostgreSQL: run with scripts/with_postgresql.sh")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"k{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    opened = Database(admin.url.set(database=name).render_as_string(hide_password=False))
     yield opened
-    with opened.transaction() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
     opened.close()
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name}"))
+    admin.dispose()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from adapter.errors import SigningError
 from adapter.security.signatures import Signer, verify
-from adapter.source import read_json
+from adapter.source.json import read_json
 
 WHO = {"identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.246.10.2462460.19.1"}}
 BUNDLE = {

@@ -1,0 +1,109 @@
+"""Access tokens by SMART Backend Services: asked for when needed, kept until shortly before they expire.
+
+Client side of rules T1–T12 (SMART App Launch 2.2, «Backend Services»): discovery, `client_credentials` with a
+signed assertion. A token never reaches a log, an error text or the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from adapter.security.assertions import ASSERTION_TYPE, make_assertion
+
+EARLY_SECONDS = 30.0
+
+
+class NoToken(Exception):  # noqa: N818
+    """The authorization server gave no token; `cause` is its error code or the name of the network error."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """How this adapter proves who it is.
+
+    Attributes:
+        client_id: as registered at the repository.
+        private_key: a `cryptography` private key or its PEM.
+        key_id: `kid` of its public half in the registered key set.
+        algorithm: RS384 or ES384.
+    """
+
+    client_id: str
+    private_key: Any
+    key_id: str
+    algorithm: str
+
+
+class TokenSource:
+    """Gives a valid access token for one repository.
+
+    Args:
+        http: client whose base URL is the FHIR base; its TLS settings (mTLS) are used for the token too.
+        key: called for each assertion, so a rotated key is used at once.
+        scope: SMART scopes, space-separated.
+        clock: UTC seconds.
+    """
+
+    def __init__(
+        self, http: httpx.Client, key: Callable[[], ClientKey], scope: str, *, clock: Callable[[], float]
+    ) -> None:
+        self._http = http
+        self._key = key
+        self._scope = scope
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token = ""
+        self._until = 0.0
+
+    def token(self) -> str:
+        """Return a token that is valid for at least half a minute.
+
+        Raises:
+            NoToken: the server gave none.
+        """
+        with self._lock:
+            if not self._token or self._clock() > self._until - EARLY_SECONDS:
+                self._token, self._until = self._ask()
+            return self._token
+
+    def forget(self, token: str) -> None:
+        """Drop a token that the repository refused; the next call asks for a new one."""
+        with self._lock:
+            if self._token == token:
+                self._token = ""
+
+    def _ask(self) -> tuple[str, float]:
+        key, now = self._key(), self._clock()
+        try:
+            url = str(self._json(self._http.get(".well-known/smart-configuration"))["token_endpoint"])
+            assertion = make_assertion(
+                key.client_id, url, key.private_key, key.key_id, algorithm=key.algorithm, now=now
+            )
+            form = {
+                "grant_type": "client_credentials",
+                "scope": self._scope,
+                "client_assertion_type": ASSERTION_TYPE,
+                "client_assertion": assertion,
+            }
+            answer = self._json(self._http.post(url, data=form, headers={"Accept": "application/json"}))
+            return str(answer["access_token"]), now + float(answer["expires_in"])
+        except httpx.HTTPError as error:
+            raise NoToken(type(error).__name__) from None
+        except (KeyError, TypeError, ValueError):
+            raise NoToken("AnswerWithoutToken") from None
+
+    @staticmethod
+    def _json(response: httpx.Response) -> dict[str, Any]:
+        content: dict[str, Any] = response.json()
+        if response.is_error:
+            raise NoToken(str(content.get("error", response.status_code))[:64])
+        return content
