@@ -38,6 +38,7 @@ class Event(Enum):
     )
     UNKNOWN = (2005, logging.WARNING, "outcome unknown, will reconcile", ("submission", "attempt", "cause"))
     DEAD = (2006, logging.ERROR, "gave up", ("submission", "attempt", "http_status"))
+    PAUSED = (2008, logging.ERROR, "destination paused: it refuses our credentials", ("http_status",))
     WORKER_FAILED = (2007, logging.ERROR, "worker met an error", ("error_type",))
 
     STARTED = (3001, logging.INFO, "service started", ("host", "port", "part"))

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from adapter import audit
 from adapter.consent.release import check_release
 from adapter.delivery import Outbox, Repository, submissions
+from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import Message
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, ValidationFailed
@@ -95,7 +96,9 @@ class Line:
         self._max_entries = max_entries
         self._clock = clock
         self.outbox = Outbox(database, cipher)
-        self._delivery = Delivery(self.outbox, repository, clock=clock, chance=chance)
+        self._delivery = Delivery(
+            self.outbox, repository, Breaker(database, repository.base_url), clock=clock, chance=chance
+        )
 
     def check(self, data: bytes, *, record_type: str | None = None, vendor: str | None = None) -> Checked:
         """Read, map, decide consent and validate; store nothing.
@@ -140,6 +143,10 @@ class Line:
     def deliver(self, message: Message) -> None:
         """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
         self._delivery.deliver(message)
+
+    def ready(self) -> bool:
+        """Say whether the repository takes messages now."""
+        return self._delivery.ready()
 
     def status(self, submission_id: str, sender: str) -> submissions.Status | None:
         """Return where a submission of this sender is, or None (another sender's looks the same)."""

@@ -23,7 +23,7 @@ def create_app(line: Line, *, workers: int = 2) -> FastAPI:
         line: the straight line that it offers.
         workers: delivering threads; 0 accepts only.
     """
-    worker = Worker(line.outbox, line.deliver, threads=workers)
+    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=workers)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import email.utils
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from adapter.delivery.states import Known
+from adapter.delivery.tokens import NoToken, TokenSource
 from adapter.errors import SourceError
 from adapter.source.json import read_json
 from adapter.types import Resource
@@ -49,6 +50,8 @@ class Repository:
     Args:
         base_url: e.g. `http://127.0.0.1:8090/fhir`.
         timeout: seconds for connecting and for each read or write.
+        verify: TLS context; with a client certificate in it for mTLS.
+        token_source: makes the token source on the connection, or None for a repository without tokens.
         transport: for tests.
     """
 
@@ -58,8 +61,10 @@ class Repository:
         *,
         timeout: float = 30.0,
         verify: ssl.SSLContext | bool = True,
+        token_source: Callable[[httpx.Client], TokenSource] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self.base_url = base_url
         self._client = httpx.Client(
             base_url=base_url.rstrip("/") + "/",
             timeout=timeout,
@@ -68,6 +73,7 @@ class Repository:
             follow_redirects=False,
             headers={"Accept": FHIR_JSON},
         )
+        self._tokens = token_source(self._client) if token_source else None
 
     def post_bundle(self, bundle: bytes, request_id: str) -> Answer:
         """POST a transaction Bundle to the base (FHIR http §3.1.0.11); the bytes go out as they are."""
@@ -105,7 +111,9 @@ class Repository:
         if content is not None:
             headers["Content-Type"] = kind
         try:
-            response = self._client.request(method, path, content=content, headers=headers)
+            response = self._authorized(method, path, content, headers)
+        except NoToken as problem:
+            return Answer(401 if problem.cause.islower() else 0, request_id=request_id, cause=problem.cause)
         except REFUSED_BEFORE_SENDING as error:
             return Answer(0, request_id=request_id, cause=type(error).__name__)
         except httpx.HTTPError as error:
@@ -119,6 +127,19 @@ class Repository:
             _retry_after(response),
             response.headers.get("X-Request-Id", request_id)[:64],
         )
+
+    def _authorized(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> httpx.Response:
+        """Send with a token; a refused token is replaced once (retry table: 401)."""
+        if self._tokens is None:
+            return self._client.request(method, path, content=content, headers=headers)
+        for last_try in (False, True):
+            token = self._tokens.token()
+            bearer = {**headers, "Authorization": f"Bearer {token}"}
+            response = self._client.request(method, path, content=content, headers=bearer)
+            if response.status_code != 401 or last_try:
+                break
+            self._tokens.forget(token)
+        return response
 
 
 def _resource(response: httpx.Response) -> Resource:

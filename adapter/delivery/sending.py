@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable
 from uuid import uuid4
 
+from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
 from adapter.delivery.outbox import Failure, Message, Outbox
 from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
-from adapter.delivery.states import Known, State, delay, judge
+from adapter.delivery.states import NOBODY_THERE, PAUSE, Known, State, delay, judge
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.source.json import read_json
@@ -39,6 +40,7 @@ class Delivery:
         self,
         outbox: Outbox,
         repository: Repository,
+        breaker: Breaker,
         *,
         clock: Callable[[], float],
         chance: Callable[[], float],
@@ -49,6 +51,15 @@ class Delivery:
         self._clock = clock
         self._chance = chance
         self._sign = sign
+        self._breaker = breaker
+
+    def ready(self) -> bool:
+        """Say whether the destination takes messages; after a pause one caller probes it with `GET metadata`."""
+        state = self._breaker.state(self._clock())
+        if state is Circuit.PROBE:
+            self._judge_destination(self._repository.metadata())
+            state = self._breaker.state(self._clock())
+        return state is Circuit.CLOSED
 
     def deliver(self, message: Message) -> None:
         """Make one try and commit its result; raises only when the database or a bug does."""
@@ -96,6 +107,7 @@ class Delivery:
         log(Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=len(resources))
 
     def _not_delivered(self, message: Message, answer: Answer, attempt: int) -> None:
+        self._judge_destination(answer)
         verdict = judge(answer.status, attempt, answer.retry_after)
         wait = delay(attempt, self._chance()) if verdict.retry_after is None else verdict.retry_after
         now = self._clock()
@@ -116,6 +128,15 @@ class Delivery:
             "cause": failure.cause,
         }
         log(event, **{name: value for name, value in fields.items() if name in event.allowed})
+
+    def _judge_destination(self, answer: Answer) -> None:
+        if answer.status in PAUSE:
+            self._breaker.pause(self._clock())
+            log(Event.PAUSED, http_status=answer.status)
+        elif answer.status in NOBODY_THERE:
+            self._breaker.failed(self._clock())
+        else:
+            self._breaker.succeeded()
 
     def _reconcile(self, message: Message, bundle: Resource) -> None:
         """Ask the repository whether the record is there in this version; send only when it is not."""

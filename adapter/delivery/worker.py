@@ -18,6 +18,7 @@ class Worker:
 
     Args:
         handle: delivers one message and commits what came of it; it does not raise for what a repository does.
+        ready: asked before each claim; False means that the destination is down and messages wait.
     """
 
     def __init__(
@@ -25,11 +26,13 @@ class Worker:
         outbox: Outbox,
         handle: Callable[[Message], None],
         *,
+        ready: Callable[[], bool] = lambda: True,
         threads: int = 2,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
         self._handle = handle
+        self._ready = ready
         self._clock = clock
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -58,7 +61,7 @@ class Worker:
         name = uuid4().hex
         while not self._stopping.is_set():
             try:
-                messages = self._outbox.claim(name, self._clock())
+                messages = self._outbox.claim(name, self._clock()) if self._ready() else []
                 for message in messages:
                     self._handle(message)
             except Exception as error:  # a worker outlives whatever a database or a bug throws at it

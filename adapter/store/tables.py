@@ -114,3 +114,11 @@ audit_checkpoint = Table(
     Column("size", Integer, nullable=False),
     Column("note", Text, nullable=False),
 )
+
+destination = Table(
+    "destination",
+    metadata,
+    Column("name", String(300), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", Float, nullable=False),
+)
