@@ -51,6 +51,8 @@ def arithmetic(operator: str, left: Items, right: Items) -> Items:
     Raises:
         FhirPathError: several items, or values that the operator does not take.
     """
+    if not left or not right:
+        return EMPTY
     one, other = single(left, f"'{operator}'"), single(right, f"'{operator}'")
     if one is None or other is None:
         return EMPTY

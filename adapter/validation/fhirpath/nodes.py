@@ -40,7 +40,7 @@ class Focus:
     items: Items
 
 
-BUDGET = 1_000_000
+BUDGET = 250_000
 """Items that one evaluation may visit."""
 
 
@@ -119,7 +119,7 @@ def quantity_of(value: Any) -> Any:
         return value
     if not value.keys() <= {"value", "unit", "system", "code", "id", "extension", "_unit", "_code"}:
         return value
-    number = Decimal(number)
+    number = Decimal(str(number))
     code = value.get("code")
     if value.get("system") == UCUM_SYSTEM and type(code) is str:
         return Quantity(number, UCUM_CALENDAR.get(code, code))

@@ -158,11 +158,13 @@ def order(left: Items, right: Items) -> int | None:
     Raises:
         FhirPathError: several items, or values that have no order among each other.
     """
+    if not left or not right:
+        return None
     one, other = single(left, "a comparison"), single(right, "a comparison")
     if one is None or other is None:
         return None
     one, other = in_same_kind(one, other)
-    if type(one) is Temporal and type(other) is Temporal:
+    if type(one) is Temporal and type(other) is Temporal and (one.kind == "Time") == (other.kind == "Time"):
         return compare_temporals(one, other)
     if type(one) is Quantity and type(other) is Quantity:
         common = in_common_unit(one, other)
