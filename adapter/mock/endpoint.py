@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from adapter.mock.breaking import BREAKING, damaged, delay, send_broken, send_slowly, status_answer
 from adapter.mock.exchange import Request, parse_query
+from adapter.mock.faults import Effect
+from adapter.mock.journal import Entry
 from adapter.mock.respond import Wire, failure, respond
+from adapter.mock.storage import Stored
 from adapter.mock.world import DEFAULT, World, Worlds
 
 Scope = MutableMapping[str, Any]
@@ -23,6 +30,7 @@ class FhirEndpoint:
 
     def __init__(self, worlds: Worlds) -> None:
         self.worlds = worlds
+        self.random = random.Random(worlds.settings.seed)  # noqa: S311 - wanted repeatable
         self.base_path = worlds.settings.base_path.rstrip("/")
 
     def split(self, path: str) -> tuple[str, str] | None:
@@ -48,25 +56,59 @@ class FhirEndpoint:
             return
         request = self._request(world, scope, relative)
         request.body = await _body(receive)
-        try:
-            wire = respond(request)
-        except Exception:
-            log.exception("request %s failed", request.headers.get("x-request-id", ""))
-            wire = failure(request)
-        await _send(send, wire)
+        await self._answer(world, request, scope, send)
+
+    async def _answer(self, world: World, request: Request, scope: Scope, send: Send) -> None:
+        begun = time.monotonic()
+        rule = world.faults.choose(request)
+        effect = rule.effect if rule is not None else None
+        if effect is not None:
+            await asyncio.sleep(delay(effect, self.random))
+        wire, changes = _work(world, request, effect)
+        broken = effect is not None and effect.kind in BREAKING
+        entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, time.monotonic() - begun, changes)
+        entry.fault, entry.broken = (rule.name if rule is not None else ""), broken
+        world.journal.add(entry)
+        if effect is not None and broken:
+            await send_broken(scope, wire, effect)
+        elif effect is not None and effect.kind == "slow":
+            await send_slowly(send, wire, effect.bytes_per_second)
+        else:
+            await _send(send, wire)
 
     def _request(self, world: World, scope: Scope, relative: str) -> Request:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        prefix = "" if world.name == DEFAULT else f"/t/{world.name}"
-        root = self.worlds.settings.public_url or f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}"
         return Request(
             world=world,
             method=scope["method"],
             path=tuple(unquote(one) for one in relative.split("/") if one),
             query=parse_query(scope["query_string"].decode("latin-1")),
             headers=headers,
-            base=f"{root}{prefix}{self.base_path}",
+            base=world.base(f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}"),
         )
+
+
+def _work(world: World, request: Request, effect: Effect | None) -> tuple[Wire, list[Stored]]:
+    """Do the request unless the fault forbids it; return the answer and the versions written."""
+    world.store.written.clear()
+    if effect is not None and not effect.commits:
+        return status_answer(request, effect), []
+    if effect is not None and effect.kind == "stale-search":
+        request.as_of = int((world.clock.now().timestamp() - effect.seconds) * 1_000_000)
+    try:
+        wire = respond(request)
+    except Exception:
+        log.exception("request %s failed", request.headers.get("x-request-id", ""))
+        wire = failure(request)
+    changes = list(world.store.written)
+    if effect is not None:
+        wire = status_answer(request, effect) if effect.kind in ("status", "html") else damaged(request, wire, effect)
+    return wire, changes
+
+
+def _target(scope: Scope) -> str:
+    query = scope["query_string"].decode("latin-1")
+    return f"{scope['path']}?{query}" if query else str(scope["path"])
 
 
 async def _body(receive: Receive) -> bytes:

@@ -29,6 +29,7 @@ class Request:
         base: absolute FHIR base URL as the caller sees it.
         resource: the body when it was read already.
         in_bundle: True for an entry of a batch or transaction.
+        as_of: a stale search sees nothing written after this instant (microseconds since the epoch).
     """
 
     world: World
@@ -40,6 +41,7 @@ class Request:
     base: str = ""
     resource: Resource | None = None
     in_bundle: bool = False
+    as_of: int | None = None
 
     def preference(self, name: str) -> str:
         """Return the value of one preference of `Prefer` (RFC 7240), or an empty string."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from adapter.data import DataFileError, data_root, read_yaml
+from adapter.data import DataFileError, data_root, parse_yaml_with_places, read_yaml
 from adapter.mock.definitions import resource_types
 
 TYPE_INTERACTIONS = (
@@ -102,6 +102,18 @@ def load_policy(name: str) -> Policy:
     if not path.is_file():
         raise DataFileError(path, 1, "there is no such policy")
     return _policy(read_yaml(path), path)
+
+
+def parse_policy(text: str, path: Path | str) -> Policy:
+    """Return the policy that the text of a policy file describes; `path` only names it in errors.
+
+    Raises:
+        DataFileError: it says something that is not known.
+    """
+    data, _ = parse_yaml_with_places(text, path)
+    if not isinstance(data, dict):
+        raise DataFileError(path, 1, "a policy is a mapping")
+    return _policy(data, Path(path))
 
 
 def _policy(data: dict[str, Any], path: Path) -> Policy:

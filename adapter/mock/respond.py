@@ -55,7 +55,15 @@ def _render(request: Request, answer: Answer, wanted: Format) -> Wire:
     return Wire(answer.status, headers, b"" if request.method == "HEAD" else body)
 
 
+def render_outcome(request: Request, answer: Answer, key: str) -> Wire:
+    """Return an answer whose body is an OperationOutcome with one message of the catalogue."""
+    issues = (Issue("error", key),)
+    answer.resource = operation_outcome(issues, request.language)
+    wire = _render(request, answer, JSON)
+    wire.refusal = issues
+    return wire
+
+
 def failure(request: Request) -> Wire:
     """The answer when the endpoint itself failed."""
-    outcome = operation_outcome([Issue("fatal", "mock.failed")], request.language)
-    return _render(request, Answer(500, outcome), JSON)
+    return render_outcome(request, Answer(500), "mock.failed")

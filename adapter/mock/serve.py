@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from adapter.mock.app import MockApp, create_app
+from adapter.mock.breaking import OpenProtocol
 from adapter.mock.settings import MockSettings
 
 START_SECONDS = 10.0
@@ -63,7 +64,14 @@ def _listening(settings: MockSettings) -> socket.socket:
 
 def _server(app: MockApp) -> uvicorn.Server:
     return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, date_header=False)
+        uvicorn.Config(
+            app,
+            http=OpenProtocol,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+        )
     )
 
 

@@ -86,6 +86,8 @@ class Store:
         self._script = (resources.files("adapter.mock") / "schema.sql").read_text(encoding="utf-8")
         self.connection.executescript(self._script)
         self._depth = 0
+        self.written: list[Stored] = []
+        """Versions written since the list was last emptied; the journal tells them."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -99,6 +101,7 @@ class Store:
             self._depth -= 1
             if self._depth == 0:
                 self.connection.execute("ROLLBACK")
+                self.written.clear()
             raise
         self._depth -= 1
         if self._depth == 0:
@@ -171,6 +174,13 @@ class Store:
             f"SELECT seq, updated FROM version {condition} ORDER BY seq DESC", values
         ).fetchall()
 
+    def export(self) -> bytes:
+        """Return all present resources as NDJSON, in the order of their creation."""
+        rows = self.connection.execute(
+            "SELECT v.body FROM resource r JOIN version v ON v.seq = r.seq WHERE r.deleted = 0 ORDER BY r.pk"
+        )
+        return b"".join(body + b"\n" for (body,) in rows)
+
     def clear(self) -> None:
         """Forget everything."""
         with self.transaction():
@@ -221,7 +231,9 @@ class Store:
             "DO UPDATE SET seq = excluded.seq, updated = excluded.updated, deleted = excluded.deleted",
             (kind, identity, seq, micro, body is None),
         )
-        return Stored(seq, kind, identity, number, updated, method, body)
+        stored = Stored(seq, kind, identity, number, updated, method, body)
+        self.written.append(stored)
+        return stored
 
     def _primary_key(self, stored: Stored) -> int:
         (key,) = self.connection.execute(

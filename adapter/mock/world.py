@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from adapter.mock.clock import Clock
+from adapter.mock.faults import Faults
 from adapter.mock.identity import Identities
+from adapter.mock.journal import Journal
 from adapter.mock.policy import Policy, load_policy
 from adapter.mock.search.pages import Pages
 from adapter.mock.settings import MockSettings, Strictness
@@ -22,17 +24,39 @@ class World:
     def __init__(self, name: str, settings: MockSettings, policy: Policy) -> None:
         self.name = name
         self.settings = settings
-        self.policy = policy
+        self.initial_policy = policy
+        self.use(policy)
         self.strictness: Strictness = settings.strictness
         self.store = Store(_database(settings.data, name))
         self.clock = Clock(settings.clock)
         self.started = self.clock.now()
         self.identities = Identities(settings.seed)
         self.pages = Pages(Identities(settings.seed))
+        self.faults = Faults()
+        self.journal = Journal(settings.journal_size)
+        self.snapshots: dict[str, bytes] = {}
+
+    def use(self, policy: Policy) -> None:
+        """Follow another policy from now on, its dialect included."""
+        self.policy = policy
+        self.dialects = dict(policy.dialect)
+
+    def dialect(self, name: str, default: str) -> str:
+        """Return how this repository speaks where servers differ, e.g. `version-conflict` 412 or 409."""
+        return self.dialects.get(name, default)
+
+    def base(self, root: str) -> str:
+        """Return the absolute FHIR base URL of the namespace below the server's root URL."""
+        prefix = "" if self.name == DEFAULT else f"/t/{self.name}"
+        return f"{self.settings.public_url or root}{prefix}{self.settings.base_path.rstrip('/')}"
 
     def reset(self) -> None:
-        """Forget all data; clock and ids begin again."""
+        """Forget all data, faults and the journal; rules, clock and ids begin again. Snapshots stay."""
         self.store.clear()
+        self.faults.clear()
+        self.journal.clear()
+        self.use(self.initial_policy)
+        self.strictness = self.settings.strictness
         self.clock = Clock(self.settings.clock)
         self.identities = Identities(self.settings.seed)
         self.pages = Pages(Identities(self.settings.seed))

@@ -88,7 +88,7 @@ def delete(request: Request) -> Answer:
         for one in found:
             stored = store.delete(kind, one.id, request.world.clock.now())
             headers = {"ETag": stored.etag} if len(found) == 1 else {}
-    if request.world.policy.dialect.get("delete") == "200" or request.preference("return") == "OperationOutcome":
+    if request.world.dialect("delete", "204") == "200" or request.preference("return") == "OperationOutcome":
         return Answer(200, operation_outcome([], request.language), headers=headers)
     return Answer(204, headers=headers)
 
@@ -138,7 +138,7 @@ def check_version(request: Request, current: Stored | None) -> None:
     elif condition.strip() != "*" or not exists:
         version = str(current.version) if current is not None else "0"
         if version not in etag_versions(condition) or not exists:
-            raise refuse(int(world.policy.dialect.get("version-conflict", "412")), "version-conflict", version=version)
+            raise refuse(int(world.dialect("version-conflict", "412")), "version-conflict", version=version)
     if exists and request.headers.get("if-none-match", "").strip() == "*":
         raise refuse(412, "exists-already")
 

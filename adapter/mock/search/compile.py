@@ -63,12 +63,13 @@ class Compiler:
             raise UnknownParameter(name, resource_type)
         if dot:
             return self._chain(parameter, resource_type, modifier, rest, value, alias)
-        if name == "_id":
-            return alternatives(value.split(","), lambda one: (f"{alias}.id = ?", [one]))
         return self._plain(parameter, resource_type, modifier, value, alias)
 
     def _plain(self, parameter: Parameter, kind: str, modifier: str, value: str, alias: str) -> Condition:
         self._check_modifier(parameter, modifier)
+        if parameter.name == "_id" and modifier in ("", "not"):
+            sql, args = alternatives(value.split(","), lambda one: (f"{alias}.id = ?", [one]))
+            return (f"NOT {sql}" if modifier else sql), args
         if modifier == "missing":
             return self._missing(parameter, kind, value, alias)
         values = split_unescaped(value, ",")
@@ -92,7 +93,9 @@ class Compiler:
 
     def _check_modifier(self, parameter: Parameter, modifier: str) -> None:
         allowed = MODIFIERS.get(parameter.type, ())
-        fits = modifier in allowed or (parameter.type == "reference" and modifier in resource_types())
+        fits = (modifier in allowed and not (parameter.name == "_id" and modifier in ("text", "of-type"))) or (
+            parameter.type == "reference" and modifier in resource_types()
+        )
         if modifier and not fits:
             raise refuse(
                 400,
@@ -110,7 +113,7 @@ class Compiler:
     def _missing(self, parameter: Parameter, kind: str, value: str, alias: str) -> Condition:
         if value not in ("true", "false"):
             raise refuse(400, "bad-value", parameter=parameter.name, kind="boolean", hint="true, false")
-        if parameter.name == "_lastUpdated":
+        if parameter.name in ("_id", "_lastUpdated"):
             return ("1 = 0" if value == "true" else "1 = 1"), []
         negation = "NOT " if value == "true" else ""
         if parameter.type == "composite":

@@ -65,6 +65,9 @@ def read_search(request: Request, resource_type: str, query: Query, *, strict: b
         Refusal: 400, a value or modifier does not fit.
     """
     search = Search(resource_type)
+    if request.as_of is not None:
+        search.where.append("r.updated <= ?")
+        search.arguments.append(request.as_of)
     compiler = Compiler(request.base, request.world.clock.now())
     for key, value in query:
         if key in SILENT:
