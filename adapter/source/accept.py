@@ -1,0 +1,224 @@
+"""The fast judgement of a record: a JSON Schema compiled to a pydantic-core validator.
+
+It only says yes or «look exactly». What pydantic-core has no word for is judged by the exact check itself, on the
+one node that asks for it; so the two can only differ in speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import CoreSchema, PydanticCustomError, SchemaError, SchemaValidator, ValidationError
+from pydantic_core import core_schema as core
+
+from adapter.source.formats import FORMATS
+from adapter.types import Json
+
+if TYPE_CHECKING:
+    from adapter.source.schema import Node, Schema
+
+_ALL_TYPES = ("object", "array", "string", "number", "boolean", "null")
+_BEYOND_OBJECT = ("minProperties", "maxProperties", "dependentRequired")
+_COMPOSED = ("oneOf", "anyOf", "allOf", "not", "if")
+
+
+Judge = Callable[[Json, "Node", "Schema"], bool]
+"""The exact judgement of a value by one node of a schema."""
+
+
+def compiled(schema: Schema, judge: Judge) -> Callable[[Json], bool]:
+    """Compile a schema; the result takes a record and never raises."""
+    validator = SchemaValidator(_Compiler(schema, judge).node(schema.document))
+    validate = validator.validate_python
+
+    def accepts(value: Json) -> bool:
+        try:
+            validate(value)
+        except ValidationError:
+            return False
+        return True
+
+    return accepts
+
+
+@cache
+def pattern_matches(pattern: str) -> Callable[[str], bool]:
+    """Return the judgement of a regular expression, unanchored, by the linear-time engine of pydantic-core.
+
+    A pattern with look-around, which that engine refuses, falls back to Python's engine.
+    """
+    validate = SchemaValidator(_text(pattern)).validate_python
+
+    def matches(text: str) -> bool:
+        try:
+            validate(text)
+        except ValidationError:
+            return False
+        return True
+
+    return matches
+
+
+def _text(pattern: str | None = None, shortest: int | None = None, longest: int | None = None) -> CoreSchema:
+    plain = core.str_schema(strict=True, pattern=pattern, min_length=shortest, max_length=longest)
+    if pattern is None:
+        return plain
+    try:
+        SchemaValidator(plain)
+    except SchemaError:
+        return core.str_schema(
+            strict=True, pattern=pattern, min_length=shortest, max_length=longest, regex_engine="python-re"
+        )
+    return plain
+
+
+class _Compiler:
+    def __init__(self, schema: Schema, judge: Judge) -> None:
+        self.schema = schema
+        self.judge = judge
+
+    def node(self, node: Node | bool) -> CoreSchema:
+        if isinstance(node, bool):
+            return core.any_schema() if node else self.judged(core.any_schema(), {"not": {}})
+        node = self.schema.resolved(node)
+        union = self.union(node)
+        if union is not None:
+            return union
+        compiled = self.of_types(node)
+        beyond = {key: node[key] for key in _COMPOSED if key in node}
+        if beyond:
+            beyond.update({key: node[key] for key in ("then", "else") if key in node})
+            return self.judged(compiled, beyond)
+        return compiled
+
+    def of_types(self, node: Node) -> CoreSchema:
+        if "x-codes" in node and (codes := self.schema.codes(node["x-codes"])):
+            return core.literal_schema(list(codes))
+        for word in ("enum", "const"):
+            if word in node:
+                values = node["enum"] if word == "enum" else [node["const"]]
+                if all(isinstance(value, str) for value in values):
+                    return core.literal_schema(values)
+                return self.judged(core.any_schema(), {word: node[word]})
+        types = node.get("type", _ALL_TYPES)
+        types = (types,) if isinstance(types, str) else tuple(types)
+        parts = [self.of_type(name, node) for name in types]
+        return parts[0] if len(parts) == 1 else _first_of(parts)
+
+    def of_type(self, name: str, node: Node) -> CoreSchema:
+        if name == "object":
+            return self.object(node)
+        if name == "array":
+            items = self.node(node["items"]) if "items" in node else core.any_schema()
+            shortest, longest = node.get("minItems"), node.get("maxItems")
+            listed = core.list_schema(items, min_length=shortest, max_length=longest, strict=True)
+            return self.judged(listed, {"uniqueItems": True}) if node.get("uniqueItems") else listed
+        if name == "string":
+            return self.string(node)
+        if name in ("integer", "number"):
+            return self.number(name, node)
+        return core.bool_schema(strict=True) if name == "boolean" else core.none_schema()
+
+    def string(self, node: Node) -> CoreSchema:
+        written = FORMATS[node["format"]] if "format" in node else None
+        own = node.get("pattern")
+        shortest, longest = node.get("minLength"), node.get("maxLength")
+        if written is None:
+            return _text(own, shortest, longest)
+        shaped = _text(rf"^(?:{written.pattern})$", shortest, longest)
+        if own is not None:
+            shaped = core.chain_schema([_text(own), shaped])
+        problem = written.problem
+        return _checked(shaped, lambda text: problem(text) is None) if problem else shaped
+
+    def number(self, name: str, node: Node) -> CoreSchema:
+        bounds = {
+            ours: node[theirs]
+            for ours, theirs in (("ge", "minimum"), ("le", "maximum"), ("gt", "exclusiveMinimum"))
+            if theirs in node
+        } | ({"lt": node["exclusiveMaximum"]} if "exclusiveMaximum" in node else {})
+        if any(isinstance(bound, Decimal) for bound in bounds.values()):
+            keys = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+            return self.judged(core.any_schema(), {"type": name, **{k: node[k] for k in keys if k in node}})
+        whole = core.int_schema(strict=True, **bounds)
+        if name == "integer":
+            return whole
+        exact = core.decimal_schema(strict=True, allow_inf_nan=False, **bounds)
+        return _first_of([exact, whole])
+
+    def object(self, node: Node) -> CoreSchema:
+        properties: Mapping[str, Any] = node.get("properties", {})
+        required = frozenset(node.get("required", ()))
+        more = node.get("additionalProperties", True)
+        fields = {
+            name: core.typed_dict_field(self.node(part), required=name in required) for name, part in properties.items()
+        }
+        if more is False:
+            compiled = core.typed_dict_schema(fields, strict=True, extra_behavior="forbid")
+        else:
+            extras = None if more is True else self.node(more)
+            compiled = core.typed_dict_schema(fields, strict=True, extra_behavior="allow", extras_schema=extras)
+        beyond = {key: node[key] for key in _BEYOND_OBJECT if key in node}
+        if required - properties.keys():
+            beyond["required"] = sorted(required - properties.keys())
+        return self.judged(compiled, beyond) if beyond else compiled
+
+    def union(self, node: Node) -> CoreSchema | None:
+        """`anyOf`, or `oneOf` whose alternatives exclude each other, standing alone: the first that holds."""
+        judging = {key for key in node if key not in ("title", "description", "$defs") and key[:2] != "x-"}
+        if judging == {"anyOf"}:
+            alternatives = node["anyOf"]
+        elif judging == {"oneOf"} and self.exclusive(node["oneOf"]):
+            alternatives = node["oneOf"]
+        else:
+            return None
+        return _first_of([self.node(part) for part in alternatives])
+
+    def exclusive(self, alternatives: list[Node]) -> bool:
+        parts = [self.schema.resolved(part) for part in alternatives]
+        return all(_disjoint(one, other) for at, one in enumerate(parts) for other in parts[at + 1 :])
+
+    def judged(self, compiled: CoreSchema, node: Node) -> CoreSchema:
+        """Add the exact judgement of `node` behind a compiled schema."""
+        keys = _exclusive_fields(node)
+        if keys is not None:
+            return _checked(compiled, lambda value: type(value) is dict and sum(key in value for key in keys) == 1)
+        return _checked(compiled, lambda value: self.judge(value, node, self.schema))
+
+
+def _first_of(parts: Sequence[CoreSchema]) -> CoreSchema:
+    return core.union_schema([*parts], mode="left_to_right")
+
+
+def _checked(compiled: CoreSchema, holds: Callable[[Any], bool]) -> CoreSchema:
+    def check(value: Json) -> Json:
+        if not holds(value):
+            raise PydanticCustomError("look", "look exactly")
+        return value
+
+    return core.no_info_after_validator_function(check, compiled)
+
+
+def _exclusive_fields(node: Node) -> tuple[str, ...] | None:
+    """The field names of `{oneOf: [{required: [a]}, {required: [b]}]}`, the usual way to say «one of these»."""
+    if node.keys() != {"oneOf"} or not all(
+        part.keys() == {"required"} and len(part["required"]) == 1 for part in node["oneOf"]
+    ):
+        return None
+    return tuple(part["required"][0] for part in node["oneOf"])
+
+
+def _disjoint(one: Node, other: Node) -> bool:
+    """Tell whether no value can match both: other types, or a field that one needs and the other forbids."""
+    types = (one.get("type"), other.get("type"))
+    if types[0] != types[1]:
+        return all(name in ("object", "array", "string", "boolean", "null") for name in types)
+    return _forbids(one, other.get("required", ())) or _forbids(other, one.get("required", ()))
+
+
+def _forbids(node: Node, names: Any) -> bool:
+    closed = node.get("type") == "object" and node.get("additionalProperties") is False
+    return closed and any(name not in node.get("properties", {}) for name in names)

@@ -1,0 +1,187 @@
+"""Source schemas: JSON Schema 2020-12 files, bundled into one document and compiled once.
+
+Of the vocabulary, a closed part is understood (`KEYWORDS`); a schema that uses more is refused when it is loaded,
+so that no keyword is ever silently ignored. Codes are named by `x-codes: <list>` and come from `mappings/codes/`
+or from a vendor's own folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from adapter.data import DataFileError, data_root
+from adapter.source import accept, check
+from adapter.source.formats import FORMATS
+from adapter.terminology import PACKAGED, Terminology
+from adapter.types import Json
+
+_WORDS = """
+    $defs $ref type enum const properties required additionalProperties minProperties maxProperties items minItems
+    maxItems uniqueItems minLength maxLength pattern format minimum maximum exclusiveMinimum exclusiveMaximum
+    oneOf anyOf allOf not if then else dependentRequired x-codes
+"""
+KEYWORDS = frozenset(_WORDS.split())
+"""The keywords that judge; annotations and other `x-…` may stand beside them."""
+
+_ANNOTATIONS = {"$schema", "$id", "$comment", "title", "description", "examples", "default", "deprecated"}
+_ONE = ("items", "additionalProperties", "not", "if", "then", "else")
+_NAMED = ("properties", "$defs")
+_SEVERAL = ("oneOf", "anyOf", "allOf")
+_FILE = "source.schema.json"
+
+Node = Mapping[str, Any]
+"""One schema object."""
+
+
+class Schema:
+    """One bundled schema and what was compiled from it.
+
+    Attributes:
+        name: record type, or `vendor/record` for a vendor's own schema.
+        document: the whole schema without references to other files; valid JSON Schema 2020-12.
+    """
+
+    def __init__(self, name: str, document: dict[str, Any], terminology: Terminology = PACKAGED) -> None:
+        self.name = name
+        self.document = document
+        self._terminology = terminology
+        self._codes: dict[str, tuple[str, ...]] = {}
+
+    def resolved(self, node: Node) -> Node:
+        """Return a schema object with its `$ref` (inside the document) followed; siblings of `$ref` win."""
+        while "$ref" in node:
+            target = self.document["$defs"][node["$ref"].removeprefix("#/$defs/")]
+            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        return node
+
+    def codes(self, name: str) -> tuple[str, ...]:
+        """Return the codes of the list that `x-codes` names; empty when the list is known but not enumerated.
+
+        Raises:
+            LookupError: there is no such list.
+        """
+        found = self._codes.get(name)
+        if found is None:
+            found = self._codes[name] = tuple(_listed(self._terminology, name))
+        return found
+
+    @cached_property
+    def accepts(self) -> Callable[[Json], bool]:
+        """The fast judgement: True means that the exact check finds nothing; False means «look exactly»."""
+        return accept.compiled(self, check.satisfies)
+
+
+def record_types() -> tuple[str, ...]:
+    """Return the record types that have a schema, sorted."""
+    folder = data_root() / "mappings" / "records"
+    return tuple(sorted(path.parent.name.replace("-", "_") for path in folder.glob(f"*/{_FILE}")))
+
+
+@cache
+def load_schema(record_type: str) -> Schema:
+    """Return the schema of a canonical record type.
+
+    Raises:
+        LookupError: there is no such record type.
+        DataFileError: the schema is broken or uses a keyword that is not understood.
+    """
+    if record_type not in record_types():
+        raise LookupError(f"no record type '{record_type}'")
+    path = data_root() / "mappings" / "records" / record_type.replace("_", "-") / _FILE
+    return Schema(record_type, bundled_schema(path))
+
+
+def bundled_schema(path: Path) -> dict[str, Any]:
+    """Return the schema of a file with everything it refers to under its own `$defs`.
+
+    `$ref` may be `#/$defs/Name` or `<relative file>#/$defs/Name`.
+
+    Raises:
+        DataFileError: a file or definition is missing, a definition contains itself, two files define the same name,
+            or a keyword or format is not understood.
+    """
+    return _Bundle(path.resolve()).document()
+
+
+@dataclass(slots=True)
+class _Bundle:
+    path: Path
+
+    def document(self) -> dict[str, Any]:
+        top: dict[str, Any] = _read(self.path)
+        definitions: dict[str, tuple[Path, Any]] = {}
+        body: dict[str, Any] = self._moved(
+            {key: value for key, value in top.items() if key != "$defs"}, self.path, definitions, ()
+        )
+        if definitions:
+            body["$defs"] = {name: definition for name, (_, definition) in sorted(definitions.items())}
+        return body
+
+    def _moved(self, node: Any, file: Path, found: dict[str, tuple[Path, Any]], inside: tuple[str, ...]) -> Any:
+        if not isinstance(node, dict):
+            return node
+        _refuse_unknown(node, file)
+        moved = dict(node)
+        if "$ref" in node:
+            moved["$ref"] = self._reference(node["$ref"], file, found, inside)
+        for key in _ONE:
+            if key in node:
+                moved[key] = self._moved(node[key], file, found, inside)
+        for key in _NAMED:
+            if key in node:
+                moved[key] = {name: self._moved(part, file, found, inside) for name, part in node[key].items()}
+        for key in _SEVERAL:
+            if key in node:
+                moved[key] = [self._moved(part, file, found, inside) for part in node[key]]
+        return moved
+
+    def _reference(
+        self, reference: str, file: Path, found: dict[str, tuple[Path, Any]], inside: tuple[str, ...]
+    ) -> str:
+        where, _, name = reference.partition("#/$defs/")
+        target = (file.parent / where).resolve() if where else file
+        if name in inside:
+            raise DataFileError(file, 1, f"definition '{name}' contains itself")
+        known = found.get(name)
+        if known is None:
+            definition = _read(target).get("$defs", {}).get(name)
+            if definition is None:
+                raise DataFileError(file, 1, f"$ref '{reference}' leads nowhere")
+            found[name] = (target, None)
+            found[name] = (target, self._moved(definition, target, found, (*inside, name)))
+        elif known[0] != target:
+            raise DataFileError(file, 1, f"two definitions have the name '{name}': {known[0].name}, {target.name}")
+        return f"#/$defs/{name}"
+
+
+def _refuse_unknown(node: dict[str, Any], file: Path) -> None:
+    for key in node:
+        if key not in KEYWORDS and key not in _ANNOTATIONS and not key.startswith("x-"):
+            raise DataFileError(file, 1, f"keyword '{key}' is not understood")
+    if node.get("format", "date") not in FORMATS:
+        raise DataFileError(file, 1, f"format '{node['format']}' is not understood: {', '.join(FORMATS)}")
+
+
+@cache
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError:
+        raise DataFileError(path, 1, "no such schema file") from None
+    except json.JSONDecodeError as error:
+        raise DataFileError(path, error.lineno, error.msg) from None
+
+
+def _listed(terminology: Terminology, name: str) -> Iterator[str]:
+    if terminology.has("CodeSystem", name):
+        yield from terminology.code_system(name).codes
+    elif terminology.has("ValueSet", name):
+        yield from dict.fromkeys(code for _, code in terminology.value_set(name).concepts)
+    else:
+        yield from terminology.concept_map(name).codes
