@@ -1,0 +1,102 @@
+"""Builds the FHIR package of our profiles from FSH with SUSHI, which needs Node.js.
+
+SUSHI runs without a network when the official R4 package stands in its cache; `scripts/make_r4_snapshot.py` says
+where that package comes from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from adapter.data import data_root, read_yaml
+
+CORE = "hl7.fhir.r4.core#4.0.1"
+SUSHI = "fsh-sushi@3"
+VOLATILE = ("date",)
+
+
+class BuildFailed(Exception):  # noqa: N818
+    """SUSHI is not to be had or found errors; the text says which."""
+
+
+def build_package(core: Path | None, target: Path) -> int:
+    """Build `profiles/package/` into `target`; returns the number of resources.
+
+    Args:
+        core: the official hl7.fhir.r4.core 4.0.1 as .tgz, or None when SUSHI's cache holds it.
+
+    Raises:
+        BuildFailed: no Node.js, no core package, or errors in the FSH.
+    """
+    sources = data_root() / "profiles"
+    with tempfile.TemporaryDirectory(prefix="kykysilta-fsh-") as folder:
+        project = Path(folder)
+        _put_core_in_place(core, project)
+        shutil.copy(sources / "sushi-config.yaml", project)
+        shutil.copytree(sources / "fsh", project / "input" / "fsh")
+        _run_sushi(project)
+        resources = sorted((project / "fsh-generated" / "resources").glob("*.json"))
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for path in resources:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if content["resourceType"] == "ImplementationGuide":
+                continue
+            kept = {name: value for name, value in content.items() if name not in VOLATILE}
+            _write(target / path.name, kept)
+        _write(target / "package.json", _manifest(project))
+    return len(list(target.glob("*.json"))) - 1
+
+
+def _put_core_in_place(core: Path | None, home: Path) -> None:
+    packages = home / ".fhir" / "packages"
+    known = Path.home() / ".fhir" / "packages" / CORE
+    packages.mkdir(parents=True)
+    if core is not None:
+        with tarfile.open(core) as archive:
+            archive.extractall(packages / CORE, filter="data")
+    elif known.is_dir():
+        (packages / CORE).symlink_to(known)
+    else:
+        raise BuildFailed(f"{CORE} is missing: give the official package with --core FILE.tgz")
+
+
+def _run_sushi(project: Path) -> None:
+    npx = shutil.which("npx")
+    if npx is None:
+        raise BuildFailed("Node.js with npx is needed to build the profiles")
+    npm_cache = os.environ.get("npm_config_cache", str(Path.home() / ".npm"))
+    # SUSHI looks for its package cache in the home folder.
+    environment = {**os.environ, "HOME": str(project), "npm_config_cache": npm_cache}
+    done = subprocess.run(  # noqa: S603 - fixed program and arguments
+        [npx, "--yes", SUSHI, "build", str(project)], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode or " 0 Errors" not in done.stdout:
+        raise BuildFailed(done.stdout[-6000:] + done.stderr[-2000:])
+
+
+def _manifest(project: Path) -> dict[str, Any]:
+    config = read_yaml(project / "sushi-config.yaml")
+    return {
+        "name": config["id"],
+        "version": config["version"],
+        "canonical": config["canonical"],
+        "title": config["title"],
+        "description": config["description"],
+        "license": config["license"],
+        "type": "fhir.ig",
+        "fhirVersions": [config["fhirVersion"]],
+        "dependencies": {"hl7.fhir.r4.core": "4.0.1"},
+        "author": config["publisher"]["name"],
+    }
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
