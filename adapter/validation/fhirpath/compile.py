@@ -8,7 +8,7 @@ The first is tried; where it cannot be right it says so (`NeedsNodes`) and the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +54,7 @@ class Compiler:
         focus_types: type paths of `$this`; empty when unknown.
         exact: on nodes instead of plain JSON.
         known_constants: names that `environment` will give.
+        constants: texts that stand for other names.
         strict: an element that its known type does not have is an error instead of always empty.
         resource_type: type of `%resource` where it follows from the focus, else empty.
     """
@@ -64,12 +65,14 @@ class Compiler:
         *,
         exact: bool,
         known_constants: frozenset[str],
+        constants: Mapping[str, str],
         strict: bool,
         resource_type: str = "",
     ) -> None:
         self.exact = exact
         self._focus_types = focus_types
-        self._constants = known_constants
+        self._known = known_constants
+        self._constants = {**constants, **_FIXED_CONSTANTS}
         self._strict = strict
         self._resource_type = resource_type
         self._depth = 0
@@ -124,12 +127,12 @@ class Compiler:
         name = syntax.name
         if name in ("resource", "rootResource", "context"):
             return self._of_context({"resource": "resource", "rootResource": "root", "context": "focus"}[name])
-        if name in _FIXED_CONSTANTS:
-            return from_items([_FIXED_CONSTANTS[name]], (STRING,))
+        if name in self._constants:
+            return from_items([self._constants[name]], (STRING,))
         for prefix, folder in (("vs-", "ValueSet"), ("ext-", "StructureDefinition")):
             if name.startswith(prefix):
                 return from_items([f"http://hl7.org/fhir/{folder}/{name.removeprefix(prefix)}"], (STRING,))
-        if name not in self._constants:
+        if name not in self._known:
             raise FhirPathError(f"unknown constant %{name}", syntax.position)
         if not self.exact:
             raise NeedsNodes

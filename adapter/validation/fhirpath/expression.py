@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from adapter.validation.fhirpath import model
 from adapter.validation.fhirpath.code import Code, NeedsNodes, Truth, truth
@@ -12,24 +13,29 @@ from adapter.validation.fhirpath.compile import Compiler
 from adapter.validation.fhirpath.errors import FhirPathError
 from adapter.validation.fhirpath.nodes import BUDGET, Context, Focus, Items, Node, node_of
 from adapter.validation.fhirpath.parser import parse
-from adapter.validation.fhirpath.syntax import Syntax
 from adapter.validation.fhirpath.values import Quantity, Temporal, parse_temporal
 
 _NOT_AS_EXPECTED = (TypeError, AttributeError, KeyError, ValueError)
 """What plain closures raise on JSON that is not shaped as R4 says."""
 
 
+class Options(NamedTuple):
+    """How an expression is compiled; see `compile_expression`."""
+
+    known_constants: frozenset[str] = frozenset()
+    constants: Mapping[str, str] = MappingProxyType({})
+    context_type: str = ""
+    strict: bool = False
+
+
 class Expression:
     """A compiled FHIRPath expression. Immutable towards callers and safe to share between threads."""
 
-    def __init__(
-        self, text: str, syntax: Syntax, known_constants: frozenset[str], context_type: str, strict: bool
-    ) -> None:
+    def __init__(self, text: str, options: Options) -> None:
         self.text = text
-        self.context_type = context_type
-        self._syntax = syntax
-        self._constants = known_constants
-        self._strict = strict
+        self.context_type = options.context_type
+        self._options = options
+        self._syntax = parse(text)
         self._exact = self._compile((), exact=True)
         self._exact_truth = truth(self._exact)
         self._plain: dict[str, tuple[Code, Truth] | None] = {}
@@ -146,7 +152,12 @@ class Expression:
     def _compile(self, focus_types: tuple[str, ...], *, exact: bool) -> Code:
         owner = model.type_of_resource(focus_types[0].partition(".")[0]) if focus_types else ""
         compiler = Compiler(
-            focus_types, exact=exact, known_constants=self._constants, strict=self._strict, resource_type=owner
+            focus_types,
+            exact=exact,
+            known_constants=self._options.known_constants,
+            constants=self._options.constants,
+            strict=self._options.strict,
+            resource_type=owner,
         )
         try:
             return compiler.compile(self._syntax)
@@ -155,13 +166,19 @@ class Expression:
 
 
 def compile_expression(
-    text: str, *, known_constants: Iterable[str] = (), context_type: str = "", strict: bool = False
+    text: str,
+    *,
+    known_constants: Iterable[str] = (),
+    constants: Mapping[str, str] = MappingProxyType({}),
+    context_type: str = "",
+    strict: bool = False,
 ) -> Expression:
     """Compile a FHIRPath expression (N1, with the functions of FHIR R4).
 
     Args:
         text: the expression.
         known_constants: names, without `%`, that `environment` will give besides R4's own.
+        constants: texts that stand for further names, such as canonical URLs: no cost at evaluation.
         context_type: type path of the nodes it will be evaluated on: `CarePlan`, `CarePlan.activity.detail`,
             `Period`, `dateTime`; makes it fast and its comparisons right. A resource shows its type by itself.
         strict: with a context type, refuse elements that R4 does not have.
@@ -169,7 +186,7 @@ def compile_expression(
     Raises:
         FhirPathError: syntax, unknown function, constant or type, broken or non-linear regular expression, limits.
     """
-    return Expression(text, parse(text), frozenset(known_constants), context_type, strict)
+    return Expression(text, Options(frozenset(known_constants), constants, context_type, strict))
 
 
 def instant(now: str | datetime | None) -> Temporal | None:
