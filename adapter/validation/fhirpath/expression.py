@@ -39,8 +39,8 @@ class Expression:
         self._exact = self._compile((), exact=True)
         self._exact_truth = truth(self._exact)
         self._plain: dict[str, tuple[Code, Truth] | None] = {}
-        if context_type:
-            self._plain_for(context_type)
+        if self.context_type:
+            self._plain_for(self.context_type)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
