@@ -1,0 +1,12 @@
+"""Judgements about FHIR R4 resources: base R4, profiles, and where each problem comes from. Pure; never a network call.
+
+    from adapter.validation import Validator
+    outcome = Validator(definitions=["package.tgz"]).validate(resource, profiles=["https://…/StructureDefinition/x"])
+"""
+
+from __future__ import annotations
+
+from adapter.validation.settings import ValidationSettings
+from adapter.validation.validator import Validator
+
+__all__ = ["ValidationSettings", "Validator"]

@@ -1,0 +1,259 @@
+"""Bundles: bdl-1 … bdl-12, full URLs and ids, transaction entries, and references inside.
+
+Where R4 leaves room, the official validator's reading is taken (resolution of references: R4 §2.36.4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from adapter.fhir.definitions import is_resource_type
+from adapter.validation.findings import Finding, Findings, joined, under
+from adapter.validation.references import is_absolute
+from adapter.validation.run import Run
+from adapter.validation.structure import check_of
+
+Entry = dict[str, Any]
+
+OF_REQUESTS = ("batch", "transaction")
+OF_RESPONSES = ("batch-response", "transaction-response")
+SINGLE_RELATIONS = ("self", "first", "last", "next", "previous", "prev")
+
+
+class BundleIndex:
+    """The entries of one Bundle, by full URL and by resource."""
+
+    def __init__(self, bundle: dict[str, Any]) -> None:
+        self.type = bundle.get("type")
+        entries = bundle.get("entry")
+        self.entries: list[Any] = entries if isinstance(entries, list) else []
+        self.by_full_url: dict[str, list[dict[str, Any]]] = {}
+        self.full_url_of: dict[int, str] = {}
+        for _, entry in self.each():
+            resource, url = entry.get("resource"), entry.get("fullUrl")
+            if isinstance(resource, dict) and isinstance(url, str):
+                self.by_full_url.setdefault(url, []).append(resource)
+                self.full_url_of[id(resource)] = url
+
+    def each(self) -> Iterator[tuple[int, Entry]]:
+        """Yield position and entry, what is no object left out."""
+        for position, entry in enumerate(self.entries):
+            if isinstance(entry, dict):
+                yield position, entry
+
+    def matches(self, reference: str, full_url: str) -> list[dict[str, Any]]:
+        """Return the resources that a reference made in the entry `full_url` stands for."""
+        target, version = _absolute(reference, full_url)
+        found = self.by_full_url.get(target, [])
+        if version:
+            return [resource for resource in found if _version(resource) == version]
+        return found
+
+    def resolve(self, reference: str, full_url: str) -> dict[str, Any] | None:
+        """Return the resource that a reference stands for, or None."""
+        found = self.matches(reference, full_url)
+        return found[0] if found else None
+
+    def reference_findings(self, reference: str, run: Run) -> Findings:
+        """Check a reference made by a resource in this Bundle."""
+        full_url = run.full_url
+        if not is_absolute(reference):
+            fault = self._relative_fault(reference, full_url)
+            if fault is not None:
+                return run.found(fault)
+        found = self.matches(reference, full_url)
+        severity = run.settings.unresolved_reference
+        if not found and severity != "ignore" and reference.startswith("urn:"):
+            return run.found(Finding("reference-not-in-bundle", severity=severity))
+        if len(found) > 1 and self.type != "history":
+            return run.found(Finding("reference-ambiguous", {"count": str(len(found))}))
+        if found and full_url.startswith("urn:") and not is_absolute(reference):
+            stated, actual = reference.split("/", 1)[0], found[0].get("resourceType")
+            if stated != actual and is_resource_type(str(actual)):
+                return run.found(Finding("reference-type-differs", {"stated": stated, "type": str(actual)}))
+        return None
+
+    def _relative_fault(self, reference: str, full_url: str) -> Finding | None:
+        if not full_url:
+            if self.type in OF_REQUESTS or self.type in OF_RESPONSES:
+                return None
+            return Finding("relative-without-full-url")
+        if reference.count("/") not in (1, 3) and not (self.type in OF_REQUESTS and "?" in reference):
+            return Finding("reference-form")
+        return None
+
+
+def _version(resource: dict[str, Any]) -> object:
+    meta = resource.get("meta")
+    return meta.get("versionId") if isinstance(meta, dict) else None
+
+
+def _absolute(reference: str, full_url: str) -> tuple[str, str]:
+    """Return the full URL that a reference stands for, and the version it asks for."""
+    target, _, version = reference.partition("/_history/")
+    if is_absolute(target) or not full_url:
+        return target, version
+    if full_url.startswith("urn:"):
+        return f"{full_url.rpartition(':')[0]}:{target.rpartition('/')[2]}", version
+    base = full_url.rsplit("/", 2)[0]
+    return f"{base}/{target}", version
+
+
+def check_bundle(bundle: dict[str, Any], run: Run) -> Findings:
+    """Check a Bundle with everything inside."""
+    index = BundleIndex(bundle)
+    full_url = run.full_url
+    run.bundles.append(index)
+    found = check_of("Bundle")(bundle, run)
+    run.bundles.pop()
+    run.full_url = full_url
+    for finding in _bundle_rules(bundle, index):
+        found = joined(found, run.found(finding))
+    for position, entry in index.each():
+        for finding in _entry_rules(entry, index):
+            more = run.found(finding)
+            if more is not None:
+                found = joined(found, under(f"entry[{position}]", more))
+    return found
+
+
+def _bundle_rules(bundle: dict[str, Any], index: BundleIndex) -> Iterator[Finding]:
+    kind = index.type
+    if "total" in bundle and kind not in ("searchset", "history"):
+        yield Finding("bundle-total", path="total", rule="bdl-1")
+    if kind == "document":
+        identifier = bundle.get("identifier")
+        if not (isinstance(identifier, dict) and "system" in identifier and "value" in identifier):
+            yield Finding("document-identifier", rule="bdl-9")
+        if "timestamp" not in bundle:
+            yield Finding("document-timestamp", rule="bdl-10")
+        yield from _first_entry(index, "Composition", "bdl-11")
+    if kind == "message":
+        yield from _first_entry(index, "MessageHeader", "bdl-12")
+    yield from _double_full_urls(index)
+    relations = [link.get("relation") for link in bundle.get("link", ()) if isinstance(link, dict)]
+    for relation in SINGLE_RELATIONS:
+        if relations.count(relation) > 1:
+            yield Finding("link-relation-twice", {"name": relation}, "link")
+
+
+def _first_entry(index: BundleIndex, type_name: str, rule: str) -> Iterator[Finding]:
+    first = index.entries[0] if index.entries else None
+    resource = first.get("resource") if isinstance(first, dict) else None
+    if not (isinstance(resource, dict) and resource.get("resourceType") == type_name):
+        path = "entry[0].resource" if isinstance(resource, dict) else ""
+        yield Finding("first-entry", {"type": type_name}, path, rule=rule)
+        return
+    names = DOCUMENT_REFERENCES if type_name == "Composition" else (("focus", ""),)
+    full_url = first.get("fullUrl") if isinstance(first, dict) else None
+    for path, reference in _references(resource, names):
+        local = reference.startswith("#")
+        if not local and not index.matches(reference, full_url if isinstance(full_url, str) else ""):
+            yield Finding("document-reference", {"type": type_name}, f"entry[0].resource.{path}.reference")
+
+
+DOCUMENT_REFERENCES = (
+    ("subject", ""),
+    ("encounter", ""),
+    ("author", ""),
+    ("attester", "party"),
+    ("custodian", ""),
+    ("event", "detail"),
+    ("section", "entry"),
+)
+"""What a document must hold of what its Composition refers to (R4 §3.3.1)."""
+
+
+def _references(value: dict[str, Any], names: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
+    """Yield path and text of the references at these names, sections of sections included."""
+    for name, below in names:
+        held = value.get(name)
+        for position, item in enumerate(held if isinstance(held, list) else [held]):
+            path = f"{name}[{position}]" if isinstance(held, list) else name
+            if not isinstance(item, dict):
+                continue
+            if not below:
+                if isinstance(item.get("reference"), str):
+                    yield path, item["reference"]
+                continue
+            for inner, reference in _references(item, ((below, ""),)):
+                yield f"{path}.{inner}", reference
+            if name == "section":
+                for inner, reference in _references(item, (("section", "entry"),)):
+                    yield f"{path}.{inner}", reference
+
+
+def _double_full_urls(index: BundleIndex) -> Iterator[Finding]:
+    if index.type == "history":
+        return
+    seen: set[tuple[str, object]] = set()
+    for position, entry in index.each():
+        url, resource = entry.get("fullUrl"), entry.get("resource")
+        if not isinstance(url, str):
+            continue
+        key = (url, str(_version(resource)) if isinstance(resource, dict) else "")
+        if key in seen:
+            yield Finding("full-url-twice", path=f"entry[{position}].fullUrl", rule="bdl-7")
+        seen.add(key)
+
+
+def _entry_rules(entry: Entry, index: BundleIndex) -> Iterator[Finding]:
+    kind = index.type
+    if not any(name in entry for name in ("resource", "request", "response")):
+        yield Finding("entry-empty", rule="bdl-5")
+    if "search" in entry and kind != "searchset":
+        yield Finding("entry-search", path="search", rule="bdl-2")
+    if isinstance(kind, str):
+        yield from _expected(entry, "request", kind in (*OF_REQUESTS, "history"), kind, "bdl-3")
+        yield from _expected(entry, "response", kind in (*OF_RESPONSES, "history"), kind, "bdl-4")
+    yield from _identity(entry, kind)
+    yield from _request_rules(entry)
+
+
+def _expected(entry: Entry, name: str, wanted: bool, kind: str, rule: str) -> Iterator[Finding]:
+    if wanted and name not in entry:
+        yield Finding("entry-needs", {"name": name, "type": kind}, rule=rule)
+    if not wanted and name in entry:
+        yield Finding("entry-may-not", {"name": name, "type": kind}, name, rule=rule)
+
+
+def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
+    """Check full URL and id against each other."""
+    url, resource = entry.get("fullUrl"), entry.get("resource")
+    id_value = resource.get("id") if isinstance(resource, dict) else None
+    if url is None:
+        if kind not in (*OF_REQUESTS, *OF_RESPONSES):
+            yield Finding("full-url-missing")
+    elif isinstance(url, str):
+        if not is_absolute(url):
+            yield Finding("full-url-relative", path="fullUrl")
+        elif "/_history/" in url:
+            yield Finding("full-url-history", path="fullUrl", rule="bdl-8")
+        elif url.startswith(("http://", "https://")) and id_value is not None and url.rpartition("/")[2] != id_value:
+            yield Finding("full-url-id", path="fullUrl")
+    request = entry.get("request")
+    needs_id = "response" not in entry and "request" not in entry and not str(url).startswith(("urn:uuid:", "urn:oid:"))
+    if isinstance(request, dict) and request.get("method") == "PUT" and "url" not in request:
+        needs_id = True
+    if needs_id and isinstance(resource, dict) and id_value is None:
+        yield Finding("entry-without-id", path="resource")
+
+
+def _request_rules(entry: Entry) -> Iterator[Finding]:
+    """A transaction or batch entry says what it does: method, address and resource fit each other."""
+    request, resource = entry.get("request"), entry.get("resource")
+    if not isinstance(request, dict):
+        return
+    method, url = request.get("method"), request.get("url")
+    if method in ("POST", "PUT") and resource is None and "response" not in entry:
+        yield Finding("request-without-resource", {"method": method})
+    if method not in ("POST", "PUT") or not isinstance(url, str) or not isinstance(resource, dict):
+        return
+    path = url.partition("?")[0].rstrip("/").split("/")
+    name = path[0]
+    type_name = resource.get("resourceType")
+    if is_resource_type(name) and name != type_name and len(path) <= 2 and "$" not in url:
+        yield Finding("request-type", {"url_type": name, "type": str(type_name)}, "request.url")
+    elif method == "PUT" and len(path) == 2 and resource.get("id", path[1]) != path[1]:
+        yield Finding("request-id", path="request.url")

@@ -1,0 +1,124 @@
+"""The slow half of the structure check: what exactly is wrong with one element, once the fast test refused it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from adapter.validation.findings import Finding, Findings, joined, safe_name, under
+from adapter.validation.primitives import PRIMITIVES, json_type
+
+if TYPE_CHECKING:
+    from adapter.validation.run import Run
+    from adapter.validation.structure import PrimitiveField
+
+Check = Callable[[Any, "Run"], Findings]
+
+SHOWN_CODES = 15
+"""A message lists no more allowed codes than this."""
+
+
+def wrong_type(expected: str, value: object, run: Run) -> Findings:
+    """Return the finding that another JSON type is expected."""
+    return run.found(Finding("wrong-json-type", {"expected": expected, "found": json_type(value)}))
+
+
+def missing(name: str, run: Run) -> Findings:
+    """Return the finding that a required element is missing; it stands at the parent."""
+    return run.found(Finding("missing", {"name": name}))
+
+
+def unknown_element(key: str, known: Iterable[str], type_name: str, run: Run) -> Findings:
+    """Return the finding that R4 has no such element, with the nearest name that it has."""
+    name = safe_name(key)
+    path = name if name != "?" else ""
+    near = get_close_matches(name, list(known), n=1) if run.left > run.settings.most_issues - 50 else []
+    values = {"name": name, "type": type_name}
+    if near:
+        return run.found(Finding("unknown-element-near", values | {"near": near[0]}, path))
+    return run.found(Finding("unknown-element", values, path))
+
+
+def explain_primitive(field: PrimitiveField, owner: dict[str, Any], key: str, run: Run) -> Findings:
+    """Return what is wrong with a primitive element, or None when the fast test was only too careful."""
+    value = owner[key]
+    if not field.definition.is_list:
+        if value.__class__ is list:
+            return run.found(Finding("not-single"))
+        return _explain_value(field, value, run)
+    if value.__class__ is not list:
+        return run.found(Finding("not-list"))
+    if not value:
+        return run.found(Finding("empty-list"))
+    found: Findings = None
+    siblings = owner.get(f"_{key}")
+    for index, item in enumerate(value):
+        if item is None:
+            inside = siblings[index] if isinstance(siblings, list) and index < len(siblings) else None
+            more = None if isinstance(inside, dict) else run.found(Finding("null-without-sibling"))
+        else:
+            more = _explain_value(field, item, run)
+        if more is not None:
+            found = joined(found, under(f"[{index}]", more))
+    return found
+
+
+def _explain_value(field: PrimitiveField, value: Any, run: Run) -> Findings:
+    if value is None:
+        return run.found(Finding("null-value"))
+    fault = PRIMITIVES[field.type_name].exact(value)
+    if fault is not None:
+        rule = "txt-1" if field.type_name == "xhtml" and fault[0].startswith("narrative") else ""
+        return run.found(Finding(*fault, rule=rule))
+    if field.codes is not None and value not in field.codes:
+        binding = field.definition.binding
+        assert binding is not None
+        codes = sorted(field.codes)
+        if len(codes) > SHOWN_CODES:
+            near = get_close_matches(value[:64], codes, n=3)
+            shown = {"value_set": binding.value_set, "near": ", ".join(near) or "–"}
+            return run.found(Finding("code-not-in-large-set", shown))
+        return run.found(
+            Finding("code-not-in-set", {"value_set": binding.value_set, "codes": ", ".join(codes)})
+        )
+    return None
+
+
+def sibling_findings(
+    field: PrimitiveField, owner: dict[str, Any], name: str, run: Run, element: Check
+) -> Findings:
+    """Check `_name`: id and extensions of a primitive, an array beside an array."""
+    value, sibling = owner.get(name), owner[f"_{name}"]
+    if field.type_name == "xhtml" or (name == "id" and field.definition.types[0].code == "id"):
+        return run.found(Finding("no-extension-here", {"name": name}))
+    if not field.definition.is_list:
+        if sibling.__class__ is list:
+            return run.found(Finding("not-single"))
+        return _sibling(value, sibling, run, element)
+    if sibling.__class__ is not list:
+        return run.found(Finding("not-list"))
+    if not sibling:
+        return run.found(Finding("empty-list"))
+    found: Findings = None
+    values = value if isinstance(value, list) else []
+    for index, item in enumerate(sibling):
+        beside = values[index] if index < len(values) else None
+        if item is None:
+            more = None if beside is not None else run.found(Finding("null-without-sibling"))
+        else:
+            more = _sibling(beside, item, run, element)
+        if more is not None:
+            found = joined(found, under(f"[{index}]", more))
+    return found
+
+
+def _sibling(value: Any, sibling: Any, run: Run, element: Check) -> Findings:
+    if sibling is None:
+        return run.found(Finding("null-value"))
+    found = element(sibling, run)
+    if found is None and value is None and "extension" not in sibling:
+        return run.found(Finding("empty-object", rule="ele-1"))
+    if found is not None and value is not None and len(sibling) == 1 and "id" in sibling:
+        found = [finding for finding in found if finding.rule != "ele-1"] or None
+    return found

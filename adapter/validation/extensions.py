@@ -1,0 +1,61 @@
+"""Extensions: form, definition, context, and whether they may modify meaning.
+
+An extension whose definition is not known is an error by default, as in the official validator
+(`ValidationSettings.unknown_extension`). Where an extension may stand is decided when the path is whole, see
+`adapter.validation.contexts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adapter.validation.findings import Finding, Findings, joined
+from adapter.validation.references import is_absolute
+from adapter.validation.run import Run
+
+Check = Callable[[Any, Run], Findings]
+
+BOTH_OR_NEITHER = "ext-1"
+
+
+def check(*, modifier: bool, nested: bool) -> Check:
+    """Return the check of one extension: in `modifierExtension`, and inside another extension."""
+    from adapter.validation.structure import check_of
+
+    shape: list[Check] = []
+
+    def check_extension(value: Any, run: Run) -> Findings:
+        if not shape:
+            shape.append(check_of("Extension"))
+        found = shape[0](value, run)
+        if value.__class__ is not dict:
+            return found
+        has_value = any(key.startswith(("value", "_value")) for key in value)
+        if has_value == ("extension" in value):
+            found = joined(found, run.found(Finding("extension-value", rule=BOTH_OR_NEITHER)))
+        url = value.get("url")
+        if url.__class__ is not str or (nested and not is_absolute(url)):
+            return found
+        return joined(found, _definition(url, value, run, modifier))
+
+    return check_extension
+
+
+def _definition(url: str, value: dict[str, Any], run: Run, modifier: bool) -> Findings:
+    if not is_absolute(url):
+        return run.found(Finding("extension-url-relative", path="url"))
+    definition = None if "|" in url else run.registry.extension(url)
+    if definition is None:
+        if "|" in url:
+            return run.found(Finding("extension-url-version", path="url"))
+        severity = run.settings.unknown_extension
+        return None if severity == "ignore" else run.found(Finding("extension-unknown", severity=severity))
+    found = definition.profile.findings(value, run)
+    if definition.is_modifier != modifier:
+        key = "extension-is-modifier" if definition.is_modifier else "extension-not-modifier"
+        found = joined(found, run.found(Finding(key)))
+    if "Element" not in definition.elements or definition.others:
+        context = Finding("extension-context", {"contexts": definition.places}, contexts=definition.contexts)
+        found = joined(found, [context])
+    return found

@@ -1,0 +1,72 @@
+"""The values of an element as a profile sees them: each with its label, its sibling and its type."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from adapter.fhir.definitions import ElementDefinition, choice_key
+
+
+class Item(NamedTuple):
+    """One value of an element.
+
+    Attributes:
+        label: name for the FHIRPath, with its index: `identifier[0]`, `value`.
+        value: JSON value, None for a primitive without one.
+        sibling: the `_name` object of a primitive, or None.
+        code: its type as far as the definition or the JSON name tells; a resource shows its own.
+    """
+
+    label: str
+    value: Any
+    sibling: Any
+    code: str
+
+
+def items_of(owner: dict[str, Any], definition: ElementDefinition) -> list[Item]:
+    """Return the values of an element inside an object; a choice under any of its types."""
+    if not definition.is_choice:
+        code = definition.types[0].code if definition.types else ""
+        return _under(owner, definition.key, definition.key, code)
+    bare = definition.key.removesuffix("[x]")
+    return [
+        item
+        for type_ in definition.types
+        for item in _under(owner, choice_key(bare, type_.code), bare, type_.code)
+    ]
+
+
+def _under(owner: dict[str, Any], key: str, label: str, code: str) -> list[Item]:
+    value, sibling = owner.get(key), owner.get(f"_{key}")
+    if value is None and sibling is None:
+        return []
+    if not isinstance(value, list) and not isinstance(sibling, list):
+        return [Item(label, value, sibling, _shown_type(value, code))]
+    values = value if isinstance(value, list) else []
+    siblings = sibling if isinstance(sibling, list) else []
+    return [
+        Item(
+            f"{label}[{index}]",
+            values[index] if index < len(values) else None,
+            siblings[index] if index < len(siblings) else None,
+            _shown_type(values[index] if index < len(values) else None, code),
+        )
+        for index in range(max(len(values), len(siblings)))
+    ]
+
+
+def _shown_type(value: Any, code: str) -> str:
+    if isinstance(value, dict) and code in ("Resource", "DomainResource"):
+        name = value.get("resourceType")
+        return name if isinstance(name, str) else code
+    return code
+
+
+def as_object(item: Item) -> dict[str, Any]:
+    """Return what holds the children of an item: an object itself, or a primitive's id, extensions and value."""
+    if isinstance(item.value, dict):
+        return item.value
+    below = dict(item.sibling) if isinstance(item.sibling, dict) else {}
+    if item.value is not None:
+        below["value"] = item.value
+    return below

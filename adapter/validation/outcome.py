@@ -1,0 +1,62 @@
+"""From findings to issues: contexts decided, doubles dropped, the sender's places filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from adapter.types import Issue, SourcePlace
+from adapter.validation.contexts import fits
+from adapter.validation.findings import Finding, Findings
+from adapter.validation.run import Run
+
+Trace = Callable[[str], SourcePlace | None] | Mapping[str, SourcePlace]
+"""Finds the sender's place of an element by its FHIRPath in the document."""
+
+_ORDER = {"fatal": 0, "error": 1, "warning": 2, "information": 3}
+
+
+def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Issue, ...]:
+    """Return every problem once, errors first, in the order of the document."""
+    kept: dict[tuple[object, ...], Issue] = {}
+    for finding in found or ():
+        if finding.contexts and fits(finding.contexts, finding.path, run):
+            continue
+        mark = (finding.path, finding.key, finding.rule, tuple(sorted(finding.values.items())), finding.severity)
+        if mark not in kept:
+            kept[mark] = _issue(finding, trace)
+    issues = sorted(kept.values(), key=lambda issue: _ORDER[issue.severity])
+    if run.left <= 0:
+        severity = "error" if run.suppressed_error else "information"
+        issues.append(Issue(severity, "validation.more-issues", {"count": str(run.settings.most_issues)}))
+    return tuple(issues)
+
+
+def _issue(finding: Finding, trace: Trace | None) -> Issue:
+    return Issue(
+        finding.severity,
+        f"validation.{finding.key}",
+        finding.values,
+        expression=finding.path,
+        source=place_of(finding.path, trace),
+        rule=finding.rule,
+        profile=finding.profile,
+        fixed=finding.fixed,
+    )
+
+
+def place_of(path: str, trace: Trace | None) -> SourcePlace | None:
+    """Return the sender's place of an element, or of the nearest one around it that has one."""
+    if trace is None:
+        return None
+    find = trace if callable(trace) else trace.get
+    while path:
+        place = find(path)
+        if place is not None:
+            return place
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return None
+
+
+def own(findings: Iterable[Finding]) -> Findings:
+    """Return findings as a list, None when there are none."""
+    return list(findings) or None

@@ -1,0 +1,94 @@
+"""Conformance resources from where a caller keeps them: dicts, files, folders and FHIR packages (.tgz).
+
+What is not a StructureDefinition, ValueSet or CodeSystem is passed over; what cannot be read is said by name.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from adapter.errors import SourceError
+from adapter.source.json import read_json
+from adapter.source.limits import Limits
+from adapter.types import Issue, Resource
+
+CONFORMANCE = ("StructureDefinition", "ValueSet", "CodeSystem")
+
+PACKAGE_LIMITS = Limits(size=64_000_000, depth=100, nodes=5_000_000)
+"""A definition may be far larger than a record."""
+
+MOST_MEMBERS = 50_000
+
+
+def load_definitions(sources: Iterable[Resource | str | Path]) -> tuple[list[Resource], list[Issue]]:
+    """Return all conformance resources of the sources, and what could not be read."""
+    resources: list[Resource] = []
+    issues: list[Issue] = []
+    for source in sources:
+        if isinstance(source, dict):
+            resources += _conformance(source)
+            continue
+        for name, content in _documents(Path(source), issues):
+            try:
+                resources += _conformance(_read(name, content))
+            except SourceError:
+                issues.append(_unreadable(name))
+    return resources, issues
+
+
+def _conformance(resource: Any) -> Iterator[Resource]:
+    """Yield a conformance resource, or those of a Bundle."""
+    if not isinstance(resource, dict):
+        return
+    if resource.get("resourceType") in CONFORMANCE:
+        yield resource
+    elif resource.get("resourceType") == "Bundle":
+        for entry in resource.get("entry", ()):
+            yield from _conformance(entry.get("resource"))
+
+
+def _documents(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file that may be a resource."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix in (".json", ".xml") and file.is_file():
+                yield file.name, file.read_bytes()
+    elif path.suffix in (".tgz", ".gz"):
+        yield from _members(path, issues)
+    elif path.is_file():
+        yield path.name, path.read_bytes()
+    else:
+        issues.append(_unreadable(path.name))
+
+
+def _members(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(path) as archive:
+            for number, member in enumerate(archive):
+                if number >= MOST_MEMBERS:
+                    issues.append(_unreadable(path.name))
+                    return
+                name = PurePosixPath(member.name)
+                plain = member.isfile() and member.size <= PACKAGE_LIMITS.size and name.suffix == ".json"
+                if not plain or name.name.startswith(".") or name.name == "package.json" or len(name.parts) > 2:
+                    continue
+                handle = archive.extractfile(member)
+                if handle is not None:
+                    yield name.name, handle.read()
+    except (tarfile.TarError, OSError, EOFError):
+        issues.append(_unreadable(path.name))
+
+
+def _read(name: str, content: bytes) -> Any:
+    if name.endswith(".xml"):
+        from adapter.fhir.xml import read_xml
+
+        return read_xml(content, limits=PACKAGE_LIMITS)
+    return read_json(content, limits=PACKAGE_LIMITS)
+
+
+def _unreadable(name: str) -> Issue:
+    return Issue("error", "validation.definition-unreadable", {"name": name})

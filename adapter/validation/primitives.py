@@ -1,0 +1,189 @@
+"""Formats of the FHIR primitive types, each checked in time linear in the length of the value.
+
+Every type has a fast test and an exact one. The fast test is one call that returns None for what is surely
+right (mostly a compiled pattern's own method, so that no Python code runs); anything else, an exception
+included, sends the value to the exact test, which names what is wrong. Source: FHIR R4 datatypes, §2.24.0.1.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from calendar import monthrange
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from adapter.validation.narrative import narrative_fault
+
+Fast = Callable[[Any], object]
+"""Returns None for what is surely right; may raise TypeError or KeyError for what is not."""
+
+Fault = tuple[str, dict[str, str]]
+"""Message key (without area) and its placeholders."""
+
+Exact = Callable[[Any], Fault | None]
+
+LONGEST_STRING = 1024 * 1024
+"""R4: strings SHALL NOT exceed 1 MB."""
+
+_CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """How a primitive type is checked, and its JSON form (`string`, `number`, `boolean`)."""
+
+    fast: Fast
+    exact: Exact
+    json: str
+
+
+def _no(pattern: str) -> Fast:
+    """Return a test that answers None exactly when the whole text has the pattern."""
+    return re.compile(f"(?!(?:{pattern})\\Z)", re.DOTALL).match
+
+
+def json_type(value: object) -> str:
+    """Return the JSON name of a value's type, for messages."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float | Decimal):
+        return "number"
+    return {str: "string", list: "array", dict: "object"}.get(type(value), "unknown")
+
+
+def _text(name: str, pattern: str = "") -> Exact:
+    full = re.compile(f"(?:{pattern})\\Z", re.DOTALL) if pattern else None
+
+    def exact(value: Any) -> Fault | None:
+        if not isinstance(value, str):
+            return _wrong_type("string", value)
+        if not value:
+            return "empty-string", {}
+        if not value.strip():
+            return "blank-string", {}
+        if len(value) > LONGEST_STRING:
+            return "too-long", {"length": str(len(value)), "max": str(LONGEST_STRING)}
+        if _BAD_CHARACTER.search(value):
+            return "control-character", {}
+        if full is not None and not full.match(value):
+            return f"format-{name}", {}
+        return None
+
+    return exact
+
+
+_BAD_CHARACTER = re.compile(f"[{_CONTROL}\ud800-\udfff]")
+
+
+def _wrong_type(expected: str, value: object) -> Fault:
+    return "wrong-json-type", {"expected": expected, "found": json_type(value)}
+
+
+_YEAR = r"(?!0000)[0-9]{4}"
+_MONTH = r"(?:0[1-9]|1[0-2])"
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,20})?"
+_ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
+_SURE_DAY = f"{_YEAR}-{_MONTH}-(?:0[1-9]|1[0-9]|2[0-8])"
+_ANY_DAY = f"{_YEAR}-{_MONTH}-(?:0[1-9]|[12][0-9]|3[01])"
+_DATES = {
+    "date": "{day}|{year}-{month}|{year}",
+    "dateTime": "{day}T{clock}{zone}|{day}|{year}-{month}|{year}",
+    "instant": "{day}T{clock}{zone}",
+}
+
+
+def _date(name: str) -> Primitive:
+    parts = {"year": _YEAR, "month": _MONTH, "clock": _CLOCK, "zone": _ZONE}
+    shape = _text(name, _DATES[name].format(day=_ANY_DAY, **parts))
+
+    def exact(value: Any) -> Fault | None:
+        fault = shape(value)
+        if fault is None and len(value) >= 10 and int(value[8:10]) > monthrange(int(value[:4]), int(value[5:7]))[1]:
+            return "format-calendar", {}
+        return fault
+
+    return Primitive(_no(_DATES[name].format(day=_SURE_DAY, **parts)), exact, "string")
+
+
+def _integer(lowest: int, highest: int) -> Primitive:
+    def exact(value: Any) -> Fault | None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            if isinstance(value, Decimal):
+                return "format-integer", {}
+            return _wrong_type("number", value)
+        if not lowest <= value <= highest:
+            return "out-of-range", {"min": str(lowest), "max": str(highest)}
+        return None
+
+    return Primitive(exact, exact, "number")
+
+
+def _decimal(value: Any) -> Fault | None:
+    if value.__class__ is int or value.__class__ is Decimal:
+        return None if value == value else ("format-decimal", {})  # noqa: PLR0124 - not a number
+    return _wrong_type("number", value)
+
+
+def _boolean(value: Any) -> Fault | None:
+    return None if value is True or value is False else _wrong_type("boolean", value)
+
+
+def _base64(value: Any) -> Fault | None:
+    if not isinstance(value, str):
+        return _wrong_type("string", value)
+    if not value:
+        return "empty-string", {}
+    try:
+        binascii.a2b_base64("".join(value.split()), strict_mode=True)
+    except (binascii.Error, ValueError):
+        return "format-base64Binary", {}
+    return None
+
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_OID = r"[0-2](?:\.(?:0|[1-9][0-9]*))+"
+_URI_START = re.compile(r"urn:oid:|urn:uuid:|oid:|uuid:")
+_URN = re.compile(f"urn:oid:{_OID}\\Z|urn:uuid:{_UUID}\\Z", re.IGNORECASE)
+_uri_shape = _text("uri", r"[^\s]+")
+
+
+def _uri(value: Any) -> Fault | None:
+    fault = _uri_shape(value)
+    if fault is None and _URI_START.match(value) and not _URN.match(value):
+        return ("format-oid" if value.startswith(("urn:oid:", "oid:")) else "format-uuid"), {}
+    return fault
+
+
+_URI = Primitive(_no(r"(?!urn:oid:|urn:uuid:|oid:|uuid:)[!-~]+"), _uri, "string")
+_STRING = Primitive(re.compile(f"[{_CONTROL}\ud800-\udfff]|\\A\\s*\\Z").search, _text("string"), "string")
+
+
+
+PRIMITIVES: dict[str, Primitive] = {
+    "string": _STRING,
+    "markdown": Primitive(_STRING.fast, _text("markdown"), "string"),
+    "code": Primitive(_no(r"[!-~]+(?: [!-~]+)*"), _text("code", r"[^\s]+(?:\s[^\s]+)*"), "string"),
+    "id": Primitive(_no(r"[A-Za-z0-9.\-]{1,64}"), _text("id", r"[A-Za-z0-9.\-]{1,64}"), "string"),
+    "uri": _URI,
+    "url": _URI,
+    "canonical": _URI,
+    "oid": Primitive(_no(f"urn:oid:{_OID}"), _text("oid", f"urn:oid:{_OID}"), "string"),
+    "uuid": Primitive(_no(f"urn:uuid:{_UUID}"), _text("uuid", f"urn:uuid:{_UUID}"), "string"),
+    "date": _date("date"),
+    "dateTime": _date("dateTime"),
+    "instant": _date("instant"),
+    "time": Primitive(_no(_CLOCK), _text("time", _CLOCK), "string"),
+    "boolean": Primitive(_boolean, _boolean, "boolean"),
+    "integer": _integer(-(2**31), 2**31 - 1),
+    "positiveInt": _integer(1, 2**31 - 1),
+    "unsignedInt": _integer(0, 2**31 - 1),
+    "decimal": Primitive(_decimal, _decimal, "number"),
+    "base64Binary": Primitive(_base64, _base64, "string"),
+    "xhtml": Primitive(narrative_fault, narrative_fault, "string"),
+}
+"""All primitive types of R4."""

@@ -1,0 +1,108 @@
+"""One profile, compiled from its differentials: what it asks of a value beyond base R4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhir.definitions import element, is_resource_type, type_definition
+from adapter.validation.findings import Findings
+from adapter.validation.items import Item
+from adapter.validation.overlay import Overlay, lay
+from adapter.validation.run import Run
+
+if TYPE_CHECKING:
+    from adapter.validation.registry import Registry
+
+ItemCheck = Callable[[Item, Run], Findings]
+
+DEEPEST_INHERITANCE = 64
+
+
+class Profile:
+    """A StructureDefinition that constrains, with everything it inherits.
+
+    Attributes:
+        url, version: its canonical.
+        type_name: the type it constrains.
+        tree: its overlay.
+        problems: what could not be understood, each by the element's name; found when it is compiled.
+    """
+
+    def __init__(self, definition: dict[str, Any], registry: Registry) -> None:
+        self.url: str = definition["url"]
+        self.version: str = definition.get("version", "")
+        self.type_name: str = definition["type"]
+        self.definition = definition
+        self.registry = registry
+        self.problems: list[str] = []
+        self.tree = self._lay_chain()
+        self._check: ItemCheck | None = None
+
+    @property
+    def canonical(self) -> str:
+        """`url|version`, or the url alone."""
+        return f"{self.url}|{self.version}" if self.version else self.url
+
+    def _lay_chain(self) -> Overlay:
+        chain = [self.definition]
+        while len(chain) < DEEPEST_INHERITANCE:
+            base = chain[-1].get("baseDefinition", "")
+            parent = self.registry.structure(base)
+            if parent is None or parent.get("derivation") != "constraint" or parent in chain:
+                if parent is None and not self.registry.is_base(base):
+                    self.problems.append(f"baseDefinition {base}")
+                break
+            chain.append(parent)
+        tree = Overlay(self.type_name)
+        for definition in reversed(chain):
+            rows = definition.get("differential", {}).get("element")
+            if rows is None:
+                self.problems.append("differential")
+                continue
+            lay(tree, rows, self.type_name)
+        return tree
+
+    def compile(self) -> ItemCheck:
+        """Return the check of a whole value, compiled once; fills `problems`."""
+        if self._check is None:
+            from adapter.validation.compile import Compiler
+
+            definition = type_definition(self.type_name).elements[self.type_name]
+            self._check = Compiler(self).item(self.tree, definition, self.type_name, "")
+        return self._check
+
+    def element_check(self, identity: str) -> tuple[Overlay, ItemCheck] | None:
+        """Return overlay and check of one element of the profile (`Composition.section:codeA`), or None."""
+        from adapter.validation.compile import Compiler
+
+        node: Overlay | None = self.tree
+        path = ""
+        for part in identity.split(".")[1:]:
+            name, _, slice_name = part.partition(":")
+            path = f"{path}.{name}" if path else name
+            node = node.children.get(name) if node else None
+            if node and slice_name:
+                node = node.slices.get(slice_name)
+        definition = element(self.type_name, path)
+        if node is None or definition is None:
+            return None
+        return node, Compiler(self).item(node, definition, self.type_name, path)
+
+    def findings(self, value: Any, run: Run) -> Findings:
+        """Return what breaks the profile; paths are relative to the value. Circles end where they began."""
+        code = value.get("resourceType", self.type_name) if isinstance(value, dict) else self.type_name
+        mark = (id(value), self.canonical)
+        if mark in run.under_check:
+            return None
+        run.under_check.add(mark)
+        found = self.compile()(Item("", value, None, code), run)
+        run.under_check.discard(mark)
+        for finding in found or ():
+            finding.profile = finding.profile or self.canonical
+        return found
+
+    @property
+    def of_resource(self) -> bool:
+        """True for a profile of a resource, False for one of a data type or extension."""
+        return is_resource_type(self.type_name)

@@ -1,0 +1,67 @@
+"""How a document to be judged comes in: FHIR JSON, FHIR XML or a dict, within limits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from adapter.errors import SourceError
+from adapter.source.json import read_json
+from adapter.source.limits import Limits
+from adapter.types import Issue
+from adapter.validation.settings import ValidationSettings
+
+
+def read_resource(document: bytes | str | dict[str, Any], settings: ValidationSettings) -> Any:
+    """Return the document as dicts and lists, numbers with their digits.
+
+    XML is told by its first character. A dict is taken as it is, after its size has been measured.
+
+    Raises:
+        SourceError: not JSON or XML, a duplicate key, a DOCTYPE, or over a limit.
+    """
+    if isinstance(document, dict):
+        _measure(document, settings.limits)
+        return document
+    if not isinstance(document, bytes | str):
+        raise SourceError(Issue("fatal", "validation.not-a-document"))
+    start = document[:200].lstrip() if isinstance(document, str) else document[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] in ("<", b"<"):
+        from adapter.fhir.xml import read_xml
+
+        return read_xml(document, limits=settings.limits)
+    return read_json(document, limits=settings.limits)
+
+
+def _measure(document: Any, limits: Limits) -> None:
+    """Refuse a dict that is too deep (or goes in circles), too large, or holds what JSON does not."""
+    level, depth, nodes = [document], 0, 0
+    while level:
+        depth += 1
+        nodes += len(level)
+        if depth > limits.depth:
+            raise SourceError(Issue("fatal", "validation.too-deep", {"max": str(limits.depth)}))
+        if nodes > limits.nodes:
+            raise SourceError(Issue("fatal", "validation.too-many-nodes", {"max": str(limits.nodes)}))
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+                _digits(value, limits)
+            elif not (value is None or isinstance(value, str | bool)):
+                raise SourceError(Issue("fatal", "validation.not-json", {"type": type(value).__name__}))
+        level = below
+
+
+def _digits(value: int | Decimal, limits: Limits) -> None:
+    if isinstance(value, Decimal):
+        sizes = value.as_tuple()
+        exponent = sizes.exponent
+        too_long = not isinstance(exponent, int) or len(sizes.digits) > limits.digits or abs(value.adjusted()) > limits.exponent
+    else:
+        too_long = value.bit_length() > limits.digits * 4
+    if too_long:
+        raise SourceError(Issue("fatal", "validation.too-many-digits", {"max": str(limits.digits)}))

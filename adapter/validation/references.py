@@ -1,0 +1,98 @@
+"""References: their form, whether they lead somewhere inside the document, and to the right type.
+
+Rules: R4 references §2.3.0, ref-1, Bundle resolution §2.36.4.1 (as the official validator reads it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from adapter.fhir.definitions import is_resource_type
+from adapter.validation.findings import Finding, Findings, joined, under
+from adapter.validation.run import Run
+
+Check = Callable[[Any, Run], Findings]
+
+_TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
+
+
+def check(plain: Check, targets: tuple[str, ...]) -> Check:
+    """Return the check of a Reference element that may point to `targets` (empty or Resource: any)."""
+    allowed = frozenset() if "Resource" in targets else frozenset(targets)
+
+    def check_reference(value: Any, run: Run) -> Findings:
+        found = plain(value, run)
+        if value.__class__ is not dict:
+            return found
+        reference = value.get("reference")
+        if reference.__class__ is str:
+            if reference[:1] == "#":
+                more = _local(reference, run)
+            elif run.bundles:
+                more = run.bundles[-1].reference_findings(reference, run)
+            else:
+                more = None
+            if more is not None:
+                found = joined(found, under("reference", more))
+        if allowed and "reference" in value:
+            type_name = target_type(reference, run)
+            if type_name and type_name not in allowed:
+                names = ", ".join(sorted(allowed))
+                found = joined(found, run.found(Finding("reference-target", {"type": type_name, "names": names})))
+        stated = value.get("type")
+        if stated.__class__ is str:
+            found = joined(found, _stated_type(stated, reference, allowed, run))
+        return found
+
+    return check_reference
+
+
+def _local(reference: str, run: Run) -> Findings:
+    run.local_references.add(reference)
+    if reference == "#" or reference[1:] in run.contained:
+        return None
+    return run.found(Finding("reference-not-contained", rule="ref-1"))
+
+
+def _stated_type(stated: str, reference: Any, allowed: frozenset[str], run: Run) -> Findings:
+    name = stated.removeprefix("http://hl7.org/fhir/StructureDefinition/")
+    if not is_resource_type(name):
+        return None
+    if allowed and name not in allowed:
+        names = ", ".join(sorted(allowed))
+        return run.found(Finding("reference-target", {"type": name, "names": names}, "type"))
+    actual = target_type(reference, run)
+    if actual and actual != name:
+        return run.found(Finding("reference-type-differs", {"stated": name, "type": actual}, "type"))
+    return None
+
+
+def target_type(reference: Any, run: Run) -> str:
+    """Return the type that a reference points to: of the resource when it is here, else by its text; else empty."""
+    if reference.__class__ is not str:
+        return ""
+    found = resolve(reference, run)
+    if found is not None:
+        name = found.get("resourceType")
+        return name if isinstance(name, str) and is_resource_type(name) else ""
+    match = _TYPE_AND_ID.search(reference)
+    return match.group(1) if match and is_resource_type(match.group(1)) else ""
+
+
+def resolve(reference: str, run: Run) -> dict[str, Any] | None:
+    """Return the resource that a reference points to inside the document, or None."""
+    if reference[:1] == "#":
+        return run.root if reference == "#" else run.contained.get(reference[1:])
+    for bundle in reversed(run.bundles):
+        found = bundle.resolve(reference, run.full_url)
+        if found is not None:
+            return found
+    return None
+
+
+def is_absolute(reference: str) -> bool:
+    """True for `http://…`, `urn:…` and any other scheme."""
+    return bool(_SCHEME.match(reference))

@@ -1,0 +1,206 @@
+"""All definitions that one validator knows: the R4 core package and what the caller loaded.
+
+Profiles are compiled when first needed and kept. What a loaded profile says that is not understood becomes an
+issue that names it (`load_issues`), never a silent pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from adapter.data import data_root
+from adapter.fhir.definitions import CORE, is_subtype, is_type
+from adapter.fhir.terminology import Terminology
+from adapter.types import Issue
+from adapter.validation.bindings import holds_code
+from adapter.validation.findings import Finding, Findings, joined
+from adapter.validation.profile import Profile
+from adapter.validation.run import Run
+from adapter.validation.structure import check_of
+from adapter.validation.type_rules import has_errors
+
+R4 = "4.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionDefinition:
+    """An extension's profile, whether it modifies, and its contexts (`element Patient.name`)."""
+
+    profile: Profile
+    is_modifier: bool
+    contexts: tuple[str, ...]
+
+    @property
+    def elements(self) -> set[str]:
+        """Element contexts."""
+        return {context.partition(" ")[2] for context in self.contexts if context.startswith("element ")}
+
+    @property
+    def others(self) -> bool:
+        """True when a context is not `element Element`."""
+        return not self.contexts or "element Element" not in self.contexts
+
+    @property
+    def places(self) -> str:
+        """The contexts for people."""
+        return ", ".join(context.partition(" ")[2] for context in self.contexts)
+
+
+class Registry:
+    """Looks up profiles, extensions and value sets by canonical.
+
+    Args:
+        resources: conformance resources that the caller adds; they win over the core package's.
+    """
+
+    def __init__(self, resources: Iterable[dict[str, Any]] = ()) -> None:
+        added = list(resources)
+        self._structures: dict[str, list[dict[str, Any]]] = {}
+        for resource in added:
+            if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
+                self._structures.setdefault(resource["url"], []).append(resource)
+        self.terminology = Terminology(added)
+        self._profiles: dict[str, Profile | None] = {}
+        self._extensions: dict[str, ExtensionDefinition | None] = {}
+
+    def structure(self, canonical: str) -> dict[str, Any] | None:
+        """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""
+        url, _, version = canonical.partition("|")
+        for definition in reversed(self._structures.get(url, ())):
+            if not version or definition.get("version", "") == version:
+                return definition
+        return _core_structures().get(url) if version in ("", R4) else None
+
+    def is_base(self, canonical: str) -> bool:
+        """True for a type of R4 itself."""
+        url, _, version = canonical.partition("|")
+        name = url.removeprefix(CORE) if "/" in url or ":" in url else url
+        return is_type(name) and version in ("", R4) and url not in self._structures
+
+    def knows(self, canonical: str) -> bool:
+        """True when the profile can be checked."""
+        return self.profile(canonical.partition("#")[0]) is not None
+
+    def type_of(self, canonical: str) -> str:
+        """Return the type that a profile constrains, or empty."""
+        found = self.profile(canonical.partition("#")[0])
+        return found.type_name if found else ""
+
+    def profile(self, canonical: str) -> Profile | None:
+        """Return a profile, or None when it is not known or no profile."""
+        if canonical not in self._profiles:
+            self._profiles[canonical] = None
+            definition = self.structure(canonical)
+            if definition is not None and definition.get("derivation") == "constraint":
+                self._profiles[canonical] = Profile(definition, self) if is_type(str(definition.get("type"))) else None
+        return self._profiles[canonical]
+
+    def extension(self, url: str) -> ExtensionDefinition | None:
+        """Return the definition of an extension, or None when it is not known."""
+        if url not in self._extensions:
+            profile = self.profile(url)
+            found = None
+            if profile is not None and profile.type_name == "Extension":
+                rows = profile.definition.get("context", ())
+                contexts = tuple(f"{row['type']} {row['expression']}" for row in rows)
+                found = ExtensionDefinition(profile, profile.tree.is_modifier, contexts)
+            self._extensions[url] = found
+        return self._extensions[url]
+
+    def value_findings(self, value: Any, canonical: str, run: Run) -> Findings:
+        """Return what breaks a profile (or one element of it, `url#id`) beyond base R4; unknown ones nothing."""
+        url, _, identity = canonical.partition("#")
+        profile = self.profile(url)
+        if profile is None:
+            return None
+        if not identity:
+            return profile.findings(value, run)
+        found = profile.element_check(identity)
+        if found is None:
+            return None
+        from adapter.validation.items import Item
+
+        return found[1](Item("", value, None, ""), run)
+
+    def profile_findings(self, resource: dict[str, Any], type_name: str, run: Run) -> Findings:
+        """Check a resource against the profiles that it claims in `meta.profile`."""
+        meta = resource.get("meta")
+        claimed = meta.get("profile") if isinstance(meta, dict) else None
+        found: Findings = None
+        for index, canonical in enumerate(claimed if isinstance(claimed, list) else ()):
+            if isinstance(canonical, str):
+                found = joined(found, self.claim_findings(resource, canonical, f"meta.profile[{index}]", type_name, run))
+        return found
+
+    def claim_findings(
+        self, resource: dict[str, Any], canonical: str, path: str, type_name: str, run: Run
+    ) -> Findings:
+        """Check a resource against one profile by canonical; an unknown one is told."""
+        if self.is_base(canonical):
+            name = canonical.partition("|")[0].removeprefix(CORE)
+            if is_subtype(type_name, name):
+                return None
+            return run.found(Finding("profile-of-other-type", {"type": name, "actual": type_name}, path))
+        profile = self.profile(canonical)
+        if profile is None:
+            unchecked = canonical.startswith(run.settings.known_unchecked) if run.settings.known_unchecked else False
+            severity = "information" if unchecked else run.settings.unknown_profile
+            key = "profile-unchecked" if unchecked else "profile-unknown"
+            return None if severity == "ignore" else run.found(Finding(key, severity=severity, path=path, profile=canonical))
+        if profile.type_name != type_name:
+            values = {"type": profile.type_name, "actual": type_name}
+            return run.found(Finding("profile-of-other-type", values, path, profile=canonical))
+        return profile.findings(resource, run)
+
+    def conforms_to(self, item: Any, canonical: str, run: Run) -> bool:
+        """FHIRPath `conformsTo()`: base R4 and the profile.
+
+        Raises:
+            LookupError: the profile is not known.
+        """
+        value, type_name = getattr(item, "value", item), getattr(item, "type", "")
+        if isinstance(value, dict) and isinstance(value.get("resourceType"), str):
+            type_name = value["resourceType"]
+        base = is_type(type_name) and isinstance(value, dict) and check_of(type_name)
+        if base and has_errors(run.trial(lambda: base(value, run))):
+            return False
+        if self.is_base(canonical):
+            return is_subtype(type_name, canonical.removeprefix(CORE))
+        if not self.knows(canonical):
+            raise LookupError(canonical)
+        return not has_errors(run.trial(lambda: self.value_findings(value, canonical, run)))
+
+    def member_of(self, item: Any, value_set: str) -> bool | None:
+        """FHIRPath `memberOf()`; None when the value set is not known in full."""
+        codes = self.terminology.value_set(value_set)
+        return None if codes is None else holds_code(getattr(item, "value", item), codes)
+
+    def load_issues(self) -> list[Issue]:
+        """Compile every loaded profile and name what is not understood."""
+        issues = []
+        for versions in self._structures.values():
+            for definition in versions:
+                if definition.get("derivation") != "constraint":
+                    continue
+                version = definition.get("version", "")
+                canonical = f"{definition['url']}|{version}" if version else definition["url"]
+                profile = self.profile(canonical)
+                if profile is not None:
+                    profile.compile()
+                for problem in profile.problems if profile else (f"type {definition.get('type')}",):
+                    values = {"what": problem}
+                    issues.append(Issue("warning", "validation.profile-not-understood", values, profile=canonical))
+        return issues
+
+
+@cache
+def _core_structures() -> dict[str, dict[str, Any]]:
+    folder = data_root() / "profiles" / "r4"
+    rows = [row for name in ("extensions.json", "profiles.json") for row in json.loads((folder / name).read_bytes())]
+    return {row["url"]: row for row in rows}
+
+

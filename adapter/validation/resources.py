@@ -1,0 +1,144 @@
+"""Resources: the document itself, contained ones and those inside Bundles and Parameters.
+
+Also what R4 asks of contained resources: dom-2 … dom-5, unique ids, an id at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adapter.fhir.definitions import is_resource_type, is_subtype
+from adapter.validation.findings import Finding, Findings, joined, safe_name
+from adapter.validation.run import Run
+from adapter.validation.structure import check_of
+from adapter.validation.vital_signs import implied_profile
+
+Check = Callable[[Any, Run], Findings]
+
+
+def nested(key: str) -> Check:
+    """Return the check of an element that holds whole resources (`contained`, `resource`, `outcome`)."""
+    return check_contained if key == "contained" else check_resource
+
+
+def check_resource(value: Any, run: Run) -> Findings:
+    """Check a resource that stands for itself: the document, a Bundle entry, a parameter."""
+    type_name, found = resource_type(value, run)
+    if not type_name:
+        return found
+    outer = (run.resource, run.root, run.contained, run.local_references)
+    run.resource = run.root = value
+    if run.bundles:
+        run.full_url = run.bundles[-1].full_url_of.get(id(value), "")
+    run.contained, found = _index_contained(value, run) if "contained" in value else ({}, None)
+    run.local_references = set()
+    if type_name == "Bundle":
+        from adapter.validation.bundle import check_bundle
+
+        found = joined(found, check_bundle(value, run))
+    else:
+        found = joined(found, check_of(type_name)(value, run))
+    if run.contained:
+        found = joined(found, _unlinked(value, run))
+    if run.settings.narrative != "ignore" and "text" not in value and is_subtype(type_name, "DomainResource"):
+        found = joined(found, run.found(Finding("no-narrative", rule="dom-6", severity=run.settings.narrative)))
+    found = joined(found, _profiles(value, type_name, run))
+    run.resource, run.root, run.contained, run.local_references = outer
+    return found
+
+
+def resource_type(value: Any, run: Run) -> tuple[str, Findings]:
+    """Return the type of a resource, or an empty name and why it has none."""
+    if not isinstance(value, dict):
+        return "", run.found(Finding("not-a-resource"))
+    name = value.get("resourceType")
+    if not isinstance(name, str):
+        return "", run.found(Finding("no-resource-type"))
+    if not is_resource_type(name):
+        return "", run.found(Finding("unknown-resource-type", {"name": safe_name(name)}))
+    return name, None
+
+
+def check_contained(value: Any, run: Run) -> Findings:
+    """Check one contained resource; its root stays the resource around it."""
+    type_name, found = resource_type(value, run)
+    if not type_name:
+        return found
+    if "contained" in value:
+        found = joined(found, run.found(Finding("contained-in-contained", rule="dom-2", path="contained")))
+        value = {key: item for key, item in value.items() if key != "contained"}
+    if "id" not in value:
+        found = joined(found, run.found(Finding("contained-without-id")))
+    meta = value.get("meta")
+    if isinstance(meta, dict):
+        for name, rule in (("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")):
+            if name in meta:
+                values = {"name": f"meta.{name}"}
+                found = joined(found, run.found(Finding("contained-meta", values, f"meta.{name}", rule=rule)))
+    outer, seen = run.resource, run.local_references
+    run.resource, run.local_references = value, set()
+    found = joined(found, check_of(type_name)(value, run))
+    found = joined(found, _profiles(value, type_name, run))
+    if "#" in run.local_references:
+        seen.add(f"^{value.get('id')}")
+    seen |= run.local_references
+    run.resource, run.local_references = outer, seen
+    return found
+
+
+def _profiles(value: dict[str, Any], type_name: str, run: Run) -> Findings:
+    """Check the profiles that a resource claims, and the one that its code implies."""
+    found = run.registry.profile_findings(value, type_name, run) if "meta" in value else None
+    if type_name == "Observation" and run.settings.vital_signs:
+        canonical = implied_profile(value)
+        if canonical:
+            found = joined(found, run.registry.value_findings(value, canonical, run))
+    return found
+
+
+def _index_contained(value: dict[str, Any], run: Run) -> tuple[dict[str, dict[str, Any]], Findings]:
+    index: dict[str, dict[str, Any]] = {}
+    found: Findings = None
+    contained = value["contained"]
+    for position, resource in enumerate(contained if isinstance(contained, list) else ()):
+        name = resource.get("id") if isinstance(resource, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name in index:
+            finding = Finding("contained-duplicate-id", path=f"contained[{position}].id")
+            found = joined(found, run.found(finding))
+        index[name] = resource
+    return index, found
+
+
+def _unlinked(value: dict[str, Any], run: Run) -> Findings:
+    """dom-3: a contained resource is referred to, or refers to the resource around it."""
+    seen = run.local_references
+    lonely = [name for name in run.contained if f"#{name}" not in seen and f"^{name}" not in seen]
+    if not lonely:
+        return None
+    texts = _local_texts(value)
+    found: Findings = None
+    for position, resource in enumerate(value["contained"]):
+        name = resource.get("id") if isinstance(resource, dict) else None
+        if name in lonely and f"#{name}" not in texts:
+            path = f"contained[{position}]"
+            found = joined(found, run.found(Finding("contained-unused", path=path, rule="dom-3")))
+    return found
+
+
+def _local_texts(value: Any) -> set[str]:
+    """Return every text of the form `#id`: canonicals and URIs may point to contained resources too."""
+    found: set[str] = set()
+    todo = [value]
+    while todo:
+        present = todo.pop()
+        if isinstance(present, dict):
+            todo.extend(present.values())
+        elif isinstance(present, list):
+            todo.extend(present)
+        elif isinstance(present, str) and present[:1] == "#":
+            found.add(present)
+    return found
+

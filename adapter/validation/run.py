@@ -1,0 +1,104 @@
+"""The state of one validation: the document, where we are in it, and what may be looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from adapter.validation.findings import Finding, Findings
+
+if TYPE_CHECKING:
+    from adapter.validation.bundle import BundleIndex
+    from adapter.validation.registry import Registry
+    from adapter.validation.settings import ValidationSettings
+
+Resource = dict[str, Any]
+
+
+class Run:
+    """Everything a check may ask while one document is validated. Never shared between documents.
+
+    Attributes:
+        registry: definitions: profiles, extensions, value sets.
+        settings: severities and limits.
+        document: the outermost resource.
+        resource: the resource that is being checked, and `root`: the one that contains it (itself if none).
+        contained: the root's contained resources by id.
+        local_references: every `#id` seen in the root so far.
+        at: the instant that `now()` and `today()` stand for, when the caller gave one.
+        bundles: the Bundles around us, innermost last; `full_url` is that of the present entry.
+    """
+
+    __slots__ = (
+        "at",
+        "bundles",
+        "contained",
+        "document",
+        "full_url",
+        "left",
+        "local_references",
+        "registry",
+        "resource",
+        "root",
+        "settings",
+        "suppressed_error",
+        "under_check",
+    )
+
+    def __init__(
+        self, registry: Registry, settings: ValidationSettings, document: Resource, at: str | None = None
+    ) -> None:
+        self.at = at
+        self.registry = registry
+        self.settings = settings
+        self.document = document
+        self.resource = document
+        self.root = document
+        self.contained: dict[str, Resource] = {}
+        self.local_references: set[str] = set()
+        self.bundles: list[BundleIndex] = []
+        self.full_url = ""
+        self.left = settings.most_issues
+        self.suppressed_error = False
+        self.under_check: set[tuple[int, str]] = set()
+
+    def found(self, finding: Finding) -> Findings:
+        """Return the finding as a list, or None when the report is full."""
+        if self.left <= 0:
+            self.suppressed_error = self.suppressed_error or finding.severity == "error"
+            return None
+        self.left -= 1
+        return [finding]
+
+    def counted(self, findings: Findings) -> Findings:
+        """Let findings of a trial into the report, as far as there is room."""
+        kept: list[Finding] = []
+        for finding in findings or ():
+            kept += self.found(finding) or ()
+        return kept or None
+
+    def trial(self, act: Callable[[], Findings]) -> Findings:
+        """Return what a check finds without counting it: to tell whether something would fit."""
+        left, suppressed = self.left, self.suppressed_error
+        self.left = self.settings.most_issues
+        found = act()
+        self.left, self.suppressed_error = left, suppressed
+        return found
+
+    def at_resource(self, target: Resource, act: Callable[[], Findings]) -> Findings:
+        """Run a check as seen from another resource of the document."""
+        outer = (self.resource, self.root, self.contained, self.full_url)
+        self.resource = target
+        if not any(target is resource for resource in self.contained.values()):
+            self.root = target
+            inside = target.get("contained")
+            self.contained = {
+                resource["id"]: resource
+                for resource in (inside if isinstance(inside, list) else ())
+                if isinstance(resource, dict) and isinstance(resource.get("id"), str)
+            }
+            for bundle in reversed(self.bundles):
+                self.full_url = bundle.full_url_of.get(id(target), self.full_url)
+        found = act()
+        self.resource, self.root, self.contained, self.full_url = outer
+        return found

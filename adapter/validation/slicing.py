@@ -1,0 +1,119 @@
+"""Slicing: which values belong to which slice, how many each may have, and what each slice asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from adapter.fhir.definitions import ElementDefinition
+from adapter.validation.discriminators import Test, test_of
+from adapter.validation.findings import Finding, Findings, joined, under
+from adapter.validation.items import Item
+from adapter.validation.overlay import Overlay, Slicing
+from adapter.validation.run import Run
+
+if TYPE_CHECKING:
+    from adapter.validation.compile import Compiler
+
+SlicesCheck = Callable[[list[Item], Run], Findings]
+
+BY_URL = Slicing((("value", "url"),))
+BY_TYPE = Slicing((("type", "$this"),))
+
+
+class _Slice:
+    """One slice, compiled: how a value shows that it belongs here, and what is asked of it."""
+
+    def __init__(
+        self, name: str, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], slicing: Slicing,
+        compiler: Compiler,
+    ) -> None:
+        self.name = name
+        self.min = overlay.min or 0
+        self.max = overlay.max
+        self.tests: list[Test] = []
+        for kind, path in slicing.discriminators:
+            test = test_of(kind, path, overlay, compiler)
+            if test is not None:
+                self.tests.append(test)
+        if slicing.discriminators and not self.tests:
+            compiler.problem(overlay, "nothing at the discriminator's path")
+        self.check = compiler.item(overlay, definition, *place)
+        self.inner = slicing_check(overlay, definition, *place, compiler) if overlay.slices else None
+
+    def holds(self, item: Item, run: Run) -> bool:
+        """Tell whether the value is in this slice."""
+        return bool(self.tests) and all(test(item, run) for test in self.tests)
+
+
+def slicing_check(
+    overlay: Overlay, definition: ElementDefinition, owner: str, inside: str, compiler: Compiler
+) -> SlicesCheck:
+    """Return the check that puts the values of an element into its slices."""
+    slicing = overlay.slicing or _implied(definition)
+    if slicing is None:
+        compiler.problem(overlay, "slices without slicing")
+        return lambda items, run: None
+    if not slicing.discriminators:
+        slicing = Slicing((_implied(definition) or Slicing()).discriminators, slicing.ordered, slicing.rules)
+    slices = [
+        _Slice(name, inner, definition, (owner, inside), slicing, compiler) for name, inner in overlay.slices.items()
+    ]
+    if not slicing.discriminators:
+        compiler.problem(overlay, "slicing without discriminator")
+        return lambda items, run: None
+    names = ", ".join(piece.name for piece in slices)
+    element = definition.key.removesuffix("[x]")
+
+    def check(items: list[Item], run: Run) -> Findings:
+        found: Findings = None
+        members: list[list[Item]] = [[] for _ in slices]
+        last, seen_outside = 0, False
+        for item in items:
+            position = next((index for index, piece in enumerate(slices) if piece.holds(item, run)), None)
+            if position is None:
+                seen_outside = True
+                if slicing.rules == "closed":
+                    more = run.found(Finding("slice-closed", {"names": names}))
+                    found = joined(found, under(item.label, more) if more else None)
+                continue
+            if slicing.rules == "openAtEnd" and seen_outside:
+                found = joined(found, _said("slice-at-end", slices[position], item, run))
+            if slicing.ordered and position < last:
+                found = joined(found, _said("slice-order", slices[position], item, run))
+            last = max(last, position)
+            members[position].append(item)
+            more = slices[position].check(item, run)
+            if more is not None:
+                found = joined(found, under(item.label, more))
+        for piece, inside_items in zip(slices, members, strict=True):
+            found = joined(found, _counts(piece, element, len(inside_items), run))
+            if piece.inner is not None:
+                found = joined(found, piece.inner(inside_items, run))
+        return found
+
+    return check
+
+
+def _implied(definition: ElementDefinition) -> Slicing | None:
+    """Return the slicing that needs no words: extensions by URL, choices by type."""
+    if definition.types and definition.types[0].code == "Extension":
+        return BY_URL
+    return BY_TYPE if definition.is_choice else None
+
+
+def _said(key: str, piece: _Slice, item: Item, run: Run) -> Findings:
+    more = run.found(Finding(key, {"slice": piece.name}))
+    return under(item.label, more) if more else None
+
+
+def _counts(piece: _Slice, element: str, count: int, run: Run) -> Findings:
+    if count < piece.min:
+        values = {"slice": piece.name, "name": element, "min": str(piece.min), "count": str(count)}
+        return run.found(Finding("slice-missing", values))
+    if piece.max is not None and count > piece.max:
+        values = {"slice": piece.name, "name": element, "max": str(piece.max), "count": str(count)}
+        return run.found(Finding("slice-too-many", values, element))
+    return None
+
+

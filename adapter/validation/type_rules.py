@@ -1,0 +1,141 @@
+"""Which types a profile allows, the profiles they must meet, and where references may point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhir.definitions import CORE, ElementDefinition, is_resource_type, is_subtype
+from adapter.validation.findings import Finding, Findings, joined
+from adapter.validation.items import Item
+from adapter.validation.overlay import Overlay, TypeRule
+from adapter.validation.references import resolve, target_type
+from adapter.validation.run import Run
+
+if TYPE_CHECKING:
+    from adapter.validation.compile import Compiler
+    from adapter.validation.profile import ItemCheck
+
+SPECIAL = ("BackboneElement", "Element", "")
+
+
+def type_check(overlay: Overlay, definition: ElementDefinition, compiler: Compiler) -> ItemCheck:
+    """Return the check of a value against the types that the overlay allows."""
+    rules = overlay.types or ()
+    allowed = ", ".join(dict.fromkeys(rule.code for rule in rules))
+    checks = [(rule, _rule_check(rule, overlay, compiler)) for rule in rules]
+
+    def check(item: Item, run: Run) -> Findings:
+        fitting = [part for rule, part in checks if allows(rule, item.code)]
+        if not fitting:
+            return run.found(Finding("profile-type", {"type": item.code, "allowed": allowed}))
+        first: Findings = None
+        for part in fitting:
+            found = part(item, run)
+            if found is None:
+                return None
+            first = first or found
+        return first
+
+    return check
+
+
+def allows(rule: TypeRule, code: str) -> bool:
+    """Tell whether a value of type `code` may stand where the rule asks for its type."""
+    return rule.code == code or code in SPECIAL or rule.code in SPECIAL or is_subtype(code, rule.code)
+
+
+def _rule_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemCheck:
+    targets = _target_check(rule, overlay, compiler) if rule.code == "Reference" else None
+    profiles = tuple(profile for profile in rule.profiles if not compiler.registry.is_base(profile))
+    for profile in profiles:
+        if not compiler.registry.knows(profile):
+            compiler.problem(overlay, f"profile {profile}")
+
+    def check(item: Item, run: Run) -> Findings:
+        found = _one_profile(item, profiles, run) if profiles else None
+        if targets is not None and isinstance(item.value, dict):
+            found = joined(found, targets(item, run))
+        return found
+
+    return check
+
+
+def _one_profile(item: Item, profiles: tuple[str, ...], run: Run) -> Findings:
+    """Return what is wrong under the profile that fits best: the only one, or none of several."""
+    found: Findings = None
+    for profile in profiles:
+        found = run.trial(lambda canonical=profile: run.registry.value_findings(item.value, canonical, run))
+        if not has_errors(found):
+            return found
+    if len(profiles) > 1:
+        return run.found(Finding("profile-none-fits", {"profiles": ", ".join(profiles)}))
+    return run.counted(found)
+
+
+def has_errors(found: Findings) -> bool:
+    """True when something refuses."""
+    return any(finding.severity in ("error", "fatal") for finding in found or ())
+
+
+def _target_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemCheck | None:
+    types = {target.removeprefix(CORE) for target in rule.targets if compiler.registry.is_base(target)}
+    profiles = tuple(target for target in rule.targets if not compiler.registry.is_base(target))
+    known = tuple(target for target in profiles if compiler.registry.knows(target))
+    for target in profiles:
+        if target not in known:
+            compiler.problem(overlay, f"target profile {target}")
+    names = types | {compiler.registry.type_of(target) for target in known}
+    anything = "Resource" in types or len(known) < len(profiles) or not rule.targets
+    if anything and not rule.aggregation:
+        return None
+
+    def check(item: Item, run: Run) -> Findings:
+        reference = item.value.get("reference")
+        target = resolve(reference, run) if isinstance(reference, str) else None
+        found = _aggregation(rule, reference, target, run)
+        if anything:
+            return found
+        type_name = target_type(reference, run) or _stated(item.value)
+        if type_name and type_name not in names:
+            values = {"type": type_name, "names": ", ".join(sorted(names))}
+            return joined(found, run.found(Finding("profile-target-type", values)))
+        if target is None or type_name in types or not known:
+            return found
+        return joined(found, _target_profile(target, type_name, known, run))
+
+    return check
+
+
+def _target_profile(target: dict[str, Any], type_name: str, known: tuple[str, ...], run: Run) -> Findings:
+    own = [profile for profile in known if run.registry.type_of(profile) == type_name]
+    for profile in own:
+        if not has_errors(run.trial(lambda canonical=profile: _in_place(target, canonical, run))):
+            return None
+    values = {"type": type_name, "profiles": ", ".join(own)}
+    return run.found(Finding("profile-target-profile", values))
+
+
+def _in_place(target: dict[str, Any], canonical: str, run: Run) -> Findings:
+    """Check a resource that a reference led to, seen from where it stands."""
+    return run.at_resource(target, lambda: run.registry.value_findings(target, canonical, run))
+
+
+def _stated(value: dict[str, Any]) -> str:
+    stated = value.get("type")
+    name = stated.removeprefix(CORE) if isinstance(stated, str) else ""
+    return name if is_resource_type(name) else ""
+
+
+def _aggregation(rule: TypeRule, reference: Any, target: Any, run: Run) -> Findings:
+    """Check how the target is reached: contained, in the same Bundle, or elsewhere."""
+    if not rule.aggregation or not isinstance(reference, str):
+        return None
+    if reference.startswith("#"):
+        how = "contained"
+    else:
+        how = "bundled" if target is not None else "referenced"
+    if how in rule.aggregation or (how == "bundled" and "referenced" in rule.aggregation):
+        return None
+    return run.found(Finding("profile-aggregation", {"allowed": ", ".join(rule.aggregation)}))
+
+

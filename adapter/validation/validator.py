@@ -1,0 +1,83 @@
+"""The validator: definitions loaded and compiled once, documents judged one by one.
+
+A `Validator` is safe to share between threads: what it compiles is kept, what it learns of a document is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from adapter.errors import SourceError
+from adapter.types import Outcome, Resource
+from adapter.validation.findings import Findings, joined, under
+from adapter.validation.outcome import Trace, issues_of
+from adapter.validation.packages import load_definitions
+from adapter.validation.reading import read_resource
+from adapter.validation.registry import Registry
+from adapter.validation.resources import check_resource, resource_type
+from adapter.validation.run import Run
+from adapter.validation.settings import ValidationSettings
+
+
+class Validator:
+    """Judges resources against base R4, the profiles they claim, and those asked for.
+
+    Args:
+        definitions: conformance resources (dicts), or paths of files, folders and packages (.tgz).
+        settings: limits and severities.
+
+    Attributes:
+        load_issues: what of the definitions could not be read or understood, by name.
+    """
+
+    def __init__(
+        self,
+        definitions: Iterable[Resource | str | Path] = (),
+        *,
+        settings: ValidationSettings | None = None,
+    ) -> None:
+        self.settings = settings or ValidationSettings()
+        resources, problems = load_definitions(definitions)
+        self.registry = Registry(resources)
+        self.load_issues = (*problems, *self.registry.load_issues())
+
+    def validate(
+        self,
+        resource: bytes | str | Resource,
+        *,
+        profiles: Iterable[str] = (),
+        at: str | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome:
+        """Return every problem of one resource.
+
+        Args:
+            resource: FHIR JSON or XML as bytes or text, or a dict with Decimals.
+            profiles: canonicals that it must meet beside those in `meta.profile`.
+            at: the present instant for invariants that ask for it (FHIR instant).
+            trace: finds the sender's place by FHIRPath.
+        """
+        try:
+            document = read_resource(resource, self.settings)
+        except SourceError as error:
+            return Outcome(error.issues)
+        run = Run(self.registry, self.settings, document, at)
+        found = self.findings(document, tuple(profiles), run)
+        return Outcome(issues_of(found, run, trace))
+
+    def findings(self, document: Any, profiles: tuple[str, ...], run: Run) -> Findings:
+        """Return the findings of a document that is read, paths from its type on."""
+        found = check_resource(document, run)
+        type_name = document.get("resourceType") if isinstance(document, dict) else None
+        if profiles and resource_type(document, run)[0]:
+            found = joined(found, run.at_resource(document, lambda: self._profiles(document, profiles, run)))
+        return under(str(type_name), found) if found and resource_type(document, run)[0] else found
+
+    def _profiles(self, document: Resource, profiles: tuple[str, ...], run: Run) -> Findings:
+        found: Findings = None
+        for canonical in profiles:
+            more = self.registry.claim_findings(document, canonical, "", document["resourceType"], run)
+            found = joined(found, more)
+        return found
