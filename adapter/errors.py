@@ -99,3 +99,15 @@ class ChangedContent(SourceError):  # noqa: N818
     """The same version of the record was accepted before with other content (domain model §2.0)."""
 
     http_status = 422
+
+
+class KeyReused(SourceError):  # noqa: N818
+    """An `Idempotency-Key` came again with another body."""
+
+    http_status = 422
+
+
+class NotYours(ConsentRefused):
+    """The caller may not hand over records of this controller."""
+
+    http_status = 403

@@ -22,7 +22,7 @@ from adapter.delivery import Outbox, Repository, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import Message
 from adapter.delivery.sending import Delivery
-from adapter.errors import AdapterError, MappingError, ValidationFailed
+from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.mapping import Mapped, map_record
@@ -51,6 +51,19 @@ class Accepted:
     resources: int
     warnings: tuple[Issue, ...]
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The system that hands a record over.
+
+    Attributes:
+        id: its client id; submissions of one are not seen by another.
+        custodians: identifier values of the controllers whose records it may hand over; None = any (loopback only).
+    """
+
+    id: str
+    custodians: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +135,31 @@ class Line:
         return Checked(source, mapped, bundle, (*mapped.report.issues, *outcome.issues))
 
     def accept(
-        self, data: bytes, *, sender: str, record_type: str | None = None, vendor: str | None = None
+        self,
+        data: bytes,
+        *,
+        sender: Sender,
+        record_type: str | None = None,
+        vendor: str | None = None,
+        idempotency_key: str = "",
     ) -> Accepted:
         """Take a record: when this returns, it is on disk and will be delivered.
 
         Args:
-            sender: id of the API client; submissions of one are not seen by another.
+            idempotency_key: the caller's key; the same key with the same body is answered as before.
 
         Raises:
             AdapterError: nothing was stored; the refusal is in the audit.
         """
         try:
             checked = self.check(data, record_type=record_type, vendor=vendor)
+            custodian = checked.mapped.record["custodian"]["id"]
+            if sender.custodians is not None and custodian not in sender.custodians:
+                raise NotYours(Issue("error", "api.foreign-custodian"))
             with self._database.transaction() as connection:
-                return self._store(connection, checked, data, sender)
+                return self._store(connection, checked, data, sender.id, idempotency_key)
         except AdapterError as error:
-            self._audit_refusal(error, sender)
+            self._audit_refusal(error, sender.id)
             raise
 
     def deliver(self, message: Message) -> None:
@@ -158,7 +180,7 @@ class Line:
         with self._database.reading() as connection:
             return submissions.search(connection, sender, state=state, record_type=record_type)
 
-    def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str) -> Accepted:
+    def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
         record, now = checked.mapped.record, self._clock()
         body = canonical(checked.bundle)
         arrival = submissions.Arrival(
@@ -173,12 +195,16 @@ class Line:
             source=data,
             body=body,
         )
-        repeat = submissions.find_repeat(connection, arrival)
+        digest = keyed_hash(self._id_key, data.hex()) if key else ""
+        earlier = submissions.find_key(connection, sender, key, digest) if key else None
+        repeat = earlier or submissions.find_repeat(connection, arrival)
         told = (arrival.record_type, len(checked.bundle["entry"]), checked.warnings)
         if repeat is not None:
             log(Event.REPEATED, submission=repeat, record_type=arrival.record_type, version=arrival.record_version)
             return Accepted(repeat, *told, repeated=True)
         submissions.store(connection, self._cipher, arrival, now)
+        if key:
+            submissions.keep_key(connection, sender, key, digest, arrival.id, now)
         self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
         basis = record.get("release", {}).get("basis", "own-register")
         entry = {"submission": arrival.id, "record_type": arrival.record_type, "basis": basis, "decision": "permit"}

@@ -54,6 +54,11 @@ def error_answer(request: Request, error: AdapterError) -> Response:
     """Return an error as OperationOutcome, or as problem details (RFC 9457) when the caller accepts only those."""
     language = language_of(request)
     headers = {"Cache-Control": "no-store", "Content-Language": language}
+    if error.http_status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    seconds = getattr(error, "seconds", None)
+    if seconds is not None:
+        headers["Retry-After"] = str(seconds)
     if PROBLEM_JSON in request.headers.get("Accept", ""):
         problem = {
             "type": f"urn:kykysilta:stage:{error.stage}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,17 +11,23 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from adapter.api import catalogue, records
+from adapter.api.access import Access, Pace
+from adapter.api.access import router as access_routes
 from adapter.api.answers import error_answer, json_answer
 from adapter.delivery import Worker
 from adapter.errors import AdapterError
 from adapter.pipeline import Line
 
+REQUESTS_A_SECOND = 200.0
+BURST = 1000.0
 
-def create_app(line: Line, *, workers: int = 2) -> FastAPI:
+
+def create_app(line: Line, *, access: Access | None = None, workers: int = 2) -> FastAPI:
     """Return the application; its workers deliver while it runs.
 
     Args:
         line: the straight line that it offers.
+        access: who may call; by default loopback only.
         workers: delivering threads; 0 accepts only.
     """
     worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=workers)
@@ -41,7 +48,8 @@ def create_app(line: Line, *, workers: int = 2) -> FastAPI:
     )
     app.state.line = line
     app.state.wake = worker.wake
-    app.state.sender_of = _everybody_is_local()
+    app.state.access = access or Access(None, "", Pace(REQUESTS_A_SECOND, BURST, time.monotonic))
+    app.include_router(access_routes)
     app.include_router(records.router)
     app.include_router(catalogue.router)
     app.add_exception_handler(AdapterError, _answer_error)
@@ -58,10 +66,6 @@ def create_app(line: Line, *, workers: int = 2) -> FastAPI:
         return json_answer({"status": "ready"})
 
     return app
-
-
-def _everybody_is_local() -> Callable[[Request], str]:
-    return lambda _request: "local"
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from adapter.api.access import Access
 from adapter.api.answers import NotFound, json_answer, language_of, outcome
 from adapter.delivery.submissions import Status
 from adapter.errors import AdapterError, SourceError
 from adapter.fhir.canonical import dumps
-from adapter.pipeline import Accepted, Line
+from adapter.pipeline import Accepted, Line, Sender
 from adapter.source.json import read_json
 from adapter.types import Issue
 
@@ -26,14 +27,35 @@ router = APIRouter(prefix="/v1/records", tags=["records"])
 
 
 @router.post("", status_code=202, summary="Hand over one record")
-async def accept(request: Request, type: str | None = None, vendor: str | None = None) -> Response:
-    """Take one record. 202 means: it is on disk and will be delivered; `Location` says where to look."""
+async def accept(
+    request: Request,
+    type: str | None = None,
+    vendor: str | None = None,
+    idempotency_key: Annotated[str, Header()] = "",
+) -> Response:
+    """Take one record. 202 means: it is on disk and will be delivered; `Location` says where to look.
+
+    With an `Idempotency-Key` the same body is answered as before, also after a crash on either side.
+    """
+    sender = sender_of(request, "c")
+    if idempotency_key and not (
+        len(idempotency_key) <= 128 and idempotency_key.isascii() and idempotency_key.isprintable()
+    ):
+        raise SourceError(Issue("error", "api.bad-key"))
     data = await read_body(request)
-    line = line_of(request)
-    accepted = await run_in_threadpool(line.accept, data, sender=sender_of(request), record_type=type, vendor=vendor)
+    accepted = await run_in_threadpool(
+        line_of(request).accept,
+        data,
+        sender=sender,
+        record_type=type,
+        vendor=vendor,
+        idempotency_key=idempotency_key,
+    )
     request.app.state.wake()
-    location = f"/v1/records/{accepted.submission}"
-    return json_answer(_accepted(accepted, request), status=202, headers={"Location": location})
+    headers = {"Location": f"/v1/records/{accepted.submission}"}
+    if idempotency_key and accepted.repeated:
+        headers["Idempotent-Replayed"] = "true"
+    return json_answer(_accepted(accepted, request), status=202, headers=headers)
 
 
 @router.post("/batch", summary="Hand over many records as NDJSON")
@@ -43,8 +65,10 @@ async def accept_batch(request: Request, type: str | None = None, vendor: str | 
     The body is read only as fast as records are stored, so memory stays bounded.
     """
 
+    sender = sender_of(request, "c")
+
     async def answers() -> AsyncIterator[bytes]:
-        line, sender, number = line_of(request), sender_of(request), 0
+        line, number = line_of(request), 0
         async for data in _lines(request):
             number += 1
             if not data.strip():
@@ -64,6 +88,7 @@ async def accept_batch(request: Request, type: str | None = None, vendor: str | 
 @router.post("/preview", summary="Map and check one record, store nothing")
 async def preview(request: Request, type: str | None = None, vendor: str | None = None) -> Response:
     """Return the Bundle that the record would become and everything that is to be said about it."""
+    sender_of(request, "c")
     data = await read_body(request)
     checked = await run_in_threadpool(line_of(request).check, data, record_type=type, vendor=vendor)
     return json_answer({"bundle": checked.bundle, "outcome": outcome(checked.warnings, request)})
@@ -80,7 +105,7 @@ async def search(request: Request) -> Response:
         raise SourceError(Issue("error", "api.bad-search", {"known": ", ".join(SEARCH_FIELDS)}))
     found = await run_in_threadpool(
         line_of(request).search,
-        sender_of(request),
+        sender_of(request, "s").id,
         state=wanted.get("state"),
         record_type=wanted.get("record_type"),
     )
@@ -90,7 +115,7 @@ async def search(request: Request) -> Response:
 @router.get("/{submission}", summary="Where is my record?")
 async def read_status(request: Request, submission: str) -> Response:
     """Return state, receipts, warnings and history of one submission."""
-    status = await run_in_threadpool(line_of(request).status, submission, sender_of(request))
+    status = await run_in_threadpool(line_of(request).status, submission, sender_of(request, "r").id)
     if status is None:
         raise NotFound(Issue("error", "delivery.no-such-submission"))
     return json_answer(_status(status))
@@ -102,10 +127,10 @@ def line_of(request: Request) -> Line:
     return line
 
 
-def sender_of(request: Request) -> str:
-    """Return the id of the calling client; one system, `local`, while the adapter serves loopback only."""
-    sender: str = request.app.state.sender_of(request)
-    return sender
+def sender_of(request: Request, letter: str) -> Sender:
+    """Return the calling system, when it may do what `letter` stands for (see `adapter.api.access`)."""
+    access: Access = request.app.state.access
+    return access.sender(request, letter)
 
 
 async def read_body(request: Request) -> bytes:

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select
 
-from adapter.errors import ChangedContent, OutdatedVersion
+from adapter.errors import ChangedContent, KeyReused, OutdatedVersion
 from adapter.store import Cipher
-from adapter.store.tables import outbox, receipt, submission, transition
+from adapter.store.tables import idempotency, outbox, receipt, submission, transition
 from adapter.types import Issue
 
 
@@ -87,6 +87,28 @@ def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
     if row.digest != arrival.digest:
         raise ChangedContent(Issue("error", "delivery.changed-content", {"next": str(highest + 1)}))
     return str(row.id)
+
+
+def find_key(connection: Connection, sender: str, key: str, digest: str) -> str | None:
+    """Return the submission that was made under an `Idempotency-Key`, or None when the key is new.
+
+    Raises:
+        KeyReused: the key came before with another body (422).
+    """
+    query = select(idempotency.c.submission, idempotency.c.digest)
+    row = connection.execute(query.where(idempotency.c.sender == sender, idempotency.c.key == key)).first()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise KeyReused(Issue("error", "api.key-reused"))
+    return str(row.submission)
+
+
+def keep_key(connection: Connection, sender: str, key: str, digest: str, submission_id: str, now: float) -> None:
+    """Remember an `Idempotency-Key` in the transaction that stores its submission."""
+    connection.execute(
+        insert(idempotency).values(sender=sender, key=key, digest=digest, at=now, submission=submission_id)
+    )
 
 
 def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) -> None:

@@ -122,3 +122,13 @@ destination = Table(
     Column("failures", Integer, nullable=False),
     Column("open_until", Float, nullable=False),
 )
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("sender", String(128), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("submission", String(32), ForeignKey("submission.id"), nullable=False),
+)
