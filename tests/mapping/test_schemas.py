@@ -84,7 +84,7 @@ def test_schema_is_valid_2020_12(name: str, schema: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("name", "schema"), DOCUMENTS, ids=[name for name, _ in DOCUMENTS])
 def test_every_object_is_closed_and_every_list_and_text_filled(name: str, schema: dict[str, Any]) -> None:
     """Unknown fields, empty lists and empty texts are refused everywhere."""
-    bounded = ("pattern", "enum", "x-codes", "format", "anyOf")
+    bounded = ("pattern", "enum", "const", "x-codes", "format", "anyOf")
     for path, node in nodes(schema):
         if node.get("type") == "object":
             assert node.get("additionalProperties") is False, path
