@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapter.mock.exchange import Request
+from adapter.mock.faults import Pattern
 from adapter.mock.journal import Entry, JournalFilter
 from adapter.mock.search.request import matches
 from adapter.mock.world import World
@@ -25,7 +26,7 @@ class RequestFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     method: str = ""
-    path: str = Field(default="", description="regular expression on the path below the FHIR base")
+    path: Pattern = Field(default="", description="regular expression on the path below the FHIR base")
     status: str = Field(default="", description="404, or a class such as 4xx")
     request_id: str = ""
     rule: str = Field(default="", description="id of a rule that refused, e.g. K7010")

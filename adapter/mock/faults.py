@@ -10,9 +10,9 @@ import random
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapter.mock.exchange import Request
 
@@ -36,6 +36,19 @@ COMMITS = frozenset(
 """Kinds that let the request be done unless the rule says otherwise."""
 
 
+def _compiles(pattern: str) -> str:
+    """Check a regular expression; pydantic turns the error into one about the field."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression, searched for (not anchored)."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -44,9 +57,9 @@ class Match(_Model):
     """Which requests; what is not given fits every one."""
 
     method: str = Field(default="", description="HTTP method, e.g. POST")
-    path: str = Field(default="", description="regular expression on the path below the FHIR base, e.g. ^CarePlan")
-    body: str = Field(default="", description="regular expression on the body")
-    header: dict[str, str] = Field(default_factory=dict, description="header name to regular expression")
+    path: Pattern = Field(default="", description="regular expression on the path below the FHIR base, e.g. ^CarePlan")
+    body: Pattern = Field(default="", description="regular expression on the body")
+    header: dict[str, Pattern] = Field(default_factory=dict, description="header name to regular expression")
 
 
 class When(_Model):
@@ -143,13 +156,7 @@ class Faults:
         self._number = 0
 
     def add(self, rule: FaultRule) -> FaultState:
-        """Add a rule; a rule of the same name is replaced and counts anew.
-
-        Raises:
-            re.error: a pattern is no regular expression.
-        """
-        for pattern in (rule.match.path, rule.match.body, *rule.match.header.values()):
-            re.compile(pattern)
+        """Add a rule; a rule of the same name is replaced and counts anew."""
         self._number += 1
         named = rule if rule.name else rule.model_copy(update={"name": f"fault-{self._number}"})
         self.remove(named.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,7 +12,7 @@ from adapter.mock.assertions import Assertion, Verdict, judge
 from adapter.mock.faults import FaultRule
 from adapter.mock.identity import Identities
 from adapter.mock.policy import load_policy
-from adapter.mock.seeding import store_all
+from adapter.mock.seeding import seed_resources
 from adapter.mock.settings import Strictness
 from adapter.mock.world import World
 
@@ -22,11 +21,11 @@ KEYS = ("name", "title", "seed", "clock", "policy", "strictness", "resources", "
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request that the runner itself sends, and the status it expects."""
+    """A request that the runner itself sends, and the status it expects; `body` is its text."""
 
     method: str
     path: str
-    body: Any = None
+    body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     status: str = ""
 
@@ -38,7 +37,7 @@ class Scenario:
     Attributes:
         seed: server ids are drawn from it; None leaves them random.
         clock: the clock stands frozen at this instant; None lets it run.
-        resources: stored beforehand.
+        resources: JSON text of what is stored beforehand: a list, a Bundle or one resource with id.
         steps: requests that the runner sends; none means that a client under test sends them.
     """
 
@@ -48,7 +47,7 @@ class Scenario:
     clock: datetime | None = None
     policy: str = ""
     strictness: Strictness | None = None
-    resources: list[Any] = field(default_factory=list)
+    resources: str = ""
     faults: list[FaultRule] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     expect: list[Assertion] = field(default_factory=list)
@@ -74,7 +73,7 @@ def parse_scenario(text: str, path: str = "scenario") -> Scenario:
             clock=datetime.fromisoformat(data["clock"]) if "clock" in data else None,
             policy=data.get("policy", ""),
             strictness=data.get("strictness"),
-            resources=data.get("resources", []),
+            resources=data.get("resources", ""),
             faults=[FaultRule.model_validate(one) for one in data.get("faults", [])],
             steps=[Step(**one) for one in data.get("steps", [])],
             expect=[Assertion.model_validate(one) for one in data.get("expect", [])],
@@ -98,7 +97,7 @@ def begin(world: World, scenario: Scenario, base: str) -> int:
         world.identities = Identities(scenario.seed)
     if scenario.clock is not None:
         world.clock.freeze(scenario.clock)
-    stored = store_all(world, scenario.resources, base) if scenario.resources else 0
+    stored = seed_resources(world, scenario.resources.encode(), base) if scenario.resources else 0
     for rule in scenario.faults:
         world.faults.add(rule)
     return stored

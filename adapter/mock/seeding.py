@@ -27,12 +27,7 @@ def seed_resources(world: World, body: bytes, base: str) -> int:
         found = read_json(body)
     except SourceError as error:
         raise Refusal(422, error.issues) from None
-    return store_all(world, found, base)
-
-
-def store_all(world: World, data: Any, base: str) -> int:
-    """Store parsed resources; see `seed_resources`."""
-    resources = _resources(data)
+    resources = _resources(found)
     with world.store.transaction():
         for one in resources:
             world.store.put(one, "PUT", world.clock.now(), index_rows(one, base))
