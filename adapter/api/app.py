@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from adapter.api import catalogue, records
+from adapter.api import catalogue, metrics, records
 from adapter.api.access import Access, Pace
 from adapter.api.access import router as access_routes
 from adapter.api.answers import error_answer, json_answer
@@ -52,6 +52,7 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2) ->
     app.include_router(access_routes)
     app.include_router(records.router)
     app.include_router(catalogue.router)
+    app.include_router(metrics.router)
     app.add_exception_handler(AdapterError, _answer_error)
 
     @app.get("/healthz", tags=["service"])

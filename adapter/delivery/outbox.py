@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
 from adapter import audit
 from adapter.delivery.states import Known, State
@@ -18,6 +18,8 @@ from adapter.store import Cipher, Database
 from adapter.store.tables import known_resource, outbox, receipt, submission, transition
 
 LEASE_SECONDS = 120.0
+REPLAYABLE = (State.REJECTED, State.DEAD, State.CANCELLED)
+CANCELLABLE = (State.QUEUED, State.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,69 @@ class Outbox:
             http_status=failure.http_status,
             issues=failure.issues or None,
         )
+
+    def replay(self, submission_ids: Sequence[str], now: float) -> int:
+        """Queue final but undelivered messages again, with fresh attempts; returns how many were."""
+        return self._steer(submission_ids, REPLAYABLE, State.QUEUED, now, "replayed")
+
+    def cancel(self, submission_ids: Sequence[str], now: float) -> int:
+        """Take back messages that surely were not sent; returns how many were."""
+        return self._steer(submission_ids, CANCELLABLE, State.CANCELLED, now, "cancelled")
+
+    def _steer(self, ids: Sequence[str], allowed: Collection[State], state: State, now: float, cause: str) -> int:
+        with self._database.transaction() as connection:
+            moved = connection.execute(
+                update(outbox)
+                .where(outbox.c.submission.in_(ids), outbox.c.state.in_(allowed), outbox.c.leased_until <= now)
+                .values(state=state, final=state.final, due=now, attempts=0, updated_at=now)
+                .returning(outbox.c.submission)
+            ).all()
+            for row in moved:
+                _record(connection, row.submission, state, 0, now, cause)
+            if moved:
+                audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
+            return len(moved)
+
+    def forget_bodies(self, before: float, now: float) -> int:
+        """Delete source and Bundle of what was delivered before an instant; receipts and audit stay (design §8)."""
+        old = select(receipt.c.submission).where(receipt.c.received_at < before)
+        with self._database.transaction() as connection:
+            gone = connection.execute(
+                update(submission)
+                .where(submission.c.id.in_(old), submission.c.body.is_not(None))
+                .values(source=None, body=None)
+            ).rowcount
+            if gone:
+                audit.append(connection, now, "admin", {"act": "bodies deleted", "count": gone})
+            return gone
+
+    def re_encrypt(self, limit: int) -> int:
+        """Write bodies that an older storage key opens anew under the current one; returns how many were left over.
+
+        Run it until it returns 0, then the old key can go. Safe while the service runs.
+        """
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(submission.c.id, submission.c.source, submission.c.body)).all()
+            stale = [row for row in rows if row.body and self._cipher.key_id(row.body) != self._cipher.current]
+            for row in stale[:limit]:
+                connection.execute(
+                    update(submission)
+                    .where(submission.c.id == row.id)
+                    .values(
+                        source=self._renew(f"submission/source/{row.id}", row.source),
+                        body=self._renew(f"submission/body/{row.id}", row.body),
+                    )
+                )
+            return len(stale)
+
+    def _renew(self, row: str, stored: bytes) -> bytes:
+        return self._cipher.encrypt(row, self._cipher.decrypt(row, stored))
+
+    def stock(self) -> dict[State, tuple[int, float]]:
+        """Return for each state how many messages there are and since when the oldest one is in it."""
+        query = select(outbox.c.state, func.count(), func.min(outbox.c.updated_at)).group_by(outbox.c.state)
+        with self._database.reading() as connection:
+            return {State(state): (count, oldest) for state, count, oldest in connection.execute(query)}
 
     def known(self, full_urls: Sequence[str]) -> dict[str, Known]:
         """Return what earlier receipts say about these entries."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from adapter import audit
 from adapter.delivery import Outbox, submissions
 from adapter.delivery.outbox import LEASE_SECONDS, Failure
 from adapter.delivery.states import Known, State
-from adapter.store import Database
+from adapter.store import Cipher, Database
+from adapter.store.tables import submission
 from tests.delivery.conftest import Put
 
 FAILURE = Failure(due=60.0, attempts=1, cause="HTTP 503", http_status=503, issues="")
@@ -73,3 +76,52 @@ def test_another_sender_sees_nothing(put: Put, database: Database) -> None:
         assert submissions.status(connection, submission, "somebody else") is None
         assert submissions.search(connection, "somebody else") == []
         assert [status.id for status in submissions.search(connection, "ehr")] == [submission]
+
+
+def test_a_dead_message_can_be_sent_again(outbox: Outbox, put: Put) -> None:
+    """Replay starts over; what is delivered or on its way is left alone."""
+    dead, waiting = put("moona"), put("matti")
+    messages = {message.submission: message for message in outbox.claim("w", 1.0, limit=2)}
+    outbox.failed(messages[dead], State.DEAD, 1.0, FAILURE)
+    outbox.failed(messages[waiting], State.WAITING, 1.0, FAILURE)
+    assert outbox.replay([dead, waiting], 2.0) == 1
+    again = outbox.claim("w", 2.0, limit=2)
+    assert [(message.submission, message.attempt) for message in again] == [(dead, 0)]
+
+
+def test_only_what_was_surely_not_sent_can_be_cancelled(outbox: Outbox, put: Put) -> None:
+    """A message with an unknown outcome may have arrived; it cannot be taken back."""
+    queued, unknown = put("moona"), put("matti")
+    message = next(message for message in outbox.claim("w", 1.0, limit=2) if message.submission == unknown)
+    outbox.failed(message, State.UNKNOWN, 1.0, FAILURE)
+    assert outbox.cancel([queued, unknown], 1.0 + LEASE_SECONDS) == 1
+    assert outbox.stock()[State.CANCELLED][0] == 1
+    assert outbox.stock()[State.UNKNOWN][0] == 1
+
+
+def test_bodies_go_after_their_time_and_receipts_stay(outbox: Outbox, put: Put, database: Database) -> None:
+    """Only delivered and old bodies are deleted."""
+    delivered, queued = put("moona"), put("matti")
+    message = next(message for message in outbox.claim("w", 1.0, limit=2) if message.submission == delivered)
+    outbox.delivered(message, 2.0, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt")
+    assert outbox.forget_bodies(2.0, 3.0) == 0
+    assert outbox.forget_bodies(2.5, 3.0) == 1
+    with database.reading() as connection:
+        rows = {row.id: row.body for row in connection.execute(select(submission.c.id, submission.c.body))}
+        status = submissions.status(connection, delivered, "ehr")
+    assert rows[delivered] is None
+    assert rows[queued] is not None
+    assert status is not None
+    assert status.receipts
+
+
+def test_rotation_re_encrypts_while_messages_wait(database: Database, outbox: Outbox, put: Put) -> None:
+    """After rotation every body opens with the new key alone."""
+    for _ in range(3):
+        put("moona")
+    old, new = bytes(range(32)), bytes(range(1, 33))
+    rotating = Outbox(database, Cipher({"new": new, "test": old}))
+    assert rotating.re_encrypt(2) == 3
+    assert rotating.re_encrypt(2) == 1
+    assert rotating.re_encrypt(2) == 0
+    assert Outbox(database, Cipher({"new": new})).claim("w", 1.0)[0].body == b"{}"

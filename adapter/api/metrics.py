@@ -1,0 +1,47 @@
+"""`/metrics` for Prometheus: what lies in the outbox and how long. No label names a person or a sender."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+
+from adapter.delivery import Outbox
+from adapter.delivery.states import State
+
+router = APIRouter(tags=["service"])
+
+
+class OutboxCollector(Collector):
+    """Reads the outbox at each scrape."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield number and age of messages by state."""
+        stock, now = self._outbox.stock(), time.time()
+        count = GaugeMetricFamily("kykysilta_outbox_messages", "Messages by state", labels=["state"])
+        age = GaugeMetricFamily(
+            "kykysilta_outbox_oldest_seconds", "Age of the oldest change by state", labels=["state"]
+        )
+        for state in State:
+            number, oldest = stock.get(state, (0, now))
+            count.add_metric([state], number)
+            age.add_metric([state], max(0.0, now - oldest))
+        yield count
+        yield age
+
+
+@router.get("/metrics", summary="Numbers for Prometheus")
+async def metrics(request: Request) -> Response:
+    """Return the metrics in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(OutboxCollector(request.app.state.line.outbox))
+    return Response(await run_in_threadpool(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)
