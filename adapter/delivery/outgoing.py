@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from adapter.delivery.states import Known
-from adapter.types import CANONICAL_ROOT, Resource
-
-PART_KEY_SYSTEM = f"{CANONICAL_ROOT}/CodeSystem/part-key"
-VERSION_SYSTEM = f"{CANONICAL_ROOT}/record-version"
+from adapter.mapping.run import PART_KEY_SYSTEM, RECORD_VERSION_SYSTEM
+from adapter.types import Resource
 
 
 def is_owned(resource: Resource) -> bool:
@@ -96,4 +94,4 @@ def _known(response: Mapping[str, Any]) -> Known:
 def record_version(resource: Resource) -> str:
     """Return the code of the record-version tag, or empty."""
     tags = resource.get("meta", {}).get("tag", ())
-    return next((tag.get("code", "") for tag in tags if tag.get("system") == VERSION_SYSTEM), "")
+    return next((tag.get("code", "") for tag in tags if tag.get("system") == RECORD_VERSION_SYSTEM), "")
