@@ -75,12 +75,13 @@ def resolved(reference: str, context: Context) -> Any:
     root = context.root.value if type(context.root) is Node else context.root
     if not isinstance(root, dict):
         root = {}
+    found = None
     if reference.startswith("#"):
-        return _contained(root, reference[1:])
-    if root.get("resourceType") == "Bundle":
+        found = _contained(root, reference[1:])
+    elif root.get("resourceType") == "Bundle":
         found = _in_bundle(root, reference, context)
-        if found is not None:
-            return found
+    if found is not None:
+        return found
     return context.resolve(reference) if context.resolve is not None else None
 
 
