@@ -1,7 +1,7 @@
 """Judgements about FHIR R4 resources: base R4, profiles, and where each problem comes from. Pure; never a network call.
 
-    from adapter.validation import Validator
-    outcome = Validator(definitions=["package.tgz"]).validate(resource, profiles=["https://…/StructureDefinition/x"])
+from adapter.validation import Validator
+outcome = Validator(definitions=["package.tgz"]).validate(resource, profiles=["https://…/StructureDefinition/x"])
 """
 
 from __future__ import annotations

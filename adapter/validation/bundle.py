@@ -9,105 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapter.fhir.definitions import is_resource_type
+from adapter.validation.bundle_index import OF_REQUESTS, OF_RESPONSES, BundleIndex, Entry, is_absolute, version_of
 from adapter.validation.findings import Finding, Findings, joined, under
-from adapter.validation.references import is_absolute
 from adapter.validation.run import Run
-from adapter.validation.structure import check_of
 
-Entry = dict[str, Any]
-
-OF_REQUESTS = ("batch", "transaction")
-OF_RESPONSES = ("batch-response", "transaction-response")
 SINGLE_RELATIONS = ("self", "first", "last", "next", "previous", "prev")
 
 
-class BundleIndex:
-    """The entries of one Bundle, by full URL and by resource."""
-
-    def __init__(self, bundle: dict[str, Any]) -> None:
-        self.type = bundle.get("type")
-        entries = bundle.get("entry")
-        self.entries: list[Any] = entries if isinstance(entries, list) else []
-        self.by_full_url: dict[str, list[dict[str, Any]]] = {}
-        self.full_url_of: dict[int, str] = {}
-        for _, entry in self.each():
-            resource, url = entry.get("resource"), entry.get("fullUrl")
-            if isinstance(resource, dict) and isinstance(url, str):
-                self.by_full_url.setdefault(url, []).append(resource)
-                self.full_url_of[id(resource)] = url
-
-    def each(self) -> Iterator[tuple[int, Entry]]:
-        """Yield position and entry, what is no object left out."""
-        for position, entry in enumerate(self.entries):
-            if isinstance(entry, dict):
-                yield position, entry
-
-    def matches(self, reference: str, full_url: str) -> list[dict[str, Any]]:
-        """Return the resources that a reference made in the entry `full_url` stands for."""
-        target, version = _absolute(reference, full_url)
-        found = self.by_full_url.get(target, [])
-        if version:
-            return [resource for resource in found if _version(resource) == version]
-        return found
-
-    def resolve(self, reference: str, full_url: str) -> dict[str, Any] | None:
-        """Return the resource that a reference stands for, or None."""
-        found = self.matches(reference, full_url)
-        return found[0] if found else None
-
-    def reference_findings(self, reference: str, run: Run) -> Findings:
-        """Check a reference made by a resource in this Bundle."""
-        full_url = run.full_url
-        if not is_absolute(reference):
-            fault = self._relative_fault(reference, full_url)
-            if fault is not None:
-                return run.found(fault)
-        found = self.matches(reference, full_url)
-        severity = run.settings.unresolved_reference
-        if not found and severity != "ignore" and reference.startswith("urn:"):
-            return run.found(Finding("reference-not-in-bundle", severity=severity))
-        if len(found) > 1 and self.type != "history":
-            return run.found(Finding("reference-ambiguous", {"count": str(len(found))}))
-        if found and full_url.startswith("urn:") and not is_absolute(reference):
-            stated, actual = reference.split("/", 1)[0], found[0].get("resourceType")
-            if stated != actual and is_resource_type(str(actual)):
-                return run.found(Finding("reference-type-differs", {"stated": stated, "type": str(actual)}))
-        return None
-
-    def _relative_fault(self, reference: str, full_url: str) -> Finding | None:
-        if not full_url:
-            if self.type in OF_REQUESTS or self.type in OF_RESPONSES:
-                return None
-            return Finding("relative-without-full-url")
-        if reference.count("/") not in (1, 3) and not (self.type in OF_REQUESTS and "?" in reference):
-            return Finding("reference-form")
-        return None
-
-
-def _version(resource: dict[str, Any]) -> object:
-    meta = resource.get("meta")
-    return meta.get("versionId") if isinstance(meta, dict) else None
-
-
-def _absolute(reference: str, full_url: str) -> tuple[str, str]:
-    """Return the full URL that a reference stands for, and the version it asks for."""
-    target, _, version = reference.partition("/_history/")
-    if is_absolute(target) or not full_url:
-        return target, version
-    if full_url.startswith("urn:"):
-        return f"{full_url.rpartition(':')[0]}:{target.rpartition('/')[2]}", version
-    base = full_url.rsplit("/", 2)[0]
-    return f"{base}/{target}", version
-
-
-def check_bundle(bundle: dict[str, Any], run: Run) -> Findings:
-    """Check a Bundle with everything inside."""
-    index = BundleIndex(bundle)
-    full_url = run.full_url
-    run.bundles.append(index)
-    found = check_of("Bundle")(bundle, run)
-    run.bundles.pop()
-    run.full_url = full_url
+def bundle_findings(bundle: dict[str, Any], index: BundleIndex, run: Run) -> Findings:
+    """Return what breaks the rules of a Bundle as a whole and of its entries."""
+    found: Findings = None
     for finding in _bundle_rules(bundle, index):
         found = joined(found, run.found(finding))
     for position, entry in index.each():
@@ -192,7 +103,7 @@ def _double_full_urls(index: BundleIndex) -> Iterator[Finding]:
         url, resource = entry.get("fullUrl"), entry.get("resource")
         if not isinstance(url, str):
             continue
-        key = (url, str(_version(resource)) if isinstance(resource, dict) else "")
+        key = (url, str(version_of(resource)) if isinstance(resource, dict) else "")
         if key in seen:
             yield Finding("full-url-twice", path=f"entry[{position}].fullUrl", rule="bdl-7")
         seen.add(key)
@@ -223,7 +134,7 @@ def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
     url, resource = entry.get("fullUrl"), entry.get("resource")
     id_value = resource.get("id") if isinstance(resource, dict) else None
     if url is None:
-        if kind not in (*OF_REQUESTS, *OF_RESPONSES):
+        if kind not in (*OF_REQUESTS, *OF_RESPONSES) and not _is_search_outcome(entry):
             yield Finding("full-url-missing")
     elif isinstance(url, str):
         if not is_absolute(url):
@@ -233,11 +144,19 @@ def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
         elif url.startswith(("http://", "https://")) and id_value is not None and url.rpartition("/")[2] != id_value:
             yield Finding("full-url-id", path="fullUrl")
     request = entry.get("request")
+    if _is_search_outcome(entry):
+        return
     needs_id = "response" not in entry and "request" not in entry and not str(url).startswith(("urn:uuid:", "urn:oid:"))
     if isinstance(request, dict) and request.get("method") == "PUT" and "url" not in request:
         needs_id = True
     if needs_id and isinstance(resource, dict) and id_value is None:
         yield Finding("entry-without-id", path="resource")
+
+
+def _is_search_outcome(entry: Entry) -> bool:
+    """An OperationOutcome about the search has no address of its own (R4 §3.1.1.5)."""
+    search = entry.get("search")
+    return isinstance(search, dict) and search.get("mode") == "outcome"
 
 
 def _request_rules(entry: Entry) -> Iterator[Finding]:

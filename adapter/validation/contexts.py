@@ -112,5 +112,3 @@ def _lineage(type_name: str) -> set[str]:
         found.add(type_name)
         type_name = type_definition(type_name).base
     return found
-
-

@@ -77,8 +77,8 @@ def _holds(overlay: Overlay) -> Test | None:
         return lambda item, run: fits(item.value, overlay.pattern)
     if overlay.binding is not None and overlay.binding[0] == "required":
         strength, value_set = overlay.binding
-        return lambda item, run: not has_errors(
-            run.trial(lambda: binding_findings(item.value, strength, value_set, run))
+        return lambda item, run: (
+            not has_errors(run.trial(lambda: binding_findings(item.value, strength, value_set, run)))
         )
     below = {name: test for name, child in overlay.children.items() if (test := _holds(child)) is not None}
     for child in overlay.slices.values() if not below else ():
@@ -162,7 +162,7 @@ def _conforms(item: Item, types: set[str], profiles: Iterable[str], run: Run) ->
         return True
     registry = run.registry
     return any(
-        registry.type_of(profile) in (item.code, "")
+        item.code in (registry.type_of(profile), "")
         and not has_errors(run.trial(lambda canonical=profile: registry.value_findings(item.value, canonical, run)))
         for profile in profiles
     )
@@ -193,7 +193,7 @@ def _one_step(item: Item, name: str, argument: str, run: Run) -> list[Item]:
         values = value if isinstance(value, list) else [value]
         return [Item("", one, sibling if len(values) == 1 else None, _resource_type(one)) for one in values]
     keys = [key for key in owner if key.startswith(name) and key[len(name) : len(name) + 1].isupper()]
-    return [Item("", owner[key], owner.get(f"_{key}"), type_in_name(f"x{key[len(name):]}")) for key in keys]
+    return [Item("", owner[key], owner.get(f"_{key}"), type_in_name(f"x{key[len(name) :]}")) for key in keys]
 
 
 def _url(extension: Any) -> Any:
@@ -234,7 +234,8 @@ def _below(overlay: Overlay, name: str, argument: str) -> list[Overlay]:
     child = overlay.children.get(name) or overlay.children.get(f"{name}[x]")
     if child is None:
         return []
-    return [child, *child.slices.values()] if child.slices and f"{name}[x]" in overlay.children else [child]
+    is_choice = f"{name}[x]" in overlay.children
+    return [child, *(found for found in child.slices.values() if is_choice or found.min)]
 
 
 def _profile_trees(overlay: Overlay, name: str, compiler: Compiler) -> Iterable[Overlay]:

@@ -39,11 +39,24 @@ def _surroundings(run: Run) -> dict[str, Any]:
     return {
         "resource": run.resource,
         "root": run.root,
-        "resolve": lambda reference: resolve(reference, run),
+        "resolve": lambda reference: resolve(reference, run) or _inside_entries(reference, run),
         "member_of": member_of,
         "conforms_to": conforms_to,
         "now": run.at,
     }
+
+
+def _inside_entries(reference: str, run: Run) -> Any:
+    """Find a contained resource of an entry, for an invariant that stands on the Bundle."""
+    if reference[:1] != "#" or run.root.get("resourceType") != "Bundle" or not run.bundles:
+        return None
+    for _, entry in run.bundles[-1].each():
+        resource = entry.get("resource")
+        inside = resource.get("contained") if isinstance(resource, dict) else None
+        for contained in inside if isinstance(inside, list) else ():
+            if isinstance(contained, dict) and contained.get("id") == reference[1:]:
+                return contained
+    return None
 
 
 @lru_cache(maxsize=4096)

@@ -79,15 +79,11 @@ def _explain_value(field: PrimitiveField, value: Any, run: Run) -> Findings:
             near = get_close_matches(value[:64], codes, n=3)
             shown = {"value_set": binding.value_set, "near": ", ".join(near) or "–"}
             return run.found(Finding("code-not-in-large-set", shown))
-        return run.found(
-            Finding("code-not-in-set", {"value_set": binding.value_set, "codes": ", ".join(codes)})
-        )
+        return run.found(Finding("code-not-in-set", {"value_set": binding.value_set, "codes": ", ".join(codes)}))
     return None
 
 
-def sibling_findings(
-    field: PrimitiveField, owner: dict[str, Any], name: str, run: Run, element: Check
-) -> Findings:
+def sibling_findings(field: PrimitiveField, owner: dict[str, Any], name: str, run: Run, element: Check) -> Findings:
     """Check `_name`: id and extensions of a primitive, an array beside an array."""
     value, sibling = owner.get(name), owner[f"_{name}"]
     if field.type_name == "xhtml" or (name == "id" and field.definition.types[0].code == "id"):

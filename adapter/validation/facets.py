@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 def facet_checks(overlay: Overlay, definition: ElementDefinition, compiler: Compiler) -> list[ItemCheck]:
     """Return the checks of a value that the overlay asks for, in the order of their cost."""
-    return [*_value_checks(overlay), *_constraint_checks(overlay, definition, compiler)]
+    return [*_value_checks(overlay, definition), *_constraint_checks(overlay, definition, compiler)]
 
 
-def _value_checks(overlay: Overlay) -> Iterator[ItemCheck]:
+def _value_checks(overlay: Overlay, definition: ElementDefinition) -> Iterator[ItemCheck]:
     if overlay.must_have_value:
         yield lambda item, run: None if item.value is not None else run.found(Finding("profile-value-missing"))
     if overlay.fixed is not None:
@@ -42,7 +42,9 @@ def _value_checks(overlay: Overlay) -> Iterator[ItemCheck]:
         yield _limit("profile-min-value", overlay.min_value, -1)
     if overlay.max_value is not None:
         yield _limit("profile-max-value", overlay.max_value, 1)
-    if overlay.binding is not None and overlay.binding[0] in ("required", "extensible", "preferred"):
+    open_choice = definition.is_choice and len(overlay.types or definition.types) > 1
+    bound_here = overlay.binding is not None and overlay.binding[0] in ("required", "extensible", "preferred")
+    if overlay.binding is not None and bound_here and not open_choice:
         strength, value_set = overlay.binding
 
         def bound(item: Item, run: Run) -> Findings:
@@ -103,9 +105,7 @@ def _order(value: Any, limit: Any) -> int | None:
     return None
 
 
-def _constraint_checks(
-    overlay: Overlay, definition: ElementDefinition, compiler: Compiler
-) -> Iterator[ItemCheck]:
+def _constraint_checks(overlay: Overlay, definition: ElementDefinition, compiler: Compiler) -> Iterator[ItemCheck]:
     base = {constraint.key for constraint in definition.constraints} | ELSEWHERE
     for constraint in overlay.constraints.values():
         if constraint.key in base:

@@ -9,6 +9,7 @@ from typing import Any
 
 from adapter.fhir.definitions import Constraint, children, element, is_primitive, type_definition
 from adapter.types import Severity
+from adapter.validation.datatype_rules import OF_TYPE
 from adapter.validation.evaluation import Invariant
 from adapter.validation.findings import Finding, Findings, joined, under
 from adapter.validation.native_rules import ELSEWHERE, NATIVE
@@ -27,7 +28,7 @@ def broken(constraint: Constraint, profile: str = "") -> Finding:
 @cache
 def rules_of(type_name: str, path: str) -> tuple[Rule, ...]:
     """Return the rules that an object of this node must keep, those of its simple children included."""
-    rules: list[Rule] = []
+    rules: list[Rule] = [OF_TYPE[type_name]] if not path and type_name in OF_TYPE else []
     definition = element(type_name, path) if path else type_definition(type_name).elements[type_name]
     if definition is not None and not definition.content:
         at = definition.path if path else type_name

@@ -30,9 +30,7 @@ def items_of(owner: dict[str, Any], definition: ElementDefinition) -> list[Item]
         return _under(owner, definition.key, definition.key, code)
     bare = definition.key.removesuffix("[x]")
     return [
-        item
-        for type_ in definition.types
-        for item in _under(owner, choice_key(bare, type_.code), bare, type_.code)
+        item for type_ in definition.types for item in _under(owner, choice_key(bare, type_.code), bare, type_.code)
     ]
 
 

@@ -9,8 +9,10 @@ from typing import Any
 def equals(value: Any, fixed: Any) -> bool:
     """Tell whether a value is exactly the fixed one; numbers by value, `id` and order as they stand."""
     if isinstance(fixed, dict):
-        return isinstance(value, dict) and value.keys() == fixed.keys() and all(
-            equals(value[name], fixed[name]) for name in fixed
+        return (
+            isinstance(value, dict)
+            and value.keys() == fixed.keys()
+            and all(equals(value[name], fixed[name]) for name in fixed)
         )
     if isinstance(fixed, list):
         return isinstance(value, list) and len(value) == len(fixed) and all(map(equals, value, fixed))

@@ -39,8 +39,6 @@ _OF_ELEMENT = {
     "table": frozenset(("bgcolor",)),
 }
 _DOCTYPE = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-_NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
-_XML_ENTITIES = frozenset(("amp", "lt", "gt", "quot", "apos"))
 _ACTIVE = re.compile(r"\s*(?:javascript|vbscript|data:text)", re.IGNORECASE)
 
 Fault = tuple[str, dict[str, str]]
@@ -54,8 +52,6 @@ def narrative_fault(div: Any) -> Fault | None:
         return "empty-string", {}
     if _DOCTYPE.search(div):
         return "narrative-doctype", {}
-    if "&" in div:
-        div = _NAMED_ENTITY.sub(_character, div)
     etree = _etree()
     try:
         root = etree.fromstring(div.strip().encode("utf-8", "surrogatepass"), _parser())
@@ -104,14 +100,6 @@ def _shown(name: str) -> str:
     """Return a name that is safe to show: markup names only, never text of the record."""
     local = name.rsplit("}", 1)[-1]
     return local if re.fullmatch(r"[A-Za-z][A-Za-z0-9\-]{0,30}", local) else "?"
-
-
-def _character(match: re.Match[str]) -> str:
-    """Replace HTML's named characters (R4 allows them); XML's own five stay, unknown ones stay and fail."""
-    from html.entities import html5
-
-    name = match.group(1)
-    return match.group(0) if name in _XML_ENTITIES else html5.get(f"{name};", match.group(0))
 
 
 @cache

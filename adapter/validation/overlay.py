@@ -200,6 +200,4 @@ def _type_rule(row: dict[str, Any]) -> TypeRule:
                 profiles[position] = f"{profiles[position]}#{extension['valueString']}"
     code = row["code"].removeprefix("http://hl7.org/fhirpath/System.")
     code = code[:1].lower() + code[1:] if code != row["code"] else code
-    return TypeRule(
-        code, tuple(profiles), tuple(row.get("targetProfile", ())), tuple(row.get("aggregation", ()))
-    )
+    return TypeRule(code, tuple(profiles), tuple(row.get("targetProfile", ())), tuple(row.get("aggregation", ())))

@@ -163,7 +163,6 @@ _URI = Primitive(_no(r"(?!urn:oid:|urn:uuid:|oid:|uuid:)[!-~]+"), _uri, "string"
 _STRING = Primitive(re.compile(f"[{_CONTROL}\ud800-\udfff]|\\A\\s*\\Z").search, _text("string"), "string")
 
 
-
 PRIMITIVES: dict[str, Primitive] = {
     "string": _STRING,
     "markdown": Primitive(_STRING.fast, _text("markdown"), "string"),

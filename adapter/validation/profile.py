@@ -96,7 +96,11 @@ class Profile:
         if mark in run.under_check:
             return None
         run.under_check.add(mark)
-        found = self.compile()(Item("", value, None, code), run)
+        item = Item("", value, None, code)
+        if self.of_resource and value is not run.resource:
+            found = run.at_resource(value, lambda: self.compile()(item, run))
+        else:
+            found = self.compile()(item, run)
         run.under_check.discard(mark)
         for finding in found or ():
             finding.profile = finding.profile or self.canonical

@@ -60,7 +60,11 @@ def _digits(value: int | Decimal, limits: Limits) -> None:
     if isinstance(value, Decimal):
         sizes = value.as_tuple()
         exponent = sizes.exponent
-        too_long = not isinstance(exponent, int) or len(sizes.digits) > limits.digits or abs(value.adjusted()) > limits.exponent
+        too_long = (
+            not isinstance(exponent, int)
+            or len(sizes.digits) > limits.digits
+            or abs(value.adjusted()) > limits.exponent
+        )
     else:
         too_long = value.bit_length() > limits.digits * 4
     if too_long:

@@ -16,7 +16,6 @@ from adapter.validation.run import Run
 Check = Callable[[Any, Run], Findings]
 
 _TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 
 
 def check(plain: Check, targets: tuple[str, ...]) -> Check:
@@ -91,8 +90,3 @@ def resolve(reference: str, run: Run) -> dict[str, Any] | None:
         if found is not None:
             return found
     return None
-
-
-def is_absolute(reference: str) -> bool:
-    """True for `http://…`, `urn:…` and any other scheme."""
-    return bool(_SCHEME.match(reference))

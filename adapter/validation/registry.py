@@ -71,7 +71,8 @@ class Registry:
         """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""
         url, _, version = canonical.partition("|")
         for definition in reversed(self._structures.get(url, ())):
-            if not version or definition.get("version", "") == version:
+            own = definition.get("version", "")
+            if not version or own == version or own.startswith(f"{version}."):
                 return definition
         return _core_structures().get(url) if version in ("", R4) else None
 
@@ -133,12 +134,12 @@ class Registry:
         found: Findings = None
         for index, canonical in enumerate(claimed if isinstance(claimed, list) else ()):
             if isinstance(canonical, str):
-                found = joined(found, self.claim_findings(resource, canonical, f"meta.profile[{index}]", type_name, run))
+                found = joined(
+                    found, self.claim_findings(resource, canonical, f"meta.profile[{index}]", type_name, run)
+                )
         return found
 
-    def claim_findings(
-        self, resource: dict[str, Any], canonical: str, path: str, type_name: str, run: Run
-    ) -> Findings:
+    def claim_findings(self, resource: dict[str, Any], canonical: str, path: str, type_name: str, run: Run) -> Findings:
         """Check a resource against one profile by canonical; an unknown one is told."""
         if self.is_base(canonical):
             name = canonical.partition("|")[0].removeprefix(CORE)
@@ -150,7 +151,11 @@ class Registry:
             unchecked = canonical.startswith(run.settings.known_unchecked) if run.settings.known_unchecked else False
             severity = "information" if unchecked else run.settings.unknown_profile
             key = "profile-unchecked" if unchecked else "profile-unknown"
-            return None if severity == "ignore" else run.found(Finding(key, severity=severity, path=path, profile=canonical))
+            return (
+                None
+                if severity == "ignore"
+                else run.found(Finding(key, severity=severity, path=path, profile=canonical))
+            )
         if profile.type_name != type_name:
             values = {"type": profile.type_name, "actual": type_name}
             return run.found(Finding("profile-of-other-type", values, path, profile=canonical))
@@ -202,5 +207,3 @@ def _core_structures() -> dict[str, dict[str, Any]]:
     folder = data_root() / "profiles" / "r4"
     rows = [row for name in ("extensions.json", "profiles.json") for row in json.loads((folder / name).read_bytes())]
     return {row["url"]: row for row in rows}
-
-

@@ -5,10 +5,12 @@ Also what R4 asks of contained resources: dom-2 … dom-5, unique ids, an id at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from adapter.fhir.definitions import is_resource_type, is_subtype
+from adapter.validation.bundle import BundleIndex, bundle_findings
 from adapter.validation.findings import Finding, Findings, joined, safe_name
 from adapter.validation.run import Run
 from adapter.validation.structure import check_of
@@ -27,24 +29,25 @@ def check_resource(value: Any, run: Run) -> Findings:
     type_name, found = resource_type(value, run)
     if not type_name:
         return found
-    outer = (run.resource, run.root, run.contained, run.local_references)
+    outer = (run.resource, run.root, run.contained, run.local_references, run.full_url)
     run.resource = run.root = value
     if run.bundles:
         run.full_url = run.bundles[-1].full_url_of.get(id(value), "")
+    if type_name == "Bundle":
+        run.bundles.append(BundleIndex(value))
     run.contained, found = _index_contained(value, run) if "contained" in value else ({}, None)
     run.local_references = set()
+    found = joined(found, check_of(type_name)(value, run))
     if type_name == "Bundle":
-        from adapter.validation.bundle import check_bundle
-
-        found = joined(found, check_bundle(value, run))
-    else:
-        found = joined(found, check_of(type_name)(value, run))
+        found = joined(found, bundle_findings(value, run.bundles[-1], run))
     if run.contained:
         found = joined(found, _unlinked(value, run))
     if run.settings.narrative != "ignore" and "text" not in value and is_subtype(type_name, "DomainResource"):
         found = joined(found, run.found(Finding("no-narrative", rule="dom-6", severity=run.settings.narrative)))
     found = joined(found, _profiles(value, type_name, run))
-    run.resource, run.root, run.contained, run.local_references = outer
+    if type_name == "Bundle":
+        run.bundles.pop()
+    run.resource, run.root, run.contained, run.local_references, run.full_url = outer
     return found
 
 
@@ -128,8 +131,11 @@ def _unlinked(value: dict[str, Any], run: Run) -> Findings:
     return found
 
 
+_LINK = re.compile(r"""(?:src|href)\s*=\s*["'](#[^"']+)["']""")
+
+
 def _local_texts(value: Any) -> set[str]:
-    """Return every text of the form `#id`: canonicals and URIs may point to contained resources too."""
+    """Return every text of the form `#id`: canonicals, URIs and links of the narrative may point there too."""
     found: set[str] = set()
     todo = [value]
     while todo:
@@ -140,5 +146,6 @@ def _local_texts(value: Any) -> set[str]:
             todo.extend(present)
         elif isinstance(present, str) and present[:1] == "#":
             found.add(present)
+        elif isinstance(present, str) and present[:4] == "<div":
+            found.update(_LINK.findall(present))
     return found
-

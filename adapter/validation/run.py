@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.validation.findings import Finding, Findings
 
+from adapter.validation.bundle_index import BundleIndex
+
 if TYPE_CHECKING:
-    from adapter.validation.bundle import BundleIndex
     from adapter.validation.registry import Registry
     from adapter.validation.settings import ValidationSettings
 
@@ -97,8 +98,13 @@ class Run:
                 for resource in (inside if isinstance(inside, list) else ())
                 if isinstance(resource, dict) and isinstance(resource.get("id"), str)
             }
-            for bundle in reversed(self.bundles):
+            for bundle in self.bundles:
                 self.full_url = bundle.full_url_of.get(id(target), self.full_url)
+        is_bundle = target.get("resourceType") == "Bundle"
+        if is_bundle:
+            self.bundles.append(BundleIndex(target))
         found = act()
+        if is_bundle:
+            self.bundles.pop()
         self.resource, self.root, self.contained, self.full_url = outer
         return found

@@ -25,7 +25,12 @@ class _Slice:
     """One slice, compiled: how a value shows that it belongs here, and what is asked of it."""
 
     def __init__(
-        self, name: str, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], slicing: Slicing,
+        self,
+        name: str,
+        overlay: Overlay,
+        definition: ElementDefinition,
+        place: tuple[str, str],
+        slicing: Slicing,
         compiler: Compiler,
     ) -> None:
         self.name = name
@@ -115,5 +120,3 @@ def _counts(piece: _Slice, element: str, count: int, run: Run) -> Findings:
         values = {"slice": piece.name, "name": element, "max": str(piece.max), "count": str(count)}
         return run.found(Finding("slice-too-many", values, element))
     return None
-
-

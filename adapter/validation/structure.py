@@ -214,4 +214,3 @@ def _fast_many(fast: Fast) -> Fast:
         return None
 
     return test
-

@@ -47,12 +47,19 @@ def allows(rule: TypeRule, code: str) -> bool:
 def _rule_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemCheck:
     targets = _target_check(rule, overlay, compiler) if rule.code == "Reference" else None
     profiles = tuple(profile for profile in rule.profiles if not compiler.registry.is_base(profile))
+    types = {profile.removeprefix(CORE) for profile in rule.profiles if compiler.registry.is_base(profile)}
     for profile in profiles:
         if not compiler.registry.knows(profile):
             compiler.problem(overlay, f"profile {profile}")
 
     def check(item: Item, run: Run) -> Findings:
-        found = _one_profile(item, profiles, run) if profiles else None
+        if types and any(is_subtype(item.code, name) for name in types):
+            found = None
+        elif types and not profiles:
+            allowed = ", ".join(sorted(types))
+            return run.found(Finding("profile-type", {"type": item.code, "allowed": allowed}))
+        else:
+            found = _one_profile(item, profiles, run) if profiles else None
         if targets is not None and isinstance(item.value, dict):
             found = joined(found, targets(item, run))
         return found
@@ -137,5 +144,3 @@ def _aggregation(rule: TypeRule, reference: Any, target: Any, run: Run) -> Findi
     if how in rule.aggregation or (how == "bundled" and "referenced" in rule.aggregation):
         return None
     return run.found(Finding("profile-aggregation", {"allowed": ", ".join(rule.aggregation)}))
-
-
