@@ -14,9 +14,9 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from adapter.mock.clock import http_date
-from adapter.mock.exchange import Answer, Request
+from adapter.mock.exchange import Answer, Request, Wire
 from adapter.mock.faults import Effect
-from adapter.mock.respond import Wire, render_outcome
+from adapter.mock.respond import render_outcome
 from adapter.mock.world import World
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from adapter.mock.breaking import BREAKING, damaged, delay, send_broken, send_slowly, status_answer
-from adapter.mock.exchange import Request, parse_query
+from adapter.mock.exchange import Request, Wire, parse_query
 from adapter.mock.faults import Effect
 from adapter.mock.journal import Entry
-from adapter.mock.respond import Wire, failure, respond
+from adapter.mock.respond import failure, respond
 from adapter.mock.storage import Stored
 from adapter.mock.world import DEFAULT, World, Worlds
 

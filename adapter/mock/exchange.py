@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from adapter.mock.clock import http_date
 from adapter.mock.storage import Stored
-from adapter.types import Resource
+from adapter.types import Issue, Resource
 
 if TYPE_CHECKING:
     from adapter.mock.world import World
@@ -75,6 +75,16 @@ class Answer:
         if self.resource is None and self.stored is not None:
             return self.stored.resource
         return self.resource
+
+
+@dataclass(slots=True)
+class Wire:
+    """An answer as it goes out; `refusal` are the issues of its OperationOutcome."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    refusal: tuple[Issue, ...] = ()
 
 
 def version_headers(stored: Stored) -> dict[str, str]:

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from adapter.mock.clock import fhir_instant
-from adapter.mock.exchange import Request
-from adapter.mock.respond import Wire
+from adapter.mock.exchange import Request, Wire
 from adapter.mock.storage import Stored
 
 _IDENTITY_CODE = re.compile(r"(?<!\d)\d{6}[-+ABCDEFUVWXY](\d{3})[0-9A-Y](?![0-9A-Za-z])")

@@ -1,10 +1,46 @@
-"""What a resource must be to come in: allowed by the policy, and valid as far as the strictness asks."""
+"""What a resource must be to come in: allowed by the policy, and valid as far as the strictness asks.
+
+lenient: JSON structure and formats of base R4; national: everything that the repository would refuse, profiles
+included; strict: warnings refuse too.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
+from adapter.data import data_root
 from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
-from adapter.types import Issue, Resource
+from adapter.mock.settings import Strictness
+from adapter.mock.world import World
+from adapter.types import Issue, Outcome, Resource
+from adapter.validation import ValidationSettings, Validator
+
+STRUCTURE = frozenset(("structure", "value"))
+"""Issue types that the lenient endpoint refuses too."""
+
+NATIONAL_PROFILES = ("https://hl7.fi/fhir/", "http://phr.kanta.fi/", "https://gen.kanta.fi/", "https://shark.kanta.fi/")
+"""Canonical roots of national profiles that are known but not checked here."""
+
+
+@cache
+def _validator(definitions: tuple[str, ...]) -> Validator:
+    packaged = data_root() / "profiles" / "package"
+    own = [packaged] if packaged.is_dir() else []
+    settings = ValidationSettings(known_unchecked=NATIONAL_PROFILES)
+    return Validator([*own, *(Path(one) for one in definitions)], settings=settings)
+
+
+def judge(
+    world: World, resource: Resource, profiles: tuple[str, ...] = (), *, strictness: Strictness | None = None
+) -> Outcome:
+    """Return what is wrong with a resource under a strictness (the namespace's own when not given)."""
+    level = strictness or world.strictness
+    found = _validator(world.policy.definitions).validate(resource, profiles=profiles)
+    if level == "lenient":
+        return Outcome(tuple(one for one in found.issues if one.issue_type in STRUCTURE))
+    return found
 
 
 def check_interaction(request: Request, resource_type: str, interaction: str) -> None:
@@ -20,7 +56,15 @@ def check_interaction(request: Request, resource_type: str, interaction: str) ->
 
 
 def check_resource(request: Request, resource: Resource) -> None:
-    """Refuse a resource that the policy's profiles exclude (422)."""
+    """Refuse a resource that the policy's profiles exclude or that is not valid (422)."""
+    _check_profiles(request, resource)
+    outcome = judge(request.world, resource)
+    refusing = ("fatal", "error", "warning") if request.world.strictness == "strict" else ("fatal", "error")
+    if any(one.severity in refusing for one in outcome.issues):
+        raise Refusal(422, outcome.issues)
+
+
+def _check_profiles(request: Request, resource: Resource) -> None:
     policy = request.world.policy
     profiles = policy.types[resource["resourceType"]].profiles
     if not policy.profile_required or not profiles:

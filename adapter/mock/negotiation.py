@@ -12,6 +12,7 @@ from adapter.types import Issue, Resource
 
 JSON_TYPE = "application/fhir+json"
 XML_TYPE = "application/fhir+xml"
+JSON_PATCH = "application/json-patch+json"
 _JSON = {"json", "application/json", JSON_TYPE, "text/json", "application/json+fhir"}
 _XML = {"xml", "application/xml", XML_TYPE, "text/xml", "application/xml+fhir"}
 _ANY = {"*/*", "application/*", "text/html", "text/*"}

@@ -25,7 +25,7 @@ TYPE_INTERACTIONS = (
     "search-type",
 )
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
-OPERATIONS = ("validate", "everything", "meta")
+OPERATIONS = ("validate", "everything")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Policy:
         update_create: PUT to an unused id creates it.
         if_match: `optional` or `required` for update and patch.
         profile_required: `meta.profile` must name one of the type's profiles.
+        definitions: files, folders or packages with more profiles.
         bundle_entries, body_bytes: limits; 0 means none.
         patient_parameter_required: a search must say whose data it wants.
         empty_unauthorised: 401 answers have no body.
@@ -72,6 +73,7 @@ class Policy:
     update_create: bool = True
     if_match: str = "optional"
     profile_required: bool = False
+    definitions: tuple[str, ...] = ()
     bundle_entries: int = 0
     body_bytes: int = 10_000_000
     patient_parameter_required: bool = False

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from adapter.mock.clock import http_date
-from adapter.mock.exchange import Answer, Request
+from adapter.mock.exchange import Answer, Request, Wire
 from adapter.mock.negotiation import JSON, Format, answer_format
 from adapter.mock.outcomes import Refusal
 from adapter.mock.routes import dispatch
 from adapter.mock.storage import to_json
 from adapter.types import Issue, operation_outcome
-
-
-@dataclass(slots=True)
-class Wire:
-    """An answer as it goes out."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    refusal: tuple[Issue, ...] = ()
 
 
 def respond(request: Request) -> Wire:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from adapter.mock.definitions import resource_types
 from adapter.mock.exchange import Answer, Request
-from adapter.mock.interactions import bundle, capability, history, patch, read, search, write
+from adapter.mock.interactions import bundle, capability, history, operations, patch, read, search, write
 from adapter.mock.interactions.write import ID
 from adapter.mock.judge import check_interaction
 from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.policy import OPERATIONS, SYSTEM_INTERACTIONS
 
 Interaction = Callable[[Request], Answer]
 
@@ -49,6 +50,9 @@ ROUTES = (
     Route(("DELETE",), ("T", "I"), "delete", write.delete),
     Route(READ, ("T", "I", "_history"), "history-instance", history.history),
     Route(READ, ("T", "I", "_history", "V"), "vread", read.vread),
+    Route(("POST",), ("T", "$validate"), "validate", operations.validate),
+    Route(("GET", "POST"), ("T", "I", "$validate"), "validate", operations.validate),
+    Route(("GET", "POST"), ("Patient", "I", "$everything"), "everything", operations.everything),
     Route(READ, ("T", "I", "C"), "search-type", search.search_compartment),
     Route(("POST",), ("T", "I", "C", "_search"), "search-type", search.search_compartment),
 )
@@ -89,11 +93,17 @@ def _check(request: Request, route: Route) -> None:
         for one in (path[0], kind):
             if one not in resource_types() or one not in policy.types:
                 raise refuse(404, "unknown-type", type=one[:40])
+        if route.interaction in OPERATIONS:
+            if route.interaction not in policy.operations:
+                raise _forbidden(request, f"${route.interaction}", kind)
+            return
         check_interaction(request, kind, route.interaction)
         _check_by(request, route, kind)
         if "I" in route.segments and not ID.match(path[1]):
             raise refuse(400, "bad-id")
-    elif route.interaction not in ("capabilities", "bundle") and route.interaction not in policy.system:
+    elif route.interaction == "everything" and "everything" not in policy.operations:
+        raise _forbidden(request, "$everything", "Patient")
+    elif route.interaction in SYSTEM_INTERACTIONS and route.interaction not in policy.system:
         raise _forbidden(request, route.interaction, "Resource")
 
 

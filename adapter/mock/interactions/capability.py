@@ -7,7 +7,7 @@ from typing import Any
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import parameters
 from adapter.mock.exchange import Answer, Request
-from adapter.mock.negotiation import JSON_TYPE, XML_TYPE
+from adapter.mock.negotiation import JSON_PATCH, JSON_TYPE, XML_TYPE
 from adapter.mock.policy import Policy
 from adapter.types import CANONICAL_ROOT, Resource
 
@@ -40,6 +40,7 @@ def capability_statement(policy: Policy, base: str, date: str) -> Resource:
         "software": {"name": "kykysilta mock"},
         "implementation": {"description": f"Kanta-style test endpoint, policy {policy.name}", "url": base},
         "fhirVersion": "4.0.1",
+        "patchFormat": [JSON_PATCH, *[formats[one][0] for one in policy.formats]],
         "format": [name for one in policy.formats for name in formats[one]],
         "rest": [rest],
     }
@@ -73,6 +74,10 @@ def _resource(policy: Policy, name: str) -> dict[str, Any]:
             }
             for one in found.values()
         ]
+    operations = [one for one in sorted(policy.operations) if one != "everything" or name == "Patient"]
+    root = "http://hl7.org/fhir/OperationDefinition"
+    urls = {"validate": f"{root}/Resource-validate", "everything": f"{root}/Patient-everything"}
+    entry["operation"] = [{"name": one, "definition": urls[one]} for one in operations]
     return {key: value for key, value in entry.items() if value != []}
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
+from functools import partial
+
 from adapter.errors import SourceError
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions.write import answer, check_version, condition_match, put
-from adapter.mock.negotiation import media_type
+from adapter.mock.negotiation import JSON_PATCH, JSON_TYPE, XML_TYPE, media_type, read_resource
 from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.patch.fhirpath_patch import apply_fhirpath_patch
 from adapter.mock.patch.json_patch import PatchError, apply_json_patch
 from adapter.mock.storage import Stored
 from adapter.source.json import read_json
-from adapter.types import Json
-
-JSON_PATCH = "application/json-patch+json"
+from adapter.types import Json, Resource
 
 
 def patch(request: Request) -> Answer:
@@ -21,9 +24,8 @@ def patch(request: Request) -> Answer:
     with request.world.store.transaction():
         current = _target(request)
         check_version(request, current)
-        before = current.resource
         try:
-            after = apply_json_patch(before, change)
+            after = change(current.resource)
         except PatchError as error:
             raise refuse(422, "patch-fails", index=str(error.index), problem=error.problem) from None
         if not isinstance(after, dict) or after.get("resourceType") != current.type or after.get("id") != current.id:
@@ -44,13 +46,27 @@ def _target(request: Request) -> Stored:
     return current
 
 
-def _change(request: Request) -> list[Json]:
-    if media_type(request) != JSON_PATCH:
-        raise refuse(415, "unsupported-media", allowed=JSON_PATCH)
+def _change(request: Request) -> Callable[[Resource], Json]:
+    """Return the change as a function of the resource; an entry of a Bundle holds it as Parameters or Binary."""
+    if request.resource is not None and request.resource.get("resourceType") == "Binary":
+        if request.resource.get("contentType") != JSON_PATCH:
+            raise refuse(415, "unsupported-media", allowed=JSON_PATCH)
+        return _json_patch(base64.b64decode(request.resource.get("data", "")))
+    if request.resource is None and media_type(request) == JSON_PATCH:
+        return _json_patch(request.body)
+    if request.resource is None and media_type(request) not in (JSON_TYPE, XML_TYPE):
+        raise refuse(415, "unsupported-media", allowed=f"{JSON_PATCH}, {JSON_TYPE} (Parameters)")
+    parameters = request.resource if request.resource is not None else read_resource(request)
+    if parameters["resourceType"] != "Parameters":
+        raise refuse(400, "patch-malformed", problem="a FHIRPath Patch is a Parameters resource")
+    return partial(apply_fhirpath_patch, parameters=parameters)
+
+
+def _json_patch(body: bytes) -> Callable[[Resource], Json]:
     try:
-        found = read_json(request.body)
+        found = read_json(body)
     except SourceError as error:
         raise Refusal(400, error.issues) from None
     if not isinstance(found, list):
         raise refuse(400, "patch-malformed", problem="a JSON array of operations is expected")
-    return found
+    return partial(apply_json_patch, operations=found)

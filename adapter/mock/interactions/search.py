@@ -79,7 +79,7 @@ def _search(
     counts_only = search.count == 0 or search.summary == "count"
     token = "" if counts_only or len(sequences) <= search.count else request.world.pages.keep(result)
     headers = {"Preference-Applied": "handling=strict"} if request.preference("handling") == "strict" else {}
-    bundle = _bundle(request, result, token, 0)
+    bundle = bundle_page(request, result, token, 0)
     return Answer(200, bundle, headers=headers)
 
 
@@ -99,7 +99,7 @@ def _page(request: Request, token: str, query: Query) -> Answer:
     offset = next((value for key, value in query if key == "_offset"), "0")
     if not offset.isdigit():
         raise refuse(400, "bad-value", parameter="_offset", kind="number", hint="0, 1, 2, …")
-    return Answer(200, _bundle(request, result, token, int(offset)))
+    return Answer(200, bundle_page(request, result, token, int(offset)))
 
 
 def _self(request: Request, search: Search) -> str:
@@ -108,7 +108,8 @@ def _self(request: Request, search: Search) -> str:
     return f"{request.base}/{path}" + (f"?{query}" if query else "")
 
 
-def _bundle(request: Request, result: Result, token: str, offset: int) -> Resource:
+def bundle_page(request: Request, result: Result, token: str, offset: int) -> Resource:
+    """Return one page of a fixed result; an empty token means that there is only this page."""
     search: Search
     search, self_url = result.context
     bundle: dict[str, Any] = {
@@ -149,7 +150,8 @@ def _links(request: Request, result: Result, token: str, offset: int, self_url: 
         return [{"relation": "self", "url": self_url}]
 
     def page(start: int) -> str:
-        path = "/".join(one for one in request.path if one != "_search")
+        path = "/".join(one for one in request.path if one != "_search" and not one.startswith("$"))
+        path = path.removesuffix(f"/{request.path[1]}") if request.path[-1].startswith("$") else path
         return f"{request.base}/{path}?_page={token}&_offset={start}"
 
     size, last = result.size, (len(result.sequences) - 1) // result.size * result.size
