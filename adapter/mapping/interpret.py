@@ -1,0 +1,352 @@
+"""The rows, read one by one: slow, plain, and exact about places.
+
+It is what the compiled mapping is tested against, what explains a record that cannot be mapped (every problem
+with the sender's path), and what the trace comes from: the same record and rows give the same answer, so a
+trace costs nothing until somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from adapter.mapping.conversions import Unfit
+from adapter.mapping.model import (
+    Condition,
+    Constant,
+    Convert,
+    CopyValue,
+    Element,
+    EmbeddedType,
+    Items,
+    Kind,
+    Link,
+    Object,
+    Rule,
+    SmallTable,
+    SourcePath,
+    Step,
+    Translate,
+    UseType,
+    Value,
+)
+from adapter.mapping.run import DescribedTwice, Run
+from adapter.mapping.signature import is_static
+from adapter.types import Issue, Json, Resource, SourcePlace, TraceRow
+
+
+class Absent:
+    """Nothing is written."""
+
+
+ABSENT: Any = Absent()
+
+
+class Made(NamedTuple):
+    """What an element became: value, whether the record had a say, and trace rows relative to it."""
+
+    value: Json
+    live: bool = False
+    trace: tuple[tuple[str, str, str, str], ...] = ()
+
+
+NOTHING = Made(ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where rows look from: the open scopes, their places in the sender's document, and loop positions."""
+
+    values: tuple[Json, ...]
+    paths: tuple[str, ...]
+    positions: tuple[int, ...] = ()
+
+    def find(self, source: SourcePath, run: Run | None) -> tuple[Json, str]:
+        """Return a field's value (None when missing) and its place."""
+        if source.special:
+            return (run.special(source.special) if run else None), ""
+        value, path = self.values[source.depth], self.paths[source.depth]
+        for key in source.keys:
+            path = f"{path}.{key}" if path else key
+            value = value.get(key) if isinstance(value, dict) else None
+        return (None if value == "" else value), path
+
+    def items(self, steps: tuple[Step, ...], run: Run | None) -> Iterator[Frame]:
+        """Yield the frame of every item that the loops open."""
+        if not steps:
+            yield self
+            return
+        step, rest = steps[0], steps[1:]
+        value, path = self.find(step.source, run)
+        if value is None:
+            return
+        for position, item in enumerate(value if step.is_list else (value,)):
+            where = f"{path}[{position}]" if step.is_list else path
+            inner = Frame((*self.values, item), (*self.paths, where), (*self.positions, position))
+            yield from inner.items(rest, run)
+
+
+def holds(when: Condition | None, frame: Frame, run: Run | None) -> bool:
+    """True when the condition of a row is met."""
+    if when is None:
+        return True
+    found = [frame.find(source, run)[0] for source in when.sources]
+    if when.test in ("present", "absent"):
+        return any(value is not None for value in found) == (when.test == "present")
+    return (found[0] in when.values) == (when.test == "in")
+
+
+def part_name(rule: Rule, frame: Frame) -> str:
+    """Return the part of a rule's resource: empty for the record itself, else `goals.0` and the like."""
+    if rule.main:
+        return ""
+    loops = zip(rule.steps, frame.positions, strict=True)
+    return ".".join([rule.name, *(str(position) for step, position in loops if step.is_list)])
+
+
+@dataclass(slots=True)
+class Interpreter:
+    """One reading of a record. `problems` collects what cannot be said; `trace` what came from where."""
+
+    run: Run | None
+    problems: list[Issue] = field(default_factory=list)
+    trace: dict[str, list[tuple[str, str, str, str]]] = field(default_factory=dict)
+    """By fullUrl: element inside the resource, sender's path, row, via."""
+
+    def resources(self, rules: tuple[Rule, ...], frame: Frame) -> dict[str, dict[tuple[int, ...], str]]:
+        """Make the resources of rules; return their ids by rule and position."""
+        made = self.identities(rules, frame)
+        for rule in rules:
+            self.make(rule, frame, made)
+        return made
+
+    def identities(self, rules: tuple[Rule, ...], frame: Frame) -> dict[str, dict[tuple[int, ...], str]]:
+        """Return the `fullUrl` of every resource that the rules will make, by rule and loop positions."""
+        assert self.run is not None
+        made: dict[str, dict[tuple[int, ...], str]] = {}
+        for rule in rules:
+            found = made[rule.name] = {}
+            for item in frame.items(rule.steps, self.run):
+                if holds(rule.when, item, self.run):
+                    found[item.positions] = self._identity(rule, item)[0]
+        return made
+
+    def _identity(self, rule: Rule, item: Frame) -> tuple[str, Json]:
+        assert self.run is not None
+        if rule.identity is None:
+            return self.run.part_urn(part_name(rule, item)), None
+        if rule.identity.key:
+            fields = tuple(item.find(source, self.run)[0] for source in rule.identity.key)
+            return self.run.key_urn(rule.type, fields), None
+        for option in rule.identity.first:
+            identifier = self.value(option, item, {}).value
+            if identifier is not ABSENT:
+                return self.run.identity_urn(identifier), identifier
+        self.problem("mapping.no-identity", item.paths[-1], {"type": rule.type})
+        return self.run.part_urn(part_name(rule, item)), None
+
+    def make(self, rule: Rule, frame: Frame, made: dict[str, dict[tuple[int, ...], str]]) -> None:
+        """Make every resource of one rule."""
+        assert self.run is not None
+        for item in frame.items(rule.steps, self.run):
+            if item.positions not in made[rule.name]:
+                continue
+            body: Resource = {"resourceType": rule.type}
+            tree = self.object(rule.tree, item, made, root=True)
+            body.update(tree.value)
+            urn, identifier = self._identity(rule, item)
+            self.trace.setdefault(urn, []).extend(tree.trace)
+            if rule.owned:
+                self.run.own(rule, part_name(rule, item), urn, body, identifier)
+            else:
+                try:
+                    self.run.share(rule, urn, body, identifier, item.paths[-1])
+                except DescribedTwice as clash:
+                    values = {"element": clash.element, "other": clash.first}
+                    self.problem("mapping.described-in-two-ways", clash.second, values)
+
+    def element(self, element: Element, frame: Frame, made: Any) -> Made:
+        """Return what an element becomes."""
+        if isinstance(element, Object):
+            return self.object(element, frame, made)
+        if isinstance(element, Items):
+            return self.items(element, frame, made)
+        if isinstance(element, Value):
+            return self.value(element, frame, made)
+        if isinstance(element, Link):
+            return self.link(element, frame, made)
+        if not holds(element.when, frame, self.run):
+            return NOTHING
+        return Made(_copied(element.value), element.when is not None, (("", "", element.row.name, ""),))
+
+    def object(self, node: Object, frame: Frame, made: Any, root: bool = False) -> Made:
+        """Return an object: constants count only beside something from the record, unless there is nothing else."""
+        found: dict[str, Json] = {}
+        trace: list[tuple[str, str, str, str]] = []
+        live = False
+        for name, child in node.fields:
+            part = self.element(child, frame, made)
+            if part.value is ABSENT:
+                continue
+            if isinstance(child, Link) and child.bare:
+                found.update(part.value)
+            else:
+                found[name] = part.value
+            live = live or part.live
+            trace += [(f".{name}{at}", *rest) for at, *rest in part.trace]  # type: ignore[misc]
+        if live or root or is_static(node):
+            return Made(found, live, tuple(trace))
+        return NOTHING
+
+    def items(self, node: Items, frame: Frame, made: Any) -> Made:
+        """Return a list, or the first alternative that is present."""
+        found: list[Json] = []
+        trace: list[tuple[str, str, str, str]] = []
+        live = False
+        for kind in node.kinds:
+            for part in self.kind(kind, frame, made):
+                several = part.value if isinstance(kind.content, Link) and kind.content.many else [part.value]
+                for value in several:
+                    at = f"[{len(found)}]" if node.many else ""
+                    trace += [(at + inner, *rest) for inner, *rest in part.trace]  # type: ignore[misc]
+                    found.append(value)
+                live = live or part.live
+                if not node.many:
+                    return Made(found[0], live, tuple(trace))
+        return Made(found, live, tuple(trace)) if found else NOTHING
+
+    def kind(self, kind: Kind, frame: Frame, made: Any) -> Iterator[Made]:
+        """Yield the items of one kind."""
+        for item in frame.items(kind.steps, self.run):
+            if not holds(kind.when, item, self.run):
+                continue
+            content = kind.content
+            if isinstance(content, Object) and kind.steps:
+                part = self.object(content, item, made, root=True)
+                part = Made(part.value or ABSENT, True, part.trace)
+            else:
+                part = self.element(content, item, made)
+            if part.value is not ABSENT:
+                yield part
+
+    def value(self, row: Value, frame: Frame, made: Any) -> Made:
+        """Return the value of a row that reads fields."""
+        if not holds(row.when, frame, self.run):
+            return NOTHING
+        found = [frame.find(source, self.run) for source in row.sources]
+        value, path = found[0]
+        if len(found) > 1:
+            value = None if all(part is None for part, _ in found) else [part for part, _ in found]
+        if value is None:
+            if row.required:
+                self.problem("mapping.missing-field", path, {})
+            if row.default is None:
+                return NOTHING
+            value, found = row.default, [(row.default, "")]
+        try:
+            written, via, inner = self._made(row, value, path, frame)
+        except Unfit as error:
+            self.problem(error.key, path, error.values)
+            return NOTHING
+        if written is None or written is ABSENT:
+            return NOTHING
+        rows = tuple(("", place, row.row.name, via) for _, place in found)
+        return Made(written, True, rows + inner)
+
+    def _made(self, row: Value, value: Json, path: str, frame: Frame) -> tuple[Json, str, Any]:
+        how = row.how
+        if isinstance(how, CopyValue):
+            if how.codes is not None and value not in how.codes:
+                raise Unfit("mapping.unknown-code", list=how.list_name, allowed=", ".join(sorted(how.codes)))
+            return value, "", ()
+        if isinstance(how, Translate):
+            return translated(how, value), how.name, ()
+        if isinstance(how, SmallTable):
+            if value not in how.table:
+                raise Unfit("mapping.unknown-code", list="", allowed=", ".join(map(str, how.table)))
+            return how.table[value], "", ()
+        if isinstance(how, Convert):
+            return how.forward(value, self.run, how.to), how.name, ()
+        return self.embedded(how, value, path)
+
+    def embedded(self, how: UseType, value: Json, path: str) -> tuple[Json, str, Any]:
+        """Return the element of an embedded type; the resources that it brings along are added."""
+        type_: EmbeddedType = how.type
+        inner = Frame((value,), (path,))
+        made = self.resources(type_.rules, inner) if type_.rules else {}
+        part = self.element(type_.tree, inner, made)
+        return part.value, type_.name, part.trace
+
+    def link(self, link: Link, frame: Frame, made: Any) -> Made:
+        """Return a reference, or a list of references where several resources are meant."""
+        if not holds(link.when, frame, self.run):
+            return NOTHING
+        found = list(self._linked(link, frame, made))
+        if not found:
+            return NOTHING
+        references = [{"reference": urn, "type": type_} for urn, type_ in found]
+        return Made(references if link.many else references[0], True, (("", "", link.row.name, ""),))
+
+    def _linked(self, link: Link, frame: Frame, made: Any) -> Iterator[tuple[str, str]]:
+        if not link.rules:
+            for entry in self._everything_owned(made):
+                yield entry
+            return
+        for name, common, type_ in zip(link.rules, link.common, link.types, strict=True):
+            around = frame.positions[:common]
+            found = [urn for positions, urn in made[name].items() if positions[:common] == around]
+            if found:
+                yield from ((urn, type_) for urn in found)
+                return
+
+    def _everything_owned(self, made: Any) -> Iterator[tuple[str, str]]:
+        assert self.run is not None
+        for rule in self.run.mapping.rules:
+            if rule.owned and rule.identifier != "none":
+                yield from ((urn, rule.type) for urn in made[rule.name].values())
+
+    def problem(self, key: str, path: str, values: dict[str, str]) -> None:
+        """Note what is wrong with a field."""
+        self.problems.append(Issue("error", key, {"field": path, **values}, source=SourcePlace(path)))
+
+
+def translated(how: Translate, value: Json) -> Json:
+    """Return a code in the shape of its element; ABSENT when the map knows that there is no counterpart.
+
+    Raises:
+        Unfit: the code is not in the list.
+    """
+    try:
+        coding = how.table[value]
+    except (KeyError, TypeError):
+        if how.unmatched:
+            return {"text": value}
+        raise Unfit("mapping.unknown-code", list=how.name, allowed=", ".join(how.table)) from None
+    if coding is None:
+        return {"text": value} if how.unmatched else ABSENT
+    if how.shape == "code":
+        return coding.code
+    written = {"system": coding.system, "code": coding.code}
+    if coding.display:
+        written["display"] = coding.display
+    return {"coding": [written]} if how.shape == "CodeableConcept" else written
+
+
+def rendered(trace: dict[str, list[tuple[str, str, str, str]]], bundle: Resource) -> list[TraceRow]:
+    """Return the trace of a Bundle, entry by entry."""
+    rows: list[TraceRow] = []
+    for number, entry in enumerate(bundle["entry"]):
+        top = f"Bundle.entry[{number}].resource"
+        rows += [TraceRow(top + at, source, row, via) for at, source, row, via in trace.get(entry["fullUrl"], ())]
+    return rows
+
+
+def _copied(value: Json) -> Json:
+    """Constants are handed out fresh, so that nobody can change them for the next record."""
+    if isinstance(value, dict):
+        return {name: _copied(child) for name, child in value.items()}
+    return [_copied(child) for child in value] if isinstance(value, list) else value
+
+
+__all__ = ["ABSENT", "Constant", "Frame", "Interpreter", "holds", "part_name", "rendered", "translated"]

@@ -1,0 +1,130 @@
+"""Which mappings there are: by record type, and by vendor. Loaded and compiled when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from adapter.data import data_root, read_yaml
+from adapter.errors import MappingError
+from adapter.mapping.compile import compiled
+from adapter.mapping.interpret import Frame, holds
+from adapter.mapping.load import load_mapping
+from adapter.mapping.model import Mapping
+from adapter.mapping.run import Run
+from adapter.types import Issue, Json, Record
+
+
+@dataclass(frozen=True)
+class LoadedMapping:
+    """A mapping and the function made from it."""
+
+    mapping: Mapping
+
+    @cached_property
+    def make(self) -> Callable[[Run], Json]:
+        """The compiled mapping (see `adapter.mapping.compile.compiled`)."""
+        return compiled(self.mapping)
+
+    def describe(self) -> dict[str, str]:
+        """Return id, version, digest (sha256), record type and vendor (empty for our own form)."""
+        mapping = self.mapping
+        return {
+            "id": mapping.id,
+            "version": mapping.version,
+            "digest": mapping.digest,
+            "record_type": mapping.record_type,
+            "vendor": mapping.vendor,
+        }
+
+
+def records_folder() -> Path:
+    """Return the folder of the canonical records and their mappings."""
+    return data_root() / "mappings" / "records"
+
+
+def vendors_folder() -> Path:
+    """Return the folder of the vendors."""
+    return data_root() / "mappings" / "vendors"
+
+
+@cache
+def record_types() -> tuple[str, ...]:
+    """Return the record types that have a mapping, sorted."""
+    return tuple(sorted(path.parent.name.replace("-", "_") for path in records_folder().glob("*/mapping.yaml")))
+
+
+@cache
+def vendors() -> tuple[str, ...]:
+    """Return the names of the vendors, sorted."""
+    return tuple(sorted(path.parent.name for path in vendors_folder().glob("*/vendor.yaml")))
+
+
+@cache
+def vendor_record_types(vendor: str) -> tuple[str, ...]:
+    """Return the record types that a vendor's format is mapped for, sorted."""
+    files = (vendors_folder() / vendor).glob("*.yaml")
+    return tuple(sorted(path.stem.replace("-", "_") for path in files if path.name != "vendor.yaml"))
+
+
+@cache
+def vendor_description(vendor: str) -> dict[str, Json]:
+    """Return what `vendor.yaml` says.
+
+    Raises:
+        MappingError: there is no such vendor.
+    """
+    if vendor not in vendors():
+        values = {"known": ", ".join(vendors()) or "-"}
+        raise MappingError(Issue("error", "mapping.unknown-vendor", values))
+    found: dict[str, Json] = read_yaml(vendors_folder() / vendor / "vendor.yaml")
+    return found
+
+
+@cache
+def mapping_for(record_type: str, vendor: str = "") -> LoadedMapping:
+    """Return the mapping of a record type: canonical → FHIR, or with `vendor` its own form → canonical.
+
+    Raises:
+        MappingError: there is none; the message names those that exist.
+        MappingFileError: the mapping's files are broken.
+    """
+    name = record_type.replace("_", "-")
+    if vendor:
+        vendor_description(vendor)
+        known, path = vendor_record_types(vendor), vendors_folder() / vendor / f"{name}.yaml"
+    else:
+        known, path = record_types(), records_folder() / name / "mapping.yaml"
+    if record_type not in known:
+        values = {"known": ", ".join(known) or "-"}
+        raise MappingError(Issue("error", "mapping.unknown-record-type", values))
+    return LoadedMapping(load_mapping(path, records_folder(), vendor))
+
+
+def recognised(record: Record, vendor: str) -> str:
+    """Return the record type of a vendor's record by the `recognise` of its mappings.
+
+    Raises:
+        MappingError: none of them, or several, know it.
+    """
+    frame = Frame((record,), ("",))
+    found = [
+        record_type
+        for record_type in vendor_record_types(vendor)
+        if holds(mapping_for(record_type, vendor).mapping.recognise, frame, None)
+    ]
+    if len(found) != 1:
+        values = {"known": ", ".join(vendor_record_types(vendor)) or "-"}
+        raise MappingError(Issue("error", "mapping.unknown-record-type", values))
+    return found[0]
+
+
+def mappings() -> tuple[LoadedMapping, ...]:
+    """Return every mapping, records first, then vendors."""
+    own = [mapping_for(record_type) for record_type in record_types()]
+    theirs = [
+        mapping_for(record_type, vendor) for vendor in vendors() for record_type in vendor_record_types(vendor)
+    ]
+    return (*own, *theirs)

@@ -1,0 +1,87 @@
+"""Which resource of a Bundle is what: part identifiers, references, contained resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from adapter.mapping.run import PART_KEY_SYSTEM, RECORD_TYPE_SYSTEM
+from adapter.types import Json, Resource
+
+_POSITIONS = re.compile(r"(?:\.[0-9]+)*$")
+
+
+class Found(NamedTuple):
+    """A resource that a record owns: rule and loop positions of its part, and the container it was in."""
+
+    rule: str
+    positions: tuple[int, ...]
+    resource: Resource
+
+
+class Resolver:
+    """References of one Bundle: `urn:uuid:…` between entries, `#id` inside a container."""
+
+    def __init__(self, bundle: Resource) -> None:
+        self._entries: dict[str, Resource] = {}
+        self._homes: dict[int, Resource] = {}
+        for entry in bundle.get("entry", ()):
+            resource = entry.get("resource")
+            if resource is None:
+                continue
+            if "fullUrl" in entry:
+                self._entries[entry["fullUrl"]] = resource
+            if "id" in resource:
+                self._entries.setdefault(f"{resource['resourceType']}/{resource['id']}", resource)
+            for part in resource.get("contained", ()):
+                self._homes[id(part)] = resource
+
+    def resolve(self, reference: str, owner: Json) -> tuple[Resource | None, Resource]:
+        """Return the resource behind a reference of `owner` (None when it is not here) and where it stands."""
+        home = self._homes.get(id(owner), owner)
+        if reference == "#":
+            return home, home
+        if reference.startswith("#"):
+            parts = home.get("contained", ()) if isinstance(home, dict) else ()
+            return next((part for part in parts if part.get("id") == reference[1:]), None), home
+        found = self._entries.get(reference)
+        return found, found if found is not None else owner
+
+
+def every_resource(bundle: Resource) -> Iterator[Resource]:
+    """Yield the resources of the entries and what they contain."""
+    for entry in bundle.get("entry", ()):
+        resource = entry.get("resource")
+        if resource is not None:
+            yield resource
+            yield from resource.get("contained", ())
+
+
+def record_type_of(resource: Resource) -> str | None:
+    """Return the record type that a resource is tagged with, None when no record owns it."""
+    for tag in resource.get("meta", {}).get("tag", ()):
+        if tag.get("system") == RECORD_TYPE_SYSTEM:
+            return str(tag["code"])
+    return None
+
+
+def part_of(resource: Resource, source_system: str) -> str | None:
+    """Return the value of a resource's part identifier (`record_id/part`), or the bare part of a part-key tag."""
+    identifiers = resource.get("identifier", ())
+    for identifier in [identifiers] if isinstance(identifiers, dict) else identifiers:
+        if identifier.get("use") == "secondary" and identifier.get("system") == source_system:
+            return str(identifier["value"])
+    for tag in resource.get("meta", {}).get("tag", ()):
+        if tag.get("system") == PART_KEY_SYSTEM:
+            return f"/{tag['display']}"
+    return None
+
+
+def split_part(value: str) -> tuple[str, str, tuple[int, ...]]:
+    """Return record_id, rule name and positions of `record_id/goals.0`; the record itself has an empty rule."""
+    record_id, _, part = value.partition("/")
+    found = _POSITIONS.search(part)
+    assert found is not None
+    positions = tuple(int(number) for number in found[0].split(".")[1:])
+    return record_id, part[: found.start()], positions

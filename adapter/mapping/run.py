@@ -1,0 +1,193 @@
+"""One record on its way to a Bundle: ids, meta, identifiers of parts, resources that several mentions share.
+
+What the envelope says of every resource (FHIR `meta`, `language`, part identifier) is written here and nowhere
+else; the compiled mapping and the interpreter both call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from adapter.fhir.ids import keyed_urn, search_token
+from adapter.mapping.conversions import URI
+from adapter.mapping.merge import Clash, merged
+from adapter.mapping.model import Mapping, Rule
+from adapter.terminology import PACKAGED
+from adapter.types import CANONICAL_ROOT, Json, Record, Resource
+
+RECORD_TYPE_SYSTEM = f"{CANONICAL_ROOT}/record-type"
+PART_KEY_SYSTEM = f"{CANONICAL_ROOT}/part-key"
+"""Tag of a resource that has no `identifier` (Provenance): the keyed id as code, the part's name as display."""
+
+RECORD_VERSION_SYSTEM = f"{CANONICAL_ROOT}/record-version"
+
+CONFIDENTIALITY = ("U", "L", "M", "N", "R", "V")
+"""v3-Confidentiality from open to very restricted; exactly one stands on every resource, N when nothing says more."""
+
+NON_DISCLOSURE = "TURVAKIELTO"
+
+_SENSITIVITY_LABELS = {
+    "mental-health": ("v3-ActCode", "PSY"),
+    "substance-use": ("v3-ActCode", "SUD"),
+    "social-welfare": ("security-label", "social-welfare"),
+}
+
+
+class DescribedTwice(Exception):  # noqa: N818 - says what happened
+    """Two mentions of one person or organisation contradict each other; the places are the sender's paths."""
+
+    def __init__(self, element: str, first: str, second: str) -> None:
+        super().__init__(element)
+        self.element, self.first, self.second = element, first, second
+
+
+class NoIdentity(Exception):  # noqa: N818
+    """A mention that has none of the identifiers that its rule asks for."""
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one record. `record` is the canonical record, `key` the id key."""
+
+    mapping: Mapping
+    record: Record
+    key: bytes
+    source_system: str = ""
+    record_id: str = ""
+    owned: list[tuple[bool, Json]] = field(default_factory=list)
+    shared: dict[str, tuple[Json, str]] = field(default_factory=dict)
+    seen: dict[tuple[str, Any], tuple[Json, Json]] = field(default_factory=dict)
+    """What embedded types were made of, so that the same words need not be said again."""
+
+    def __post_init__(self) -> None:
+        self.source_system = self.record["source_system"]
+        self.record_id = self.record["record_id"]
+
+    def special(self, name: str) -> str:
+        """Return the mapping's own `id`, `version` or `digest`."""
+        return {"mapping": self.mapping.id, "version": self.mapping.version, "digest": self.mapping.digest}[name]
+
+    def part_urn(self, part: str) -> str:
+        """Return the `fullUrl` of a part of this record."""
+        return keyed_urn(self.key, self.source_system, self.part_value(part))
+
+    def part_value(self, part: str) -> str:
+        """Return the value of the part identifier; the record itself is the empty part."""
+        return f"{self.record_id}/{part}" if part else self.record_id
+
+    def identity_urn(self, identifier: Json) -> str:
+        """Return the `fullUrl` of something that has an identifier of its own."""
+        return keyed_urn(self.key, identifier["system"], identifier["value"])
+
+    def key_urn(self, type_: str, fields: tuple[Json, ...]) -> str:
+        """Return the `fullUrl` of something that only a combination of fields identifies.
+
+        Without a system of its own each field is one of the source system.
+        """
+        words = "\x1f".join("" if value is None else str(value) for value in fields)
+        return keyed_urn(self.key, f"{self.source_system}#{type_}", words)
+
+    def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
+        """Add a resource of this record: part identifier, meta, language, request."""
+        part_identifier = {"use": "secondary", "system": self.source_system, "value": self.part_value(part)}
+        meta = self.meta(rule.profiles, rule.sensitivity, True)
+        criterion = ""
+        if rule.identifier == "list":
+            body.setdefault("identifier", []).append(part_identifier)
+        elif rule.identifier == "single":
+            body["identifier"] = part_identifier
+        else:
+            code = urn.removeprefix("urn:uuid:")
+            meta["tag"].append({"system": PART_KEY_SYSTEM, "code": code, "display": part or rule.name})
+            criterion = f"_tag={search_token(PART_KEY_SYSTEM, code)}"
+        body["meta"] = meta
+        body["language"] = self.record["language"]
+        known = identifier or part_identifier
+        criterion = criterion or f"identifier={search_token(known['system'], known['value'])}"
+        self.owned.append((rule.core, _entry(urn, body, criterion)))
+
+    def share(self, rule: Rule, urn: str, body: Resource, identifier: Json, place: str = "") -> None:
+        """Add a resource that is merely referred to, or join it with an earlier mention.
+
+        Raises:
+            DescribedTwice: the two mentions contradict each other.
+        """
+        if identifier is None:
+            identifier = {"system": URI, "value": urn}
+            body.setdefault("identifier", []).append(identifier)
+        known = self.shared.get(urn)
+        if known is None:
+            body["meta"] = self.meta(rule.profiles, rule.sensitivity, False, body["resourceType"])
+            criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"
+            self.shared[urn] = (_entry(urn, body, criterion), place)
+            return
+        entry, first = known
+        body["meta"] = entry["resource"]["meta"]
+        if body != entry["resource"]:
+            try:
+                entry["resource"] = merged(entry["resource"], body)
+            except Clash as clash:
+                raise DescribedTwice(f"{body['resourceType']}.{clash}", first, place) from None
+
+    def meta(self, profiles: tuple[str, ...], sensitivity: str, owned: bool, type_: str = "") -> dict[str, Json]:
+        """Return a fresh `meta`: labels on everything, source and tags on what the record owns."""
+        made: dict[str, Json] = {}
+        if profiles:
+            made["profile"] = list(profiles)
+        given = self.record.get("security_labels", ())
+        if not owned:
+            given = (NON_DISCLOSURE,) if type_ == "Patient" and NON_DISCLOSURE in given else ()
+        made["security"] = self.security(sensitivity, given)
+        if owned:
+            record = self.record
+            register = _labelled("register", record["register"])
+            made["source"] = self.source_system
+            made["tag"] = [
+                dict(register),
+                {"system": RECORD_VERSION_SYSTEM, "code": str(record["record_version"])},
+                {"system": RECORD_TYPE_SYSTEM, "code": record["record_type"]},
+            ]
+        return made
+
+    def security(self, sensitivity: str, given: Collection[str]) -> list[Json]:
+        """Return exactly one confidentiality, beside R the sensitivity, and TURVAKIELTO where it is carried along."""
+        level = "R" if sensitivity else "N"
+        for label in given:
+            if label in CONFIDENTIALITY and CONFIDENTIALITY.index(label) > CONFIDENTIALITY.index(level):
+                level = label
+        labels = [dict(_labelled("v3-Confidentiality", level))]
+        if sensitivity:
+            labels.append(dict(_labelled(*_SENSITIVITY_LABELS[sensitivity])))
+        if NON_DISCLOSURE in given:
+            labels.append(dict(_labelled("fi-base-security-label", NON_DISCLOSURE)))
+        return labels
+
+    def bundle(self) -> Resource:
+        """Return the transaction: core resources, the other owned ones, the shared ones by type and id."""
+        core = [entry for is_core, entry in self.owned if is_core]
+        others = [entry for is_core, entry in self.owned if not is_core]
+        shared = sorted(
+            (entry for entry, _ in self.shared.values()), key=lambda e: (e["resource"]["resourceType"], e["fullUrl"])
+        )
+        made: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": [*core, *others, *shared]}
+        given = self.record.get("security_labels")
+        if given:
+            made["meta"] = {"security": [dict(_labelled(_list_of(label), label)) for label in given]}
+        return made
+
+
+def _entry(urn: str, body: Resource, criterion: str) -> Json:
+    request = {"method": "POST", "url": body["resourceType"], "ifNoneExist": criterion}
+    return {"fullUrl": urn, "request": request, "resource": body}
+
+
+def _list_of(label: str) -> str:
+    return "fi-base-security-label" if label == NON_DISCLOSURE else "v3-Confidentiality"
+
+
+@cache
+def _labelled(name: str, code: str) -> dict[str, Any]:
+    return PACKAGED.coding(name, code)
