@@ -24,24 +24,58 @@ def contain(bundle: Resource) -> Resource:
     that refers to none itself stays an entry: it has no place inside (dom-3).
     """
     entries = {entry["fullUrl"]: entry for entry in bundle["entry"]}
-    core = [urn for urn, entry in entries.items() if entry["resource"]["resourceType"] in CORE_TYPES]
-    inside = {
-        urn for urn, entry in entries.items() if entry["resource"]["resourceType"] not in CORE_TYPES | KEPT_TYPES
-    }
+    kept = _kept(entries)
+    inside = {urn for urn in entries if _type(entries[urn]) not in CORE_TYPES and urn not in kept}
     placed: set[str] = set()
     made: list[Json] = []
-    for urn in core:
-        needed = _needed(urn, entries, inside)
-        placed |= needed
-        made.append({**entries[urn], "resource": _container(urn, needed, entries)})
+    for urn in entries:
+        if _type(entries[urn]) in CORE_TYPES:
+            needed = _needed(urn, entries, inside)
+            placed |= needed
+            made.append({**entries[urn], "resource": _container(urn, needed, entries)})
     made += [entries[urn] for urn in entries if urn in inside - placed]
     return {**bundle, "entry": made}
 
 
-def kept_by_adapter(bundle: Resource) -> list[Resource]:
-    """Return the resources that the contained form leaves out; `unmap` takes them beside the Bundle."""
-    resources = (entry["resource"] for entry in bundle["entry"])
-    return [resource for resource in resources if resource["resourceType"] in KEPT_TYPES]
+def kept_by_adapter(bundle: Resource) -> list[Json]:
+    """Return the entries that the contained form leaves out, Provenance and what only it refers to.
+
+    `unmap` takes them beside the Bundle.
+    """
+    entries = {entry["fullUrl"]: entry for entry in bundle["entry"]}
+    reached = _reached([urn for urn in entries if _type(entries[urn]) in KEPT_TYPES], entries)
+    return [entries[urn] for urn in entries if urn in reached and _type(entries[urn]) not in CORE_TYPES]
+
+
+def _kept(entries: dict[str, Json]) -> set[str]:
+    provenance = [urn for urn in entries if _type(entries[urn]) in KEPT_TYPES]
+    others = [urn for urn in entries if urn not in provenance]
+    wanted = {reference for urn in others for reference in _references(entries[urn]["resource"])}
+    only_theirs = _reached(provenance, entries, stop=CORE_TYPES)
+    free = {urn for urn in only_theirs if urn not in wanted}
+    while True:
+        more = {
+            urn
+            for urn in only_theirs - free
+            if not any(urn in _references(entries[other]["resource"]) for other in others if other not in free)
+        }
+        if not more:
+            return free | set(provenance)
+        free |= more
+
+
+def _reached(start: list[str], entries: dict[str, Json], stop: frozenset[str] = frozenset()) -> set[str]:
+    found, front = set(start), list(start)
+    while front:
+        for reference in _references(entries[front.pop()]["resource"]):
+            if reference in entries and reference not in found and _type(entries[reference]) not in stop:
+                found.add(reference)
+                front.append(reference)
+    return found
+
+
+def _type(entry: Json) -> str:
+    return str(entry["resource"]["resourceType"])
 
 
 def _needed(urn: str, entries: dict[str, Json], inside: set[str]) -> set[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from adapter.mapping.conversions import URI
 from adapter.mapping.run import PART_KEY_SYSTEM, RECORD_TYPE_SYSTEM
 from adapter.types import Json, Resource
 
@@ -23,10 +24,10 @@ class Found(NamedTuple):
 class Resolver:
     """References of one Bundle: `urn:uuid:…` between entries, `#id` inside a container."""
 
-    def __init__(self, bundle: Resource) -> None:
+    def __init__(self, entries: Iterable[Json]) -> None:
         self._entries: dict[str, Resource] = {}
         self._homes: dict[int, Resource] = {}
-        for entry in bundle.get("entry", ()):
+        for entry in entries:
             resource = entry.get("resource")
             if resource is None:
                 continue
@@ -36,6 +37,7 @@ class Resolver:
                 self._entries.setdefault(f"{resource['resourceType']}/{resource['id']}", resource)
             for part in resource.get("contained", ()):
                 self._homes[id(part)] = resource
+                self._entries.setdefault(f"urn:uuid:{part.get('id')}", part)
 
     def resolve(self, reference: str, owner: Json) -> tuple[Resource | None, Resource]:
         """Return the resource behind a reference of `owner` (None when it is not here) and where it stands."""
@@ -49,9 +51,9 @@ class Resolver:
         return found, found if found is not None else owner
 
 
-def every_resource(bundle: Resource) -> Iterator[Resource]:
+def every_resource(entries: Iterable[Json]) -> Iterator[Resource]:
     """Yield the resources of the entries and what they contain."""
-    for entry in bundle.get("entry", ()):
+    for entry in entries:
         resource = entry.get("resource")
         if resource is not None:
             yield resource
@@ -76,6 +78,24 @@ def part_of(resource: Resource, source_system: str) -> str | None:
         if tag.get("system") == PART_KEY_SYSTEM:
             return f"/{tag['display']}"
     return None
+
+
+def without_engine_identifiers(resource: Resource, source_system: str) -> Resource:
+    """Return the resource without the identifiers that no row wrote: part identifiers and keyed ids."""
+    identifiers = resource.get("identifier")
+    if identifiers is None:
+        return resource
+    if isinstance(identifiers, dict):
+        kept: Json = {} if _by_engine(identifiers, source_system) else identifiers
+    else:
+        kept = [identifier for identifier in identifiers if not _by_engine(identifier, source_system)]
+    return {**resource, "identifier": kept}
+
+
+def _by_engine(identifier: Json, source_system: str) -> bool:
+    if identifier.get("use") == "secondary":
+        return bool(identifier.get("system") == source_system)
+    return identifier.get("system") == URI and str(identifier.get("value")).startswith("urn:uuid:")
 
 
 def split_part(value: str) -> tuple[str, str, tuple[int, ...]]:

@@ -31,9 +31,9 @@ from adapter.mapping.model import (
     UseType,
     Value,
 )
-from adapter.mapping.resources import Found, Resolver
+from adapter.mapping.resources import Found, Resolver, without_engine_identifiers
 from adapter.mapping.signature import is_copy, marks, reads_back, tests_of
-from adapter.types import Json, Record
+from adapter.types import Json, Record, Resource
 
 
 class Context:
@@ -59,7 +59,7 @@ class Reverse:
             for found in sorted((part for part in parts if part.rule == rule.name), key=lambda part: part.positions):
                 scopes = self._scopes(rule, found.positions)
                 self._when_back(rule.when, scopes)
-                self._object(rule.tree, found.resource, scopes, found.resource, {})
+                self._object(rule.tree, self._read_from(found.resource), scopes, found.resource, {})
         for task in self._later:
             task()
 
@@ -196,8 +196,11 @@ class Reverse:
             rule = known[name]
             if rule.type == target["resourceType"] and not rule.owned:
                 self._when_back(rule.when, scopes)
-                self._object(rule.tree, target, scopes, home, rules)
+                self._object(rule.tree, self._read_from(target), scopes, home, rules)
                 return
+
+    def _read_from(self, resource: Resource) -> Resource:
+        return without_engine_identifiers(resource, self._context.source_system)
 
     @staticmethod
     def _when_back(when: Condition | None, scopes: list[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapter.mapping.model import (
     Condition,
@@ -166,8 +166,22 @@ def _always(element: Element) -> list[tuple[Path, Values]]:
             if is_static(child) or is_sure(child) or dynamic == [name]
             for path, values in _prefixed(name, child, _always(child))
         ]
+    if not element.many and len(element.kinds) > 1:
+        return _in_every_alternative(element)
     sure = [kind for kind in element.kinds if len(element.kinds) == 1 or is_sure(Items((kind,), element.many))]
     return [found for kind in sure for found in _always(kind.content)]
+
+
+def _in_every_alternative(element: Items) -> list[tuple[Path, Values]]:
+    """Return what all alternatives hold: at each path the values of all of them together."""
+    options = [dict(_always(kind.content if not isinstance(kind.content, Constant) else replace(kind.content, when=None)))
+               for kind in element.kinds]
+    found: list[tuple[Path, Values]] = []
+    for path in set.intersection(*(set(option) for option in options)):
+        values = [option[path] for option in options]
+        known = [value for value in values if value is not None]
+        found.append((path, frozenset().union(*known) if len(known) == len(values) else None))
+    return found
 
 
 def _always_value(value: Value) -> list[tuple[Path, Values]]:

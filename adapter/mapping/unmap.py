@@ -11,26 +11,27 @@ from adapter.mapping.resources import Found, Resolver, every_resource, part_of, 
 from adapter.mapping.reverse import Reverse
 from adapter.mapping.run import CONFIDENTIALITY, NON_DISCLOSURE, RECORD_VERSION_SYSTEM
 from adapter.terminology import code_system
-from adapter.types import Issue, Record, Resource
+from adapter.types import Issue, Json, Record, Resource
 
 _Key = tuple[str, str, str]
 """Record type, source system, record_id."""
 
 
-def unmap(bundle: Resource, *, kept: Iterable[Resource] = ()) -> list[Record]:
+def unmap(bundle: Resource, *, kept: Iterable[Json] = ()) -> list[Record]:
     """Return the canonical records that a Bundle was made from, in the order of their resources.
 
     Args:
         bundle: as `map_record` makes it, with entries or contained resources; the whole of each record.
-        kept: Provenance resources that the contained form leaves out (`contained.kept_by_adapter`).
+        kept: the entries that the contained form leaves out (`contained.kept_by_adapter`).
 
     Raises:
         MappingError: no resource in it is one of ours, or a record's type is not known here.
     """
-    resolver = Resolver(bundle)
+    entries = [*bundle.get("entry", ()), *kept]
+    resolver = Resolver(entries)
     groups: dict[_Key, dict[str, Found]] = {}
     homeless: list[tuple[str, Resource]] = []
-    for resource in (*every_resource(bundle), *kept):
+    for resource in every_resource(entries):
         record_type, source = record_type_of(resource), resource.get("meta", {}).get("source", "")
         value = part_of(resource, source)
         if record_type is None or value is None:
