@@ -1,0 +1,279 @@
+"""From rules to an outcome: provisions of one record, then all records of a client (R10, R13 – R16, R32)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from adapter.consent.model import CRITERIA, UNKNOWN, YES, CriterionName, DecidedBy, Effect, Match, Reason
+from adapter.consent.provisions import Provision
+from adapter.consent.question import Question
+from adapter.consent.reading import Shelf
+from adapter.consent.records import Rules, Version
+
+STAGES = {name: stage for stage, name in enumerate(CRITERIA)}
+EVIDENCE = len(STAGES)
+SPECIFICITY = EVIDENCE + 1
+
+_NOT_COVERED = {
+    "actor": Reason.ACTOR_NOT_COVERED,
+    "purpose": Reason.PURPOSE_NOT_COVERED,
+    "action": Reason.ACTION_NOT_COVERED,
+    "class": Reason.CLASS_NOT_COVERED,
+    "code": Reason.CODE_NOT_COVERED,
+    "label": Reason.LABEL_NOT_COVERED,
+    "dataPeriod": Reason.DATA_PERIOD_NOT_COVERED,
+    "data": Reason.DATA_NOT_COVERED,
+    "period": Reason.RULE_NOT_YET_VALID,
+}
+_NEAR = {
+    Match.UNKNOWN: Reason.CRITERION_NOT_UNDERSTOOD,
+    Match.TEAM_NOT_ACTIVE: Reason.TEAM_NOT_ACTIVE,
+    Match.MEMBERSHIP_NOT_CURRENT: Reason.TEAM_MEMBERSHIP_NOT_CURRENT,
+    Match.ADDED_LATER: Reason.MEMBER_ADDED_AFTER_CONSENT,
+    Match.OVER: Reason.RULE_EXPIRED,
+}
+_LIFE_CYCLE = (
+    Reason.CONSENT_EXPIRED,
+    Reason.CONSENT_NOT_YET_VALID,
+    Reason.CONSENT_INACTIVE,
+    Reason.CONSENT_REJECTED,
+    Reason.CONSENT_NOT_AGREED,
+    Reason.CONSENT_ENTERED_IN_ERROR,
+)
+_FLAWS = (Reason.CONSENT_MALFORMED, Reason.CONSENT_NOT_UNDERSTOOD, Reason.VERSION_AMBIGUOUS)
+
+
+class Failure(NamedTuple):
+    """Where a permit failed: the stage in the order of R32, and how near it was within the stage."""
+
+    stage: int
+    match: Match
+    reason: Reason
+
+
+class Miss(NamedTuple):
+    """A permit that did not reach the request."""
+
+    failure: Failure
+    by: DecidedBy
+
+
+class Outcome(NamedTuple):
+    """What one provision comes to, with all rules below it."""
+
+    effect: Effect
+    match: Match
+    provision: Provision
+
+
+@dataclass(slots=True)
+class Findings:
+    """What all records of one client come to, gathered before R32 chooses among it."""
+
+    flaws: list[tuple[Reason, DecidedBy]] = field(default_factory=list)
+    refusals: list[tuple[Match, DecidedBy]] = field(default_factory=list)
+    permits: list[DecidedBy] = field(default_factory=list)
+    cuts: list[tuple[str, DecidedBy]] = field(default_factory=list)
+    misses: list[Miss] = field(default_factory=list)
+    life_cycle: list[tuple[Reason, DecidedBy]] = field(default_factory=list)
+
+
+class Ruling(NamedTuple):
+    """The word about one resource of one client: effect, reason, who decided, elements to cut out."""
+
+    effect: Effect
+    reason: Reason
+    decided_by: tuple[DecidedBy, ...]
+    cuts: tuple[str, ...] = ()
+
+
+def rule_on(question: Question, shelf: Shelf) -> Ruling:
+    """Decide about one resource of one client by the consents on file."""
+    return choose(gather(question, shelf))
+
+
+def choose(found: Findings) -> Ruling:
+    """Choose the reason in the order of R32; a refusal beats every permit (R10)."""
+    for reason in _FLAWS:
+        by = [by for flaw, by in found.flaws if flaw is reason]
+        if by:
+            return Ruling("deny", reason, _sorted(by))
+    for match, reason in ((YES, Reason.EXPLICIT_DENY), (UNKNOWN, Reason.DENY_NOT_UNDERSTOOD)):
+        by = [by for applies, by in found.refusals if applies is match]
+        if by:
+            return Ruling("deny", reason, _sorted(by))
+    if found.permits:
+        cuts = tuple(dict.fromkeys(path for path, _ in found.cuts))
+        reason = Reason.PARTIAL_REDACTED if cuts else Reason.CONSENT_PERMIT
+        by = found.permits + [by for _, by in found.cuts]
+        return Ruling("permit", reason, _sorted(by), cuts)
+    if found.misses:
+        nearest = nearest_miss(found.misses)
+        return Ruling("deny", nearest.failure.reason, (nearest.by,))
+    for reason in _LIFE_CYCLE:
+        by = [by for life, by in found.life_cycle if life is reason]
+        if by:
+            return Ruling("deny", reason, _sorted(by))
+    return Ruling("deny", Reason.NO_CONSENT, ())
+
+
+def nearest_miss(misses: Iterable[Miss]) -> Miss:
+    """Return the permit that failed latest; among equals the one first by name."""
+    return min(misses, key=lambda miss: (-miss.failure.stage, -miss.failure.match, miss.by))
+
+
+def gather(question: Question, shelf: Shelf) -> Findings:
+    """Ask every record that concerns the client."""
+    found = Findings()
+    for version in counting(question, shelf, found):
+        rules = version.rules
+        outcome = walk(rules, question, version, found.misses)
+        if outcome is None:
+            pass
+        elif outcome.effect == "deny":
+            found.refusals.append((outcome.match, version.provision(outcome.provision.path)))
+            continue
+        else:
+            found.permits.append(version.provision(outcome.provision.path))
+        if rules.root.refuses_codes:
+            found.cuts.extend(_cuts(rules, question, version))
+    return found
+
+
+def counting(question: Question, shelf: Shelf, found: Findings) -> Iterator[Version]:
+    """Yield the versions whose rules count now (R4 – R9); what keeps others away goes into `found`."""
+    retrospective = question.asking.request.mode == "retrospective"
+    for group in shelf.groups_of(question.client):
+        versions = group.newest_at(question.moment) if retrospective else group.newest
+        concerned = [one for one in versions if _concerns(one, question)]
+        if len(versions) > 1 or (retrospective and any(one.recorded is None for one in concerned)):
+            if any(one.without_effect is None for one in concerned):
+                found.flaws.append((Reason.VERSION_AMBIGUOUS, min(one.provision("Consent.meta") for one in concerned)))
+            concerned = [one for one in concerned if one.without_effect is not None]
+        for version in concerned:
+            reason = standing_of(version, question)
+            if reason is None:
+                yield version
+            elif reason in _FLAWS:
+                found.flaws.append((reason, version.provision("Consent")))
+            else:
+                found.life_cycle.append((reason, version.provision("Consent.status")))
+
+
+def standing_of(version: Version, question: Question) -> Reason | None:
+    """Return why a version does not count now; None when it does."""
+    reason = version.without_effect or version.flaw
+    if reason is not None:
+        return reason
+    in_force = version.rules.in_force
+    if question.moment >= in_force.high:
+        return Reason.CONSENT_EXPIRED
+    return Reason.CONSENT_NOT_YET_VALID if question.moment < in_force.low else None
+
+
+def _concerns(version: Version, question: Question) -> bool:
+    """Tell whether a version is about this client and its scope about this request (R4)."""
+    scopes = question.asking.configuration.scopes
+    if version.scope and version.scope != scopes.privacy:
+        purposes = scopes.limited.get(version.scope, ())
+        if question.asking.request.purpose not in purposes:
+            return False
+    client = question.client
+    for ref in version.patients:
+        if ref.key in client.keys or ref.identifier in client.identifiers:
+            return True
+    return False
+
+
+def walk(rules: Rules, question: Question, version: Version, misses: list[Miss]) -> Outcome | None:
+    """Return what one record says: the deepest rule that applies, deny before permit among siblings (R13)."""
+
+    def outcome(provision: Provision, above: Match, failed_above: Failure | None) -> Outcome | None:
+        applies, failed = judge(provision, question)
+        applies = min(applies, above)
+        failed = _earlier(failed, failed_above)
+        objection: Failure | None = None
+        if provision.effect == "permit":
+            objection = failed or _not_counting(rules, provision, question)
+            if objection is not None:
+                misses.append(Miss(objection, version.provision(provision.path)))
+            if applies < UNKNOWN:
+                return None
+        below = [found for child in provision.children if (found := outcome(child, applies, failed))]
+        return _settled(provision, applies, objection, below) if applies >= UNKNOWN else None
+
+    return outcome(rules.root, YES, None)
+
+
+def _settled(provision: Provision, applies: Match, objection: Failure | None, below: list[Outcome]) -> Outcome | None:
+    """Combine a rule that applies, or may apply, with what the rules below it come to."""
+    if not below:
+        return _own(provision, applies, objection)
+    denies = [found for found in below if found.effect == "deny"]
+    permits = [found for found in below if found.effect == "permit"]
+    if provision.effect == "permit":
+        if denies:
+            return max(denies, key=lambda found: found.match)
+        return _own(provision, applies, objection)
+    if denies and (permits or provision.is_default):
+        return max(denies, key=lambda found: found.match)
+    if permits:
+        return permits[0]
+    return _own(provision, applies, objection)
+
+
+def _own(provision: Provision, applies: Match, objection: Failure | None) -> Outcome | None:
+    """Return what a rule says by itself: a permit that counts, a refusal; a default says nothing (R14)."""
+    if provision.effect == "permit":
+        return Outcome("permit", YES, provision) if objection is None else None
+    return None if provision.is_default else Outcome("deny", applies, provision)
+
+
+def judge(provision: Provision, question: Question) -> tuple[Match, Failure | None]:
+    """Return whether a rule's own criteria hold, and the first that does not (R16)."""
+    applies = YES
+    failed: Failure | None = None
+    for criterion in provision.criteria:
+        match = criterion.match(question)
+        if match is YES:
+            continue
+        if failed is None:
+            failed = _failure(criterion.name, match)
+        if match < UNKNOWN:
+            return match, failed
+        applies = UNKNOWN
+    return applies, failed
+
+
+def _failure(name: CriterionName, match: Match) -> Failure:
+    return Failure(STAGES[name], match, _NEAR.get(match) or _NOT_COVERED[name])
+
+
+def _not_counting(rules: Rules, provision: Provision, question: Question) -> Failure | None:
+    """Return why a permit that reaches the request still does not count (R11, R15)."""
+    objection = rules.evidence.objection(question)
+    if objection is not None:
+        return Failure(EVIDENCE, Match.NO, objection)
+    return None if provision.specific else Failure(SPECIFICITY, Match.NO, Reason.PERMIT_NOT_SPECIFIC)
+
+
+def _earlier(one: Failure | None, other: Failure | None) -> Failure | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other, key=lambda failure: (failure.stage, failure.match))
+
+
+def _cuts(rules: Rules, question: Question, version: Version) -> Iterator[tuple[str, DecidedBy]]:
+    """Yield the elements that a refusal by code reaches, although it does not reach the whole resource (R28)."""
+    for path, codes in question.item.cuttable:
+        question.element = codes
+        outcome = walk(rules, question, version, [])
+        if outcome is not None and outcome.effect == "deny":
+            yield path, version.provision(outcome.provision.path)
+    question.element = None
+
+
+def _sorted(by: Iterable[DecidedBy]) -> tuple[DecidedBy, ...]:
+    return tuple(sorted(set(by)))
