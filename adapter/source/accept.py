@@ -11,17 +11,20 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import CoreSchema, PydanticCustomError, SchemaError, SchemaValidator, ValidationError
+from pydantic_core import CoreSchema, SchemaError, SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
+from adapter.source import identity_code
 from adapter.source.formats import FORMATS
+from adapter.source.limits import DEFAULT
+from adapter.source.presence import alternatives_check, object_checks, unique_texts
+from adapter.source.vocabulary import JUDGING, Node
 from adapter.types import Json
 
 if TYPE_CHECKING:
-    from adapter.source.schema import Node, Schema
+    from adapter.source.schema import Schema
 
 _ALL_TYPES = ("object", "array", "string", "number", "boolean", "null")
-_BEYOND_OBJECT = ("minProperties", "maxProperties", "dependentRequired")
 _COMPOSED = ("oneOf", "anyOf", "allOf", "not", "if")
 
 
@@ -90,19 +93,24 @@ class _Compiler:
         compiled = self.of_types(node)
         beyond = {key: node[key] for key in _COMPOSED if key in node}
         if beyond:
+            quick = alternatives_check(beyond) if len(beyond) == 1 and node.get("type") == "object" else None
+            if quick:
+                return core.no_info_after_validator_function(quick, compiled)
             beyond.update({key: node[key] for key in ("then", "else") if key in node})
             return self.judged(compiled, beyond)
         return compiled
 
     def of_types(self, node: Node) -> CoreSchema:
-        if "x-codes" in node and (codes := self.schema.codes(node["x-codes"])):
-            return core.literal_schema(list(codes))
         for word in ("enum", "const"):
             if word in node:
                 values = node["enum"] if word == "enum" else [node["const"]]
                 if all(isinstance(value, str) for value in values):
                     return core.literal_schema(values)
+                if node.get("type") == "boolean":
+                    return core.chain_schema([core.bool_schema(strict=True), core.literal_schema(values)])
                 return self.judged(core.any_schema(), {word: node[word]})
+        if "x-codes" in node and (codes := self.schema.codes(node["x-codes"])):
+            return core.literal_schema(list(codes))
         types = node.get("type", _ALL_TYPES)
         types = (types,) if isinstance(types, str) else tuple(types)
         parts = [self.of_type(name, node) for name in types]
@@ -115,7 +123,7 @@ class _Compiler:
             items = self.node(node["items"]) if "items" in node else core.any_schema()
             shortest, longest = node.get("minItems"), node.get("maxItems")
             listed = core.list_schema(items, min_length=shortest, max_length=longest, strict=True)
-            return self.judged(listed, {"uniqueItems": True}) if node.get("uniqueItems") else listed
+            return self.list_of_different(listed) if node.get("uniqueItems") else listed
         if name == "string":
             return self.string(node)
         if name in ("integer", "number"):
@@ -127,14 +135,20 @@ class _Compiler:
         own = node.get("pattern")
         shortest, longest = node.get("minLength"), node.get("maxLength")
         if written is None:
-            return _text(own, shortest, longest)
-        shaped = _text(rf"^(?:{written.pattern})$", shortest, longest)
-        if own is not None:
-            shaped = core.chain_schema([_text(own), shaped])
-        problem = written.problem
-        return _checked(shaped, lambda text: problem(text) is None) if problem else shaped
+            text = _text(own, shortest, longest)
+        else:
+            text = _text(rf"^(?:{written.pattern})$", shortest, longest)
+            if own is not None:
+                text = core.chain_schema([_text(own), text])
+            problem = written.problem
+            if problem is not None:
+                text = _checked(text, lambda value: problem(value) is None)
+        if node.get("x-no-identity-code"):
+            return _checked(text, lambda value: not identity_code.is_inside(value))
+        return text
 
     def number(self, name: str, node: Node) -> CoreSchema:
+        most = 10**DEFAULT.digits - 1
         bounds = {
             ours: node[theirs]
             for ours, theirs in (("ge", "minimum"), ("le", "maximum"), ("gt", "exclusiveMinimum"))
@@ -143,10 +157,10 @@ class _Compiler:
         if any(isinstance(bound, Decimal) for bound in bounds.values()):
             keys = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
             return self.judged(core.any_schema(), {"type": name, **{k: node[k] for k in keys if k in node}})
-        whole = core.int_schema(strict=True, **bounds)
+        whole = core.int_schema(strict=True, **{"ge": -most, "le": most} | bounds)
         if name == "integer":
             return whole
-        exact = core.decimal_schema(strict=True, allow_inf_nan=False, **bounds)
+        exact = core.decimal_schema(strict=True, allow_inf_nan=False, max_digits=DEFAULT.digits, **bounds)
         return _first_of([exact, whole])
 
     def object(self, node: Node) -> CoreSchema:
@@ -156,26 +170,34 @@ class _Compiler:
         fields = {
             name: core.typed_dict_field(self.node(part), required=name in required) for name, part in properties.items()
         }
-        if more is False:
-            compiled = core.typed_dict_schema(fields, strict=True, extra_behavior="forbid")
-        else:
-            extras = None if more is True else self.node(more)
-            compiled = core.typed_dict_schema(fields, strict=True, extra_behavior="allow", extras_schema=extras)
-        beyond = {key: node[key] for key in _BEYOND_OBJECT if key in node}
-        if required - properties.keys():
-            beyond["required"] = sorted(required - properties.keys())
-        return self.judged(compiled, beyond) if beyond else compiled
+        compiled: CoreSchema = core.typed_dict_schema(
+            fields,
+            strict=True,
+            extra_behavior="forbid" if more is False else "allow",
+            extras_schema=None if isinstance(more, bool) else self.node(more),
+        )
+        for counted in object_checks(node):
+            compiled = core.no_info_after_validator_function(counted, compiled)
+        unnamed = sorted(required - properties.keys())
+        return self.judged(compiled, {"required": unnamed}) if unnamed else compiled
+
+    def list_of_different(self, listed: CoreSchema) -> CoreSchema:
+        def holds(value: list[Json]) -> bool:
+            return unique_texts(value) or self.judge(value, {"uniqueItems": True}, self.schema)
+
+        return _checked(listed, holds)
 
     def union(self, node: Node) -> CoreSchema | None:
-        """`anyOf`, or `oneOf` whose alternatives exclude each other, standing alone: the first that holds."""
-        judging = {key for key in node if key not in ("title", "description", "$defs") and key[:2] != "x-"}
-        if judging == {"anyOf"}:
-            alternatives = node["anyOf"]
-        elif judging == {"oneOf"} and self.exclusive(node["oneOf"]):
-            alternatives = node["oneOf"]
-        else:
+        """`anyOf`, or `oneOf` whose alternatives exclude each other: the first that holds, when nothing but a type
+        stands beside them."""
+        words = node.keys() & JUDGING - {"type", "$defs"}
+        if words != {"anyOf"} and (words != {"oneOf"} or not self.exclusive(node["oneOf"])):
             return None
-        return _first_of([self.node(part) for part in alternatives])
+        shared = {"type": node["type"]} if "type" in node else {}
+        parts = [self.schema.resolved(part) for part in node[words.pop()]]
+        if shared and any(part.get("type", node["type"]) != node["type"] for part in parts):
+            return None
+        return _first_of([self.node({**part, **shared}) for part in parts])
 
     def exclusive(self, alternatives: list[Node]) -> bool:
         parts = [self.schema.resolved(part) for part in alternatives]
@@ -183,9 +205,6 @@ class _Compiler:
 
     def judged(self, compiled: CoreSchema, node: Node) -> CoreSchema:
         """Add the exact judgement of `node` behind a compiled schema."""
-        keys = _exclusive_fields(node)
-        if keys is not None:
-            return _checked(compiled, lambda value: type(value) is dict and sum(key in value for key in keys) == 1)
         return _checked(compiled, lambda value: self.judge(value, node, self.schema))
 
 
@@ -195,20 +214,11 @@ def _first_of(parts: Sequence[CoreSchema]) -> CoreSchema:
 
 def _checked(compiled: CoreSchema, holds: Callable[[Any], bool]) -> CoreSchema:
     def check(value: Json) -> Json:
-        if not holds(value):
-            raise PydanticCustomError("look", "look exactly")
-        return value
+        if holds(value):
+            return value
+        raise ValueError
 
     return core.no_info_after_validator_function(check, compiled)
-
-
-def _exclusive_fields(node: Node) -> tuple[str, ...] | None:
-    """The field names of `{oneOf: [{required: [a]}, {required: [b]}]}`, the usual way to say «one of these»."""
-    if node.keys() != {"oneOf"} or not all(
-        part.keys() == {"required"} and len(part["required"]) == 1 for part in node["oneOf"]
-    ):
-        return None
-    return tuple(part["required"][0] for part in node["oneOf"])
 
 
 def _disjoint(one: Node, other: Node) -> bool:

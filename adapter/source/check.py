@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from adapter.source import paths
+from adapter.i18n import catalogue
+from adapter.source import identity_code, paths
 from adapter.source.accept import pattern_matches
 from adapter.source.formats import FORMATS
+from adapter.source.vocabulary import Node
 from adapter.types import Issue, Json, Severity, SourcePlace
 
 if TYPE_CHECKING:
-    from adapter.source.schema import Node, Schema
-
-ONE_LINE = r"^\S(.*\S)?$"
-"""The pattern of one-line texts in our schemas; it has a message of its own."""
+    from adapter.source.schema import Schema
 
 MOST_ISSUES = 100
 """So many problems of one record are told; a document that is wrong everywhere is not listed to its end."""
@@ -102,12 +101,12 @@ class _Explainer:
     def check_listed(self, value: Json, node: Node, path: str) -> None:
         """`x-codes`, `enum`, `const`."""
         allowed: Sequence[Json] = ()
-        if "x-codes" in node:
-            allowed = self.schema.codes(node["x-codes"])
         if "enum" in node:
             allowed = node["enum"]
         elif "const" in node:
             allowed = (node["const"],)
+        elif "x-codes" in node:
+            allowed = self.schema.codes(node["x-codes"])
         if not allowed or any(_equal(value, one) for one in allowed):
             return
         words = [_word(one) for one in allowed]
@@ -122,17 +121,28 @@ class _Explainer:
             self.tell("lone-surrogate", path)
             return
         length = str(len(value))
+        shapeless = "pattern" in node and not pattern_matches(node["pattern"])(value)
+        if not value.strip() and (shapeless or len(value) < node.get("minLength", 0)):
+            self.tell("empty-text", path)
+            return
         if len(value) < node.get("minLength", 0):
             self.tell("too-short", path, limit=str(node["minLength"]), length=length)
         if len(value) > node.get("maxLength", len(value)):
             self.tell("too-long", path, limit=str(node["maxLength"]), length=length)
-        if "pattern" in node and not pattern_matches(node["pattern"])(value):
-            if node["pattern"] == ONE_LINE:
-                self.tell("not-one-line" if value.strip() else "empty-text", path)
-            else:
-                self.tell("wrong-pattern", path, pattern=node["pattern"], length=length)
+        if shapeless:
+            self.wrong_pattern(value, node["pattern"], path)
+        if node.get("x-no-identity-code") and identity_code.is_inside(value):
+            self.tell("identity-code-inside", path)
         if "format" in node:
             self.check_format(value, node["format"], path)
+
+    def wrong_pattern(self, value: str, pattern: str, path: str) -> None:
+        """A pattern of a named definition has a message of its own where the catalogue knows one."""
+        name = f"not-a-{self.schema.pattern_names.get(pattern, '')}".replace("_", "-")
+        if name in catalogue("source"):
+            self.tell(name, path, length=str(len(value)))
+        else:
+            self.tell("wrong-pattern", path, pattern=pattern, length=str(len(value)))
 
     def check_format(self, value: str, name: str, path: str) -> None:
         written = FORMATS[name]
@@ -181,10 +191,13 @@ class _Explainer:
             for other in needed if name in value else ():
                 if other not in value:
                     self.tell("missing-beside", paths.field(path, other), field=other, beside=name)
-        if len(value) < node.get("minProperties", 0):
-            self.tell("too-few-fields", path, limit=str(node["minProperties"]), fields=", ".join(properties))
-        if len(value) > node.get("maxProperties", len(value)):
-            self.tell("too-many-fields", path, limit=str(node["maxProperties"]))
+        least, most = node.get("minProperties", 0), node.get("maxProperties", len(value))
+        if least == most == 1 != len(value):
+            self.tell("one-of", path, fields=" | ".join(properties))
+        elif len(value) < least:
+            self.tell("too-few-fields", path, limit=str(least), fields=", ".join(properties))
+        elif len(value) > most:
+            self.tell("too-many-fields", path, limit=str(most))
 
     def unknown_field(self, name: str, known: Iterable[str], present: dict[str, Json], path: str) -> None:
         shown, here = paths.shown(name), paths.field(path, name)

@@ -58,9 +58,9 @@ FORMATS: dict[str, Format] = {
     "uri": Format(_URI, "source.not-a-uri"),
     "oid": Format(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", "source.not-an-oid"),
     "email": Format(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+", "source.not-an-email"),
-    "personal-identity-code": Format(
+    "finnish-personal-identity-code": Format(
         "[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]", "source.identity-code-shape", _identity_code
     ),
-    "business-id": Format("[0-9]{7}-[0-9]", "source.business-id-shape", _business_id),
+    "finnish-business-id": Format("[0-9]{7}-[0-9]", "source.business-id-shape", _business_id),
 }
 """By the word in the schema. `partial-date` allows FHIR's year and year-month precision (R4 §2.24.0.1)."""

@@ -22,6 +22,7 @@ Problem = Literal["shape", "date", "number", "check"]
 """What is wrong: not of the shape, no such day, individual number 000 or 001, wrong check character."""
 
 _SHAPE = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})([-+A-FU-Y])([0-9]{3})([0-9A-FHJ-NPR-Y])")
+_SOMEWHERE = re.compile(rf"(?<![0-9]){_SHAPE.pattern}(?![0-9A-Za-z])")
 _CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 _FIRST_SYNTHETIC, _LAST_SYNTHETIC = 900, 999
 
@@ -47,6 +48,11 @@ def problem(code: str) -> Problem | None:
 def check_character(digits: str) -> str:
     """Return the check character of the nine digits `DDMMYYNNN`; the century sign is not counted."""
     return _CHECK_CHARACTERS[int(digits) % 31]
+
+
+def is_inside(text: str) -> bool:
+    """Tell whether a right identity code stands somewhere in a text, not as part of a longer run of digits."""
+    return any(problem(match[0]) is None for match in _SOMEWHERE.finditer(text))
 
 
 def birth_date(code: str) -> date:

@@ -7,6 +7,7 @@ line and column.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import jiter
@@ -18,11 +19,11 @@ from adapter.source.paths import ROOT
 from adapter.types import Issue, Json, SourcePlace
 
 _BOM = b"\xef\xbb\xbf"
-_NUMBER_SHAPE = bytes(
-    ord("0") if byte in b"0123456789+-." else ord("e") if byte in b"eE" else ord(" ") for byte in range(256)
-)
+_SHAPES = {**dict.fromkeys(b"0123456789+-.", b"0"), **dict.fromkeys(b"eE", b"e"), **dict.fromkeys(b" \t\n\r[:,", b" ")}
+_NUMBER_SHAPE = b"".join(_SHAPES.get(byte, b"x") for byte in range(256))
 _ONE_BRACKET = bytes.maketrans(b"[]", b"{}")
-_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'{}[]"\\')
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'{}[]"')
+_BRACKETS_IN_TEXT = re.compile(rb'"[^"]*"')
 
 
 def read_json(data: bytes | str, *, limits: Limits = DEFAULT) -> Json:
@@ -83,27 +84,37 @@ def check_size(data: bytes, limits: Limits) -> None:
 def _surely_within(body: bytes, limits: Limits) -> bool:
     """Judge from the bytes alone, in a few microseconds; False means «count exactly», not «too much».
 
-    A node takes two bytes at least. Numbers are looked for in the shape of the bytes, so digits and `1e5` in
-    strings ask for a count, too. NUL can only come as an escape, because jiter refuses it raw.
+    A node takes two bytes at least. Numbers are looked for in the shape of the bytes, so a long run of digits in
+    a text asks for a count, too. NUL can only come as an escape, because jiter refuses it raw.
     """
     if len(body) > 2 * limits.nodes or (b"\\" in body and b"u0000" in body):
         return False
     shape = body.translate(_NUMBER_SHAPE)
-    if b"0e0" in shape or b"0" * (limits.digits + 1) in shape:
+    if b"0" * (limits.digits + 1) in shape or _has_exponent(shape, limits.digits):
         return False
     return _depth_within(body, limits.depth)
 
 
+def _has_exponent(shape: bytes, longest: int) -> bool:
+    """Tell whether something like ` 1e5` occurs: digits and an exponent behind a blank, colon, comma or bracket."""
+    at = shape.find(b"0e0")
+    while at >= 0:
+        before = shape[max(at - longest, 0) : at].rstrip(b"0")
+        if not before or before.endswith(b" "):
+            return True
+        at = shape.find(b"0e0", at + 2)
+    return False
+
+
 def _depth_within(body: bytes, depth: int) -> bool:
-    """Peel the brackets pair by pair, one level a turn; quotes that stay (brackets in text) mean «not sure»."""
-    brackets = body.translate(_ONE_BRACKET, _NOT_STRUCTURE).replace(b'""', b"")
+    """Peel the brackets outside texts pair by pair, one level a turn."""
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = _BRACKETS_IN_TEXT.sub(b"", body.translate(_ONE_BRACKET, _NOT_STRUCTURE).replace(b'""', b""))
     for _ in range(depth):
         if not brackets:
             return True
-        peeled = brackets.replace(b"{}", b"")
-        if len(peeled) == len(brackets):
-            return False
-        brackets = peeled
+        brackets = brackets.replace(b"{}", b"")
     return not brackets
 
 

@@ -1,14 +1,14 @@
 """Source schemas: JSON Schema 2020-12 files, bundled into one document and compiled once.
 
-Of the vocabulary, a closed part is understood (`KEYWORDS`); a schema that uses more is refused when it is loaded,
-so that no keyword is ever silently ignored. Codes are named by `x-codes: <list>` and come from `mappings/codes/`
-or from a vendor's own folder.
+Of the vocabulary, a closed part is understood (`adapter.source.vocabulary`); a schema that uses more is refused
+when it is loaded, so that no keyword is ever silently ignored. Codes come from `mappings/codes/` or from a vendor's
+own folder.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
@@ -18,25 +18,11 @@ from typing import Any
 from adapter.data import DataFileError, data_root
 from adapter.source import accept, check
 from adapter.source.formats import FORMATS
+from adapter.source.vocabulary import DESCRIBING, JUDGING, NAMED_NODES, ONE_NODE, SEVERAL_NODES, Node
 from adapter.terminology import PACKAGED, Terminology
 from adapter.types import Json
 
-_WORDS = """
-    $defs $ref type enum const properties required additionalProperties minProperties maxProperties items minItems
-    maxItems uniqueItems minLength maxLength pattern format minimum maximum exclusiveMinimum exclusiveMaximum
-    oneOf anyOf allOf not if then else dependentRequired x-codes
-"""
-KEYWORDS = frozenset(_WORDS.split())
-"""The keywords that judge; annotations and other `x-…` may stand beside them."""
-
-_ANNOTATIONS = {"$schema", "$id", "$comment", "title", "description", "examples", "default", "deprecated"}
-_ONE = ("items", "additionalProperties", "not", "if", "then", "else")
-_NAMED = ("properties", "$defs")
-_SEVERAL = ("oneOf", "anyOf", "allOf")
 _FILE = "source.schema.json"
-
-Node = Mapping[str, Any]
-"""One schema object."""
 
 
 class Schema:
@@ -60,6 +46,12 @@ class Schema:
             node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
         return node
 
+    @cached_property
+    def pattern_names(self) -> dict[str, str]:
+        """Names of the definitions by their pattern: `line`, `uri`, …; a pattern with a name has its own message."""
+        definitions: dict[str, Node] = self.document.get("$defs", {})
+        return {node["pattern"]: name for name, node in definitions.items() if "pattern" in node}
+
     def codes(self, name: str) -> tuple[str, ...]:
         """Return the codes of the list that `x-codes` names; empty when the list is known but not enumerated.
 
@@ -79,8 +71,11 @@ class Schema:
 
 def record_types() -> tuple[str, ...]:
     """Return the record types that have a schema, sorted."""
-    folder = data_root() / "mappings" / "records"
-    return tuple(sorted(path.parent.name.replace("-", "_") for path in folder.glob(f"*/{_FILE}")))
+    return tuple(sorted(path.parent.name.replace("-", "_") for path in _folder().glob(f"*/{_FILE}")))
+
+
+def _folder() -> Path:
+    return data_root() / "mappings" / "records"
 
 
 @cache
@@ -93,11 +88,19 @@ def load_schema(record_type: str) -> Schema:
     """
     if record_type not in record_types():
         raise LookupError(f"no record type '{record_type}'")
-    path = data_root() / "mappings" / "records" / record_type.replace("_", "-") / _FILE
-    return Schema(record_type, bundled_schema(path))
+    return Schema(record_type, bundled(_folder() / record_type.replace("_", "-") / _FILE))
 
 
-def bundled_schema(path: Path) -> dict[str, Any]:
+def bundled_schema(record_type: str) -> dict[str, Any]:
+    """Return the JSON Schema 2020-12 document of a canonical record type, complete in itself.
+
+    Raises:
+        LookupError: there is no such record type.
+    """
+    return load_schema(record_type).document
+
+
+def bundled(path: Path) -> dict[str, Any]:
     """Return the schema of a file with everything it refers to under its own `$defs`.
 
     `$ref` may be `#/$defs/Name` or `<relative file>#/$defs/Name`.
@@ -130,13 +133,13 @@ class _Bundle:
         moved = dict(node)
         if "$ref" in node:
             moved["$ref"] = self._reference(node["$ref"], file, found, inside)
-        for key in _ONE:
+        for key in ONE_NODE:
             if key in node:
                 moved[key] = self._moved(node[key], file, found, inside)
-        for key in _NAMED:
+        for key in NAMED_NODES:
             if key in node:
                 moved[key] = {name: self._moved(part, file, found, inside) for name, part in node[key].items()}
-        for key in _SEVERAL:
+        for key in SEVERAL_NODES:
             if key in node:
                 moved[key] = [self._moved(part, file, found, inside) for part in node[key]]
         return moved
@@ -162,7 +165,7 @@ class _Bundle:
 
 def _refuse_unknown(node: dict[str, Any], file: Path) -> None:
     for key in node:
-        if key not in KEYWORDS and key not in _ANNOTATIONS and not key.startswith("x-"):
+        if key not in JUDGING and key not in DESCRIBING and not key.startswith("x-"):
             raise DataFileError(file, 1, f"keyword '{key}' is not understood")
     if node.get("format", "date") not in FORMATS:
         raise DataFileError(file, 1, f"format '{node['format']}' is not understood: {', '.join(FORMATS)}")
