@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from adapter.mapping.model import Element, EmbeddedType, Items, Kind, Mapping, Object, UseType, Value
 from adapter.mapping.shape import Shape
-from adapter.mapping.signature import is_copy, reads_back, tests_of
+from adapter.mapping.signature import gives_back, is_copy, reads_back, tests_of
 from adapter.mapping.verbs import FileContext, Use
 
 CALL_SHARE = 10
@@ -63,7 +63,7 @@ def check_tree(tree: Element, context: FileContext) -> None:
 
 def _check_kind(kind: Kind, before: tuple[Kind, ...], context: FileContext) -> None:
     loops = [step for step in kind.steps if step.is_list]
-    if reads_back(kind.content) and loops and (kind.when is not None or len(loops) > 1):
+    if gives_back(kind) and loops and (kind.when is not None or len(loops) > 1):
         why = "with a condition" if kind.when is not None else "over lists in lists"
         text = f"items {why} lose their positions on the way back: put the condition inside, or make a rule of it"
         context.problem(kind.row, text)

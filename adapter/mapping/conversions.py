@@ -6,13 +6,14 @@ raises `Unfit`; it never guesses and never shows the value.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
-from adapter.mapping import finnish_times
+from adapter.mapping import data_classes, finnish_times
 from adapter.types import Json
 
 URI = "urn:ietf:rfc:3986"
@@ -51,6 +52,7 @@ class Conversion:
         kinds: kinds of source field it takes (JSON Schema types); `fields` for several fields as a list.
         reads: fields it reads when the value is an object.
         always: names of the constants it always writes, with their values (`{to}` = the row's `to`).
+        whole: it makes all items of a list at once, and reads them back together.
     """
 
     element: tuple[str, ...]
@@ -59,6 +61,7 @@ class Conversion:
     kinds: tuple[str, ...] = ("string",)
     reads: tuple[str, ...] = ()
     always: tuple[tuple[tuple[str, ...], str], ...] = ()
+    whole: bool = False
 
 
 def _identifier(value: Any, context: Context, to: str) -> Json:
@@ -110,6 +113,19 @@ def _identity_code(value: Any, context: Context, to: str) -> Json:
         "system": IDENTITY_CODE,
         "value": value,
     }
+
+
+def _oldest_identity_code(value: Any, context: Context, to: str) -> Json:
+    """The first of the previous identity codes: it names the person for ever."""
+    return _identity_code(value[0], context, to or "old")
+
+
+def _base64(value: Any, context: Context, to: str) -> Json:
+    return base64.b64encode(value.encode()).decode()
+
+
+def _base64_back(element: Any, context: Context, to: str) -> Json:
+    return base64.b64decode(element).decode()
 
 
 def _reference(value: Any, context: Context, to: str) -> Json:
@@ -243,6 +259,18 @@ CONVERSIONS: dict[str, tuple[Conversion, ...]] = {
             ((("type",), "{to}"), (("identifier",), "")),
         ),
     ),
+    "data-classes": (
+        Conversion(
+            ("Coding",), data_classes.class_codings, data_classes.class_list, ("array",),
+            always=((("system",), URI),), whole=True,
+        ),
+        Conversion(
+            ("Coding",), data_classes.class_codings, data_classes.class_of,
+            always=((("system",), URI),), whole=True,
+        ),
+    ),
+    "oldest-identity-code": (Conversion(_IDENTIFIER_TYPES, _oldest_identity_code, None, ("array",)),),
+    "base64-text": (Conversion(("base64Binary",), _base64, _base64_back),),
     "annotation": (Conversion(("Annotation",), _annotation, _annotation_back),),
     "full-name": (Conversion(("string",), _full_name, None, ("fields",)),),
     "integer": (Conversion((), _integer, _text),),

@@ -26,7 +26,7 @@ from adapter.mapping.model import (
     UseType,
     Value,
 )
-from adapter.mapping.signature import is_static, is_sure
+from adapter.mapping.signature import is_static, is_sure, makes_several
 from adapter.types import Json
 
 
@@ -142,7 +142,7 @@ class Writer:
             return "{" + ", ".join(f"{name!r}: {part}" for name, part in parts) + "}"
         if isinstance(element, Items) and len(element.kinds) == 1:
             kind = element.kinds[0]
-            if kind.steps or kind.when is not None or (isinstance(kind.content, Link) and kind.content.many):
+            if kind.steps or kind.when is not None or makes_several(kind.content):
                 return None
             inner = self.expression(kind.content)
             return None if inner is None else f"[{inner}]" if element.many else inner
@@ -221,7 +221,7 @@ class Writer:
         for kind in items.kinds:
             before = self.temporary()
             self.line(f"{before} = len({found})")
-            self._kind(kind, f"{found}.append({{}})")
+            self._kind(kind, _into(found, kind))
             if not is_static(Items((kind,), True)):
                 self.line(f"{alive} = {alive} or len({found}) > {before}")
         with self.block(f"if {alive}:"):
@@ -235,7 +235,7 @@ class Writer:
         found = self.temporary()
         self.line(f"{found} = []")
         for kind in node.kinds:
-            self._kind(kind, f"{found}.append({{}})")
+            self._kind(kind, _into(found, kind))
         with self.block(f"if {found}:"):
             self.line(store.format(found))
 
@@ -427,6 +427,12 @@ def constant_of(element: Element) -> Json:
     assert isinstance(element, Items)
     found = [constant_of(kind.content) for kind in element.kinds]
     return found if element.many else found[0]
+
+
+def _into(name: str, kind: Kind) -> str:
+    """Return how items of a kind are added to a list; links write theirs one by one."""
+    whole = isinstance(kind.content, Value) and makes_several(kind.content)
+    return f"{name}.{'extend' if whole else 'append'}({{}})"
 
 
 def _entry(how: Translate, code: str) -> Json:

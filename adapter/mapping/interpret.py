@@ -32,7 +32,7 @@ from adapter.mapping.model import (
     Value,
 )
 from adapter.mapping.run import DescribedTwice, Run
-from adapter.mapping.signature import is_static
+from adapter.mapping.signature import is_static, makes_several
 from adapter.types import Issue, Json, Resource, SourcePlace, TraceRow
 
 
@@ -206,7 +206,7 @@ class Interpreter:
         live = False
         for kind in node.kinds:
             for part in self.kind(kind, frame, made):
-                several = part.value if isinstance(kind.content, Link) and kind.content.many else [part.value]
+                several = part.value if makes_several(kind.content) else [part.value]
                 for value in several:
                     at = f"[{len(found)}]" if node.many else ""
                     trace += [(at + inner, *rest) for inner, *rest in part.trace]  # type: ignore[misc]

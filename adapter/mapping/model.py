@@ -57,6 +57,8 @@ class Condition:
     """present, absent, in, not"""
     sources: tuple[SourcePath, ...]
     values: tuple[Json, ...] = ()
+    marks: bool = False
+    """Written `equals`: where it is met on the way back, the field had that value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Convert:
     always: tuple[tuple[tuple[str, ...], str], ...] = ()
     partial: bool = False
     """It may make nothing of a value that is there."""
+    whole: bool = False
+    """It makes all items of a list at once."""
 
 
 @dataclass(frozen=True, slots=True)

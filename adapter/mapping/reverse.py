@@ -32,7 +32,7 @@ from adapter.mapping.model import (
     Value,
 )
 from adapter.mapping.resources import Found, Resolver, without_engine_identifiers
-from adapter.mapping.signature import is_copy, marks, reads_back, tests_of
+from adapter.mapping.signature import gives_back, is_copy, makes_several, marks, tests_of
 from adapter.types import Json, Record, Resource
 
 
@@ -125,6 +125,7 @@ class Reverse:
         tests = _tests(node)
         copies = {kind.name: self._count(kind, scopes) for kind in node.kinds if is_copy(kind.content)}
         positions: dict[str, int] = {}
+        whole: dict[str, list[Json]] = {}
         for item in items:
             for kind, kind_tests in zip(node.kinds, tests, strict=True):
                 if not all(test.holds(item) for test in kind_tests):
@@ -134,18 +135,24 @@ class Reverse:
                     if copies[kind.name] < 0:
                         continue
                     break
-                if not (reads_back(kind.content) or _has_link(kind.content)) and not kind_tests:
+                if not (gives_back(kind) or _has_link(kind.content)) and not kind_tests:
                     continue
+                if isinstance(kind.content, Value) and makes_several(kind.content):
+                    whole.setdefault(kind.name, []).append(item)
+                    break
                 position = positions.get(kind.name, 0)
                 positions[kind.name] = position + 1
                 self._kind(kind, position, item, scopes, owner, rules)
                 break
+        for kind in node.kinds:
+            if kind.name in whole:
+                self._element(kind.content, whole[kind.name], scopes, owner, rules)
 
     def _kind(
         self, kind: Kind, position: int, item: Json, scopes: list[Any], owner: Json, rules: dict[str, Rule]
     ) -> None:
         inner = list(scopes)
-        if not reads_back(kind.content) and kind.steps:
+        if not gives_back(kind) and kind.steps:
             return
         for step in kind.steps:
             inner.append(self._step(step, inner, position if step.is_list else 0))
@@ -194,6 +201,8 @@ class Reverse:
             return
         for name in link.rules:
             rule = known[name]
+            if rule.type == target["resourceType"]:
+                self._when_back(link.when, scopes)
             if rule.type == target["resourceType"] and not rule.owned:
                 self._when_back(rule.when, scopes)
                 self._object(rule.tree, self._read_from(target), scopes, home, rules)

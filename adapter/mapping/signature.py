@@ -63,7 +63,7 @@ def tests_of(kinds: tuple[Kind, ...]) -> tuple[tuple[tuple[Test, ...], ...], tup
     for first, one in enumerate(kinds):
         for second in range(first + 1, len(kinds)):
             other = kinds[second]
-            if not (reads_back(one.content) or reads_back(other.content)):
+            if not (gives_back(one) or gives_back(other)):
                 continue
             test = _difference(one.content, other.content)
             if test is not None:
@@ -84,9 +84,16 @@ def is_copy(element: Element) -> bool:
     return isinstance(element, Value) and element.copy and not marks(element.when)
 
 
+def makes_several(element: Element) -> bool:
+    """True when one producer makes several items of a list at once."""
+    if isinstance(element, Value):
+        return isinstance(element.how, Convert) and element.how.whole
+    return isinstance(element, Link) and element.many
+
+
 def marks(when: Condition | None) -> bool:
     """True for a condition `equals`: where it is met, the field has that value."""
-    return when is not None and when.test == "in" and len(when.values) == 1
+    return when is not None and when.marks
 
 
 def reads_back(element: Element) -> bool:
@@ -96,10 +103,15 @@ def reads_back(element: Element) -> bool:
     if isinstance(element, Constant):
         return marks(element.when)
     if isinstance(element, Link):
-        return False
+        return marks(element.when)
     if isinstance(element, Object):
         return any(reads_back(child) for _, child in element.fields)
-    return any(reads_back(kind.content) for kind in element.kinds)
+    return any(gives_back(kind) for kind in element.kinds)
+
+
+def gives_back(kind: Kind) -> bool:
+    """True when something of the record comes back from items of this kind, be it only its own condition."""
+    return marks(kind.when) or reads_back(kind.content)
 
 
 def is_static(element: Element) -> bool:

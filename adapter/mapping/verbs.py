@@ -138,7 +138,7 @@ def condition(spec: Any, scope: Scope, row: Row, context: FileContext) -> Condit
         values = tuple(typed(value, shape.kind) for value in wanted)
         if test == "equals":
             _use(scope, spec["from"], True, "", row, context)
-        return Condition("not" if test == "not" else "in", (path,), values)
+        return Condition("not" if test == "not" else "in", (path,), values, test == "equals" and len(values) == 1)
     except (LookupError, StopIteration) as error:
         context.problem(row, str(error.args[0]) if error.args else "when needs equals, in or not beside from")
         return None
@@ -320,7 +320,9 @@ def _converted(
         for path, value in found.always
     )
     partial = found.kinds == ("fields",) or bool(found.reads and "id" not in shape.required)
-    return Convert(name, found.forward, found.inverse, to, always, partial), found.reads, False
+    if found.whole and not place.is_list:
+        raise LookupError(f"{name} makes a list, the element occurs once")
+    return Convert(name, found.forward, found.inverse, to, always, partial, found.whole), found.reads, False
 
 
 def _with_system(short: str, use: str, place: Place, context: FileContext) -> Convert:
