@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from adapter.mock import control
+from adapter.mock import control, pages
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
 from adapter.mock.settings import MockSettings
 from adapter.mock.world import Worlds
@@ -27,6 +27,7 @@ class MockApp(FastAPI):
         self.worlds = worlds
         self.endpoint = FhirEndpoint(worlds)
         self.include_router(control.router)
+        self.include_router(pages.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event."""

@@ -1,0 +1,132 @@
+"""The pages: three languages, usable without JavaScript, explaining every refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from lxml import html
+
+from adapter.data import data_root, read_yaml
+
+
+@pytest.fixture
+def page(endpoint: str) -> Iterator[httpx.Client]:
+    """Browser without scripts, redirects followed."""
+    with httpx.Client(base_url=endpoint, follow_redirects=True) as client:
+        yield client
+
+
+def namespace(root: str) -> str:
+    """Name of the test's namespace."""
+    return root.rpartition("/")[2]
+
+
+@pytest.mark.parametrize(("language", "word"), [("fi", "Pyynnöt"), ("sv", "Begäranden"), ("en", "Requests")])
+def test_the_list_speaks_three_languages_and_is_well_built(
+    page: httpx.Client, root: str, fhir: httpx.Client, language: str, word: str
+) -> None:
+    """Page language, one h1, a labelled field for every input, table heads with scope, no script."""
+    fhir.get("Patient/none")
+    answer = page.get("/_mock/", params={"ns": namespace(root), "lang": language})
+    tree = html.fromstring(answer.text)
+    assert tree.get("lang") == language
+    assert word in answer.text
+    assert len(tree.xpath("//h1")) == 1
+    assert tree.xpath("//main[@id='content']")
+    assert not tree.xpath("//script")
+    for field in tree.xpath("//input | //select"):
+        labelled = field.xpath("ancestor::label") or tree.xpath(f"//label[@for='{field.get('id')}']")
+        assert labelled, html.tostring(field)
+    assert {one.get("scope") for one in tree.xpath("//th")} == {"col", "row"}
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_refusal_is_explained_at_its_place(page: httpx.Client, root: str, fhir: httpx.Client) -> None:
+    """The line of the body is marked with the rule; the text says what would be right."""
+    fhir.post("Observation", json={"resourceType": "Observation", "status": "final", "foo": 1})
+    answer = page.get("/_mock/requests/1", params={"ns": namespace(root), "lang": "fi"})
+    tree = html.fromstring(answer.text)
+    assert "foo" in tree.xpath("string(//mark)")
+    assert "K4104" in tree.xpath("string(//mark)")
+    assert "Poista se" in answer.text
+    assert tree.xpath("//a[@href='https://hl7.org/fhir/R4/observation.html']")
+    assert "curl -i -X POST" in answer.text
+
+
+def test_unreadable_json_is_marked_by_line(page: httpx.Client, root: str, fhir: httpx.Client) -> None:
+    """Line and column of the sender's document."""
+    fhir.post("CareTeam", content=b'{"resourceType":"CareTeam",\n"id":"a",\n"id":"b"}')
+    tree = html.fromstring(page.get("/_mock/requests/1", params={"ns": namespace(root), "lang": "en"}).text)
+    assert '"id":"b"' in tree.xpath("string(//mark)")
+
+
+def test_pages_mask_identity_codes(page: httpx.Client, root: str, fhir: httpx.Client) -> None:
+    """Neither list nor request shows one, nor does the escaped HTML of a hostile value run."""
+    body = {"resourceType": "Patient", "identifier": [{"value": "010594Y9032"}], "language": "<b>x</b>"}
+    fhir.post("Patient?identifier=010594Y9032", json=body)
+    where = {"ns": namespace(root), "lang": "en"}
+    shown = page.get("/_mock/", params=where).text + page.get("/_mock/requests/1", params=where).text
+    assert "010594Y9032" not in shown
+    assert "<b>x</b>" not in shown
+
+
+def test_clock_and_faults_are_switched_by_forms(page: httpx.Client, root: str, fhir: httpx.Client) -> None:
+    """Freeze, step, run; add and remove a fault; reset."""
+    where = {"ns": namespace(root), "lang": "en"}
+    frozen = page.post("/_mock/clock", params=where, data={"do": "freeze", "freeze": "2025-03-14T08:00:00+02:00"})
+    assert "stands still at 2025-03-14T06:00:00.000Z" in frozen.text
+    assert "07:00:00.000Z" in page.post("/_mock/clock", params=where, data={"do": "step", "step": "3600"}).text
+    assert "The clock runs" in page.post("/_mock/clock", params=where, data={"do": "run"}).text
+    added = page.post(
+        "/_mock/faults", params=where, data={"kind": "status", "method": "GET", "nth": "1", "status": "429"}
+    )
+    assert "fault-1" in added.text
+    assert fhir.get("Patient/x").status_code == 429
+    assert "fitted 1, fired 1" in page.get("/_mock/", params=where).text
+    assert "No faults are set" in page.post("/_mock/faults/remove", params=where, data={"name": "fault-1"}).text
+    assert "No requests yet" in page.post("/_mock/reset", params=where).text
+
+
+@pytest.mark.parametrize(
+    ("form", "data"),
+    [
+        ("clock", {"do": "freeze", "freeze": "soon"}),
+        ("clock", {"do": "step", "step": "far"}),
+        ("faults", {"kind": "explode"}),
+        ("faults", {"kind": "drop", "nth": "third"}),
+        ("faults", {"kind": "drop", "path": "("}),
+    ],
+)
+def test_a_wrong_form_says_what_to_correct(page: httpx.Client, root: str, form: str, data: dict[str, str]) -> None:
+    """422 with an alert, nothing changed."""
+    answer = page.post(f"/_mock/{form}", params={"ns": namespace(root), "lang": "en"}, data=data)
+    assert answer.status_code == 422
+    assert html.fromstring(answer.text).xpath("//*[@role='alert']")
+
+
+def test_a_form_from_another_site_is_refused(page: httpx.Client, root: str) -> None:
+    """A page elsewhere cannot reset the endpoint through the tester's browser."""
+    headers = {"origin": "https://elsewhere.example"}
+    assert page.post("/_mock/reset", params={"ns": namespace(root)}, headers=headers).status_code == 403
+
+
+def test_live_refresh_is_off_until_asked_for(page: httpx.Client) -> None:
+    """No page reloads by itself unless the reader wants it."""
+    assert "http-equiv" not in page.get("/_mock/").text
+    assert 'http-equiv="refresh"' in page.get("/_mock/?live=1").text
+
+
+def test_unknown_request_and_namespace_are_404(page: httpx.Client) -> None:
+    """A wrong address is no server error."""
+    assert page.get("/_mock/requests/99?ns=empty").status_code == 404
+    assert page.get("/_mock/?ns=NO_").status_code == 404
+
+
+def test_every_word_exists_in_three_languages() -> None:
+    """The catalogue of the pages is complete, and placeholders agree."""
+    for key, entry in read_yaml(data_root() / "mappings" / "messages" / "mock-pages.yaml").items():
+        placeholders = [set(re.findall(r"\{\w+\}", entry[language])) for language in ("fi", "sv", "en")]
+        assert placeholders[0] == placeholders[1] == placeholders[2], key
