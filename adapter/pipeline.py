@@ -13,11 +13,11 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from adapter import audit
-from adapter.consent.release import check_release
 from adapter.delivery import Outbox, Repository, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import Message
@@ -27,6 +27,7 @@ from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
+from adapter.release import OnFile, check_release
 from adapter.source import SourceRecord, read
 from adapter.store import Cipher, Database
 from adapter.store.cipher import keyed_hash
@@ -126,10 +127,10 @@ class Line:
         """
         source = read(data, record_type=record_type, vendor=vendor)
         mapped = map_record(source, id_key=self._id_key)
-        check_release(source.record, mapped.bundle)
+        self._consent(mapped)
         bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
         self._refuse_too_large(bundle)
-        outcome = self._validator.validate(bundle, trace=mapped.locate, at=self._clock())
+        outcome = self._validator.validate(bundle, trace=mapped.locate, at=self._now())
         if not outcome.ok:
             raise ValidationFailed(outcome.issues, record_key=source.record_type)
         return Checked(source, mapped, bundle, (*mapped.report.issues, *outcome.issues))
@@ -211,6 +212,22 @@ class Line:
         audit.append(connection, now, "decision", entry)
         log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
         return Accepted(arrival.id, *told)
+
+    def _consent(self, mapped: Mapped) -> None:
+        """Ask the gate, with the client's consents and teams on file; a record for the own register needs none."""
+        on_file = OnFile()
+        if "release" in mapped.record:
+            lane = self._lane(mapped)
+            with self._database.reading() as connection:
+                bundles = [
+                    submissions.newest_bundles(connection, self._cipher, lane, kind) for kind in ("consent", "team")
+                ]
+            on_file = OnFile.of(*bundles)
+        basis = check_release(mapped.record, mapped.bundle, on_file, self._clock())
+        log(Event.CONSENT_DECIDED, record_type=mapped.record_type, basis=basis, decision="permit", reason=basis)
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).isoformat()
 
     def _lane(self, mapped: Mapped) -> str:
         """One lane a client: the keyed id of the Patient in the Bundle keeps the order of their records."""

@@ -182,10 +182,12 @@ class Outbox:
     def forget_bodies(self, before: float, now: float) -> int:
         """Delete source and Bundle of what was delivered before an instant; receipts and audit stay (design §8)."""
         old = select(receipt.c.submission).where(receipt.c.received_at < before)
+        # Consents and teams stay: every later release is decided by them.
+        kept = submission.c.record_type.in_(("consent", "team"))
         with self._database.transaction() as connection:
             gone = connection.execute(
                 update(submission)
-                .where(submission.c.id.in_(old), submission.c.body.is_not(None))
+                .where(submission.c.id.in_(old), submission.c.body.is_not(None), ~kept)
                 .values(source=None, body=None)
             ).rowcount
             if gone:

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select
 
 from adapter.errors import ChangedContent, KeyReused, OutdatedVersion
+from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.tables import idempotency, outbox, receipt, submission, transition
-from adapter.types import Issue
+from adapter.types import Issue, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,27 @@ def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) 
             body=cipher.encrypt(f"submission/body/{arrival.id}", arrival.body),
         )
     )
+
+
+def newest_bundles(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[Resource]:
+    """Return the Bundles of a client's records of one type, each in its newest accepted version."""
+    newest = (
+        select(submission.c.sender, submission.c.record_key, func.max(submission.c.record_version).label("version"))
+        .join(outbox, outbox.c.submission == submission.c.id)
+        .where(outbox.c.lane == lane, submission.c.record_type == record_type)
+        .group_by(submission.c.sender, submission.c.record_key)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(submission.c.id, submission.c.body).join(
+            newest,
+            (submission.c.sender == newest.c.sender)
+            & (submission.c.record_key == newest.c.record_key)
+            & (submission.c.record_version == newest.c.version),
+        )
+    )
+    bodies = [(row.id, row.body) for row in rows if row.body is not None]
+    return [read_json(cipher.decrypt(f"submission/body/{name}", body)) for name, body in bodies]
 
 
 def status(connection: Connection, submission_id: str, sender: str) -> Status | None:
