@@ -72,7 +72,7 @@ def _run_sushi(project: Path) -> None:
     npx = shutil.which("npx")
     if npx is None:
         raise BuildFailed("Node.js with npx is needed to build the profiles")
-    npm_cache = os.environ.get("npm_config_cache", str(Path.home() / ".npm"))
+    npm_cache = os.environ.get("npm_config_cache", str(Path.home() / ".npm"))  # noqa: SIM112 - npm spells it so
     # SUSHI looks for its package cache in the home folder.
     environment = {**os.environ, "HOME": str(project), "npm_config_cache": npm_cache}
     done = subprocess.run(  # noqa: S603 - fixed program and arguments

@@ -54,7 +54,7 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
 def scenario_files() -> list[tuple[str, Path, str | None]]:
     """Return name, file and vendor of every scenario record, in the order in which they are sent."""
     folder = data_root() / "fixtures" / "scenarios"
-    found = []
+    found: list[tuple[str, Path, str | None]] = []
     for path in sorted(folder.glob("SCN-*/records/*")):
         vendor = next((name for name in VENDORS if f".{name}." in path.name), None)
         if vendor is None:

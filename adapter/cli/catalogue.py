@@ -1,0 +1,72 @@
+"""Commands about the data files: mappings, profiles; and the mock endpoint's own commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapter.cli.exits import Exit
+from adapter.cli.inputs import fail
+from adapter.data import DataFileError, data_root
+
+mappings_app = typer.Typer(help="The mapping files.", no_args_is_help=True)
+profiles_app = typer.Typer(help="Our FHIR profiles and business rules.", no_args_is_help=True)
+
+
+@mappings_app.command("check")
+def mappings_check() -> None:
+    """Load every mapping, schema and code list, and say what is wrong with file and line."""
+    from adapter.mapping import mappings
+    from adapter.terminology.check import check
+
+    problems: list[str] = [str(problem) for problem in check()]
+    try:
+        found = mappings()
+    except DataFileError as error:
+        problems.append(str(error))
+        found = ()
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(Exit.FINDINGS)
+    for mapping in found:
+        described = mapping.describe()
+        print(f"{described['vendor'] or 'records':10} {described['id']:28} {described['version']}  ok")
+
+
+@mappings_app.command("docs")
+def mappings_docs(
+    folder: Annotated[Path, typer.Option("--folder", help="Where to write the tables.")] = Path("docs/mappings"),
+) -> None:
+    """Write the mapping tables for people (Markdown)."""
+    from adapter.mapping.documentation import pages
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        print(folder / name)
+
+
+@profiles_app.command("build")
+def profiles_build(
+    core: Annotated[Path | None, typer.Option("--core", help="hl7.fhir.r4.core 4.0.1 as .tgz.")] = None,
+    target: Annotated[Path | None, typer.Option("--target", help="Where to write the package.")] = None,
+) -> None:
+    """Build the FHIR package from profiles/fsh with SUSHI (needs Node.js)."""
+    from adapter.cli.building import BuildFailed, build_package
+
+    folder = target or data_root() / "profiles" / "package"
+    try:
+        count = build_package(core, folder)
+    except BuildFailed as error:
+        fail(str(error), Exit.FINDINGS)
+    print(f"{count} resources in {folder}")
+
+
+def mock_app() -> typer.Typer:
+    """Return the commands of the mock endpoint."""
+    from adapter.mock.cli import app
+
+    return app

@@ -1,0 +1,229 @@
+"""Commands about records: map, unmap, explain, validate, decide, generate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.exits import Exit
+from adapter.cli.inputs import (
+    File,
+    Files,
+    Lang,
+    Output,
+    RecordType,
+    Vendor,
+    documents,
+    fail,
+    read_file,
+    show_error,
+    show_issues,
+    write,
+)
+from adapter.errors import AdapterError, ConsentRefused, SourceError
+
+if TYPE_CHECKING:
+    from adapter.mapping import Mapped
+
+Format = Annotated[str, typer.Option("--format", help="Of the input: json, xml or ndjson; recognised when not given.")]
+
+
+def map_files(
+    files: Files,
+    vendor: Vendor = None,
+    record_type: RecordType = None,
+    form: Format = "",
+    trace: Annotated[bool, typer.Option("--trace", help="Show which field made which element.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Show what became of every field.")] = False,
+    contained: Annotated[bool, typer.Option("--contained", help="Supporting resources inside the core ones.")] = False,
+    out: Output = "-",
+    language: Lang = "fi",
+) -> None:
+    """Map records to FHIR R4 Bundles: one JSON line each."""
+    from adapter.fhir.canonical import dumps
+    from adapter.mapping.contained import contain
+
+    worst = Exit.FINE
+    for name, data in documents(files, form == "ndjson"):
+        try:
+            mapped = _map(data, vendor, record_type)
+        except AdapterError as error:
+            show_error(name, error, language)
+            worst = max(worst, _exit_of(error))
+            continue
+        write(dumps(contain(mapped.bundle) if contained else mapped.bundle), out)
+        if trace:
+            _show_trace(mapped, "")
+        if report:
+            _show_report(name, mapped, language)
+    raise typer.Exit(worst)
+
+
+def unmap_files(files: Files, form: Format = "", out: Output = "-", language: Lang = "fi") -> None:
+    """Turn FHIR Bundles of ours back into canonical records: one JSON line each."""
+    from adapter.fhir.canonical import dumps
+    from adapter.mapping import unmap
+    from adapter.source.json import read_json
+
+    worst = Exit.FINE
+    for name, data in documents(files, form == "ndjson"):
+        try:
+            for record in unmap(read_json(data)):
+                write(dumps(record), out)
+        except AdapterError as error:
+            show_error(name, error, language)
+            worst = max(worst, _exit_of(error))
+    raise typer.Exit(worst)
+
+
+def explain_file(
+    file: File,
+    element: Annotated[
+        str, typer.Argument(help="Element (CarePlan.status) or field (services[0]); all by default.")
+    ] = "",
+    vendor: Vendor = None,
+    record_type: RecordType = None,
+    language: Lang = "fi",
+) -> None:
+    """Say which of your fields made this element, and which elements a field made."""
+    try:
+        mapped = _map(read_file(file), vendor, record_type)
+    except AdapterError as error:
+        show_error(file, error, language)
+        raise typer.Exit(_exit_of(error)) from None
+    if not _show_trace(mapped, element):
+        fail(f"nothing in this record makes or is called {element}", Exit.FINDINGS)
+
+
+def validate_files(
+    files: Files,
+    profile: Annotated[list[str] | None, typer.Option("--profile", help="Canonical that each must meet.")] = None,
+    definitions: Annotated[list[str] | None, typer.Option("--definitions", help="File, folder or .tgz.")] = None,
+    context: Annotated[list[str] | None, typer.Option("--context", help="Related resources for rules.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Present instant for rules, ISO 8601.")] = None,
+    output: Annotated[str, typer.Option("--output", help="text or json.")] = "text",
+    fail_on: Annotated[str, typer.Option("--fail-on", help="error or warning.")] = "error",
+    form: Format = "",
+    language: Lang = "fi",
+) -> None:
+    """Validate FHIR R4 resources against base R4, our profiles and rules, and profiles of your own."""
+    from adapter.fhir.canonical import dumps
+    from adapter.source.json import read_json
+    from adapter.validation import Validator
+
+    validator = Validator(definitions or ())
+    if validator.load_issues:
+        show_issues("definitions", validator.load_issues, language)
+    related = [read_json(read_file(name)) for name in context or ()]
+    levels = {"error": ("fatal", "error"), "warning": ("fatal", "error", "warning")}
+    if fail_on not in levels or output not in ("text", "json"):
+        fail("--fail-on is error or warning; --output is text or json")
+    worst = Exit.FINE
+    for name, data in documents(files, form == "ndjson"):
+        outcome = validator.validate(data, profiles=profile or (), context=related, at=at)
+        if output == "json":
+            write(dumps(outcome.operation_outcome(language)), "-")
+        else:
+            show_issues(name, outcome.issues, language)
+            print(f"{name}: {'ok' if outcome.ok else 'not valid'}")
+        if any(issue.severity in levels[fail_on] for issue in outcome.issues):
+            unreadable = any(issue.key.startswith("source.") for issue in outcome.issues)
+            worst = max(worst, Exit.UNREADABLE if unreadable else Exit.FINDINGS)
+    raise typer.Exit(worst)
+
+
+def decide_file(file: File) -> None:
+    """Decide consent cases: one JSON line a case."""
+    from adapter.consent import decide_cases
+    from adapter.source.json import read_json
+
+    try:
+        for answer in decide_cases(read_json(read_file(file))):
+            print(json.dumps(answer, ensure_ascii=False))
+    except AdapterError as error:
+        show_error(file, error, "en")
+        raise typer.Exit(Exit.UNREADABLE) from None
+
+
+def generate(
+    clients: Annotated[int, typer.Option("--clients", help="How many clients.", min=1)] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same records.")] = 1,
+    folder: Annotated[Path | None, typer.Option("--folder", help="One file a record here; else NDJSON.")] = None,
+) -> None:
+    """Make synthetic clients with all their records (identity codes 900–999, issued to nobody)."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from adapter.fhir.canonical import dumps
+    from adapter.source.synthetic import records
+
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    total = clients * RECORDS_A_CLIENT
+    hidden = folder is None and sys.stdout.isatty()
+    for record in track(records(clients, seed), "generate", total=total, console=console, disable=hidden):
+        if folder is None:
+            write(dumps(record), "-")
+        else:
+            (folder / f"{record['record_id']}.json").write_bytes(dumps(record))
+
+
+RECORDS_A_CLIENT = 6
+
+
+def _map(data: bytes, vendor: str | None, record_type: str | None) -> Mapped:
+    from adapter.mapping import map_record
+    from adapter.source import read
+
+    return map_record(read(data, record_type=record_type, vendor=vendor))
+
+
+def _exit_of(error: AdapterError) -> Exit:
+    if isinstance(error, ConsentRefused):
+        return Exit.REFUSED
+    return Exit.UNREADABLE if isinstance(error, SourceError) else Exit.FINDINGS
+
+
+def _show_trace(mapped: Mapped, element: str) -> int:
+    """Print element, field and how, in a table on standard output; returns how many rows there were."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from adapter.mapping import explain
+
+    rows = explain(mapped, element)
+    table = Table("element", "your field", "by", "row")
+    for row in rows:
+        table.add_row(_short(row.element, mapped), row.source or "–", row.via or "", row.row)
+    if rows:
+        Console(stderr=not element and not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200).print(table)
+    return len(rows)
+
+
+def _short(element: str, mapped: Mapped) -> str:
+    head, _, rest = element.partition(".resource")
+    if not head.startswith("Bundle.entry["):
+        return element
+    number = int(head[len("Bundle.entry[") : -1])
+    return f"[{number}] {mapped.bundle['entry'][number]['resource']['resourceType']}{rest}"
+
+
+def _show_report(name: str, mapped: Mapped, language: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    report = mapped.report
+    show_issues(name, report.issues, language)
+    table = Table("what became of it", "field", "why", title=f"{report.mapped} values stand in the Bundle")
+    for title, fields in (("ignored", report.ignored), ("one-way", report.one_way), ("completed", report.completed)):
+        for field, why in fields.items():
+            table.add_row(title, field, why)
+    for field in report.unknown:
+        table.add_row("[red]no place[/]", field, "")
+    if table.row_count:
+        Console(stderr=True).print(table)
