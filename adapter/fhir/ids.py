@@ -7,33 +7,39 @@ references inside one Bundle only; a repository matches by identifier.
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
 DEMO_KEY = b"kykysilta: published demo key, never for real clients"
 """Used when the caller gives no key. It is public, so ids made with it can be searched back."""
 
-
-def keyed_uuid(key: bytes, text: str) -> str:
-    """Return the UUID (version 8, lower case) of `text` under `key` (at most 64 bytes)."""
-    digest = blake2b(text.encode(), digest_size=16, key=key).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/-]*")
 
 
 def keyed_urn(key: bytes, system: str, value: str) -> str:
-    """Return `urn:uuid:…` for a business identifier; equal system and value give equal ids in every record."""
+    """Return `urn:uuid:…` for a business identifier; equal system and value give equal ids in every record.
+
+    Args:
+        key: at most 64 bytes.
+    """
     digest = blake2b(f"{system}|{value}".encode(), digest_size=16, key=key).hexdigest()
     return f"urn:uuid:{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
 
 
 def search_token(system: str, value: str) -> str:
     """Return `system|value` for a search: FHIR escapes (R4 search §3.1.1.4.0.1), then percent-encoding."""
-    return f"{_escaped(system)}|{_escaped(value)}"
+    return f"{escaped_system(system)}|{value if _PLAIN.fullmatch(value) else _escaped(value)}"
+
+
+@lru_cache(maxsize=256)
+def escaped_system(system: str) -> str:
+    """Return a URI as it stands in a search token; systems are few, so they are remembered."""
+    return _escaped(system)
 
 
 def _escaped(text: str) -> str:
-    if text.isalnum() and text.isascii():
-        return text
     for sign in "\\,|$":
         text = text.replace(sign, "\\" + sign)
     return quote(text, safe="-._~:/")

@@ -13,7 +13,7 @@ from adapter.mapping import registry
 from adapter.mapping.conversions import Unfit
 from adapter.mapping.interpret import ABSENT, Frame, Interpreter, rendered
 from adapter.mapping.model import Mapping
-from adapter.mapping.report import Report, report_of
+from adapter.mapping.report import Report
 from adapter.mapping.run import DescribedTwice, NoIdentity, Run
 from adapter.mapping.trace import Places, envelope_rows, joined
 from adapter.source.check import check
@@ -74,16 +74,10 @@ class Mapped:
     @cached_property
     def report(self) -> Report:
         """The loss report; `.issues` has the warnings of the mapping."""
-        lost = report_of(self.native, self.hop or self.mapping, self.trace, self.warnings)
+        own = Report(self.record, self.mapping, lambda: self.trace, self.warnings)
         if self.hop is None:
-            return lost
-        inner = report_of(self.record, self.mapping, self.trace, ())
-        return replace(
-            lost,
-            ignored={**inner.ignored, **lost.ignored},
-            one_way={**inner.one_way, **lost.one_way},
-            completed={**inner.completed, **lost.completed},
-        )
+            return own
+        return Report(self.native, self.hop, lambda: self.trace, own.issues, own)
 
     def locate(self, expression: str) -> SourcePlace | None:
         """Return the sender's place that made an element, for `Bundle.entry[2].resource.status` and the like.

@@ -7,7 +7,6 @@ else; the compiled mapping and the interpreter both call it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -48,23 +47,32 @@ class NoIdentity(Exception):  # noqa: N818
     """A mention that has none of the identifiers that its rule asks for."""
 
 
-@dataclass(slots=True)
 class Run:
-    """The state of one record. `record` is the canonical record, `key` the id key."""
+    """The state of one record.
 
-    mapping: Mapping
-    record: Record
-    key: bytes
-    source_system: str = ""
-    record_id: str = ""
-    owned: list[tuple[bool, Json]] = field(default_factory=list)
-    shared: dict[str, tuple[Json, str]] = field(default_factory=dict)
-    seen: dict[tuple[str, Any], tuple[Json, Json]] = field(default_factory=dict)
-    """What embedded types were made of, so that the same words need not be said again."""
+    Attributes:
+        mapping, record: the mapping and the canonical record.
+        source_system, record_id: as in the envelope.
+        seen: what embedded types were made of, so that the same words need not be said again.
+    """
 
-    def __post_init__(self) -> None:
-        self.source_system = self.record["source_system"]
-        self.record_id = self.record["record_id"]
+    def __init__(self, mapping: Mapping, record: Record, key: bytes) -> None:
+        self.mapping = mapping
+        self.record = record
+        self.source_system: str = record["source_system"]
+        self.record_id: str = record["record_id"]
+        self.seen: dict[tuple[str, Any], tuple[Json, Json]] = {}
+        self._key = key
+        self._owned: list[tuple[bool, Json]] = []
+        self._shared: dict[str, tuple[Json, str]] = {}
+        self._token = f"identifier={search_token(self.source_system, self.record_id)}"
+        self._tags = (
+            _labelled("register", record["register"]),
+            {"system": RECORD_VERSION_SYSTEM, "code": str(record["record_version"])},
+            {"system": RECORD_TYPE_SYSTEM, "code": record["record_type"]},
+        )
+        self._given = record.get("security_labels", ())
+        self._labels: dict[str, list[Json]] = {}
 
     def special(self, name: str) -> str:
         """Return the mapping's own `id`, `version` or `digest`."""
@@ -72,7 +80,7 @@ class Run:
 
     def part_urn(self, part: str) -> str:
         """Return the `fullUrl` of a part of this record."""
-        return keyed_urn(self.key, self.source_system, self.part_value(part))
+        return keyed_urn(self._key, self.source_system, self.part_value(part))
 
     def part_value(self, part: str) -> str:
         """Return the value of the part identifier; the record itself is the empty part."""
@@ -80,34 +88,43 @@ class Run:
 
     def identity_urn(self, identifier: Json) -> str:
         """Return the `fullUrl` of something that has an identifier of its own."""
-        return keyed_urn(self.key, identifier["system"], identifier["value"])
+        return keyed_urn(self._key, identifier["system"], identifier["value"])
 
     def key_urn(self, type_: str, fields: tuple[Json, ...]) -> str:
         """Return the `fullUrl` of something that only a combination of fields identifies.
 
         Without a system of its own each field is one of the source system.
         """
-        words = "\x1f".join("" if value is None else str(value) for value in fields)
-        return keyed_urn(self.key, f"{self.source_system}#{type_}", words)
+        words = "\x1f".join(["" if value is None else str(value) for value in fields])
+        return keyed_urn(self._key, f"{self.source_system}#{type_}", words)
 
     def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
         """Add a resource of this record: part identifier, meta, language, request."""
-        part_identifier = {"use": "secondary", "system": self.source_system, "value": self.part_value(part)}
-        meta = self.meta(rule.profiles, rule.sensitivity, True)
-        criterion = ""
-        if rule.identifier == "list":
-            body.setdefault("identifier", []).append(part_identifier)
-        elif rule.identifier == "single":
-            body["identifier"] = part_identifier
-        else:
-            code = urn.removeprefix("urn:uuid:")
-            meta["tag"].append({"system": PART_KEY_SYSTEM, "code": code, "display": part or rule.name})
-            criterion = f"_tag={search_token(PART_KEY_SYSTEM, code)}"
-        body["meta"] = meta
+        tags = [tag.copy() for tag in self._tags]
+        body["meta"] = {
+            "profile": [*rule.profiles],
+            "security": self._security(rule.sensitivity),
+            "source": self.source_system,
+            "tag": tags,
+        }
         body["language"] = self.record["language"]
-        known = identifier or part_identifier
-        criterion = criterion or f"identifier={search_token(known['system'], known['value'])}"
-        self.owned.append((rule.core, _entry(urn, body, criterion)))
+        criterion = f"{self._token}/{part}" if part else self._token
+        if rule.identifier == "none":
+            code = urn[9:]
+            tags.append({"system": PART_KEY_SYSTEM, "code": code, "display": part or rule.name})
+            criterion = f"_tag={search_token(PART_KEY_SYSTEM, code)}"
+        else:
+            value = f"{self.record_id}/{part}" if part else self.record_id
+            part_identifier = {"use": "secondary", "system": self.source_system, "value": value}
+            if rule.identifier == "single":
+                body["identifier"] = part_identifier
+            elif "identifier" in body:
+                body["identifier"].append(part_identifier)
+            else:
+                body["identifier"] = [part_identifier]
+        if identifier is not None:
+            criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"
+        self._owned.append((rule.core, _entry(urn, body, criterion)))
 
     def share(self, rule: Rule, urn: str, body: Resource, identifier: Json, place: str = "") -> None:
         """Add a resource that is merely referred to, or join it with an earlier mention.
@@ -118,11 +135,13 @@ class Run:
         if identifier is None:
             identifier = {"system": URI, "value": urn}
             body.setdefault("identifier", []).append(identifier)
-        known = self.shared.get(urn)
+        known = self._shared.get(urn)
         if known is None:
-            body["meta"] = self.meta(rule.profiles, rule.sensitivity, False, body["resourceType"])
+            hidden = rule.type == "Patient" and NON_DISCLOSURE in self._given
+            security = labels(rule.sensitivity, (NON_DISCLOSURE,) if hidden else ())
+            body["meta"] = {"profile": [*rule.profiles], "security": security}
             criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"
-            self.shared[urn] = (_entry(urn, body, criterion), place)
+            self._shared[urn] = (_entry(urn, body, criterion), place)
             return
         entry, first = known
         body["meta"] = entry["resource"]["meta"]
@@ -132,51 +151,43 @@ class Run:
             except Clash as clash:
                 raise DescribedTwice(f"{body['resourceType']}.{clash}", first, place) from None
 
-    def meta(self, profiles: tuple[str, ...], sensitivity: str, owned: bool, type_: str = "") -> dict[str, Json]:
-        """Return a fresh `meta`: labels on everything, source and tags on what the record owns."""
-        made: dict[str, Json] = {}
-        if profiles:
-            made["profile"] = list(profiles)
-        given = self.record.get("security_labels", ())
-        if not owned:
-            given = (NON_DISCLOSURE,) if type_ == "Patient" and NON_DISCLOSURE in given else ()
-        made["security"] = self.security(sensitivity, given)
-        if owned:
-            record = self.record
-            register = _labelled("register", record["register"])
-            made["source"] = self.source_system
-            made["tag"] = [
-                dict(register),
-                {"system": RECORD_VERSION_SYSTEM, "code": str(record["record_version"])},
-                {"system": RECORD_TYPE_SYSTEM, "code": record["record_type"]},
-            ]
-        return made
-
-    def security(self, sensitivity: str, given: Collection[str]) -> list[Json]:
-        """Return exactly one confidentiality, beside R the sensitivity, and TURVAKIELTO where it is carried along."""
-        level = "R" if sensitivity else "N"
-        for label in given:
-            if label in CONFIDENTIALITY and CONFIDENTIALITY.index(label) > CONFIDENTIALITY.index(level):
-                level = label
-        labels = [dict(_labelled("v3-Confidentiality", level))]
-        if sensitivity:
-            labels.append(dict(_labelled(*_SENSITIVITY_LABELS[sensitivity])))
-        if NON_DISCLOSURE in given:
-            labels.append(dict(_labelled("fi-base-security-label", NON_DISCLOSURE)))
-        return labels
+    def _security(self, sensitivity: str) -> list[Json]:
+        known = self._labels.get(sensitivity)
+        if known is None:
+            known = self._labels[sensitivity] = labels(sensitivity, self._given)
+        return [label.copy() for label in known]
 
     def bundle(self) -> Resource:
         """Return the transaction: core resources, the other owned ones, the shared ones by type and id."""
-        core = [entry for is_core, entry in self.owned if is_core]
-        others = [entry for is_core, entry in self.owned if not is_core]
+        core = [entry for is_core, entry in self._owned if is_core]
+        others = [entry for is_core, entry in self._owned if not is_core]
         shared = sorted(
-            (entry for entry, _ in self.shared.values()), key=lambda e: (e["resource"]["resourceType"], e["fullUrl"])
+            (entry for entry, _ in self._shared.values()), key=lambda e: (e["resource"]["resourceType"], e["fullUrl"])
         )
         made: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": [*core, *others, *shared]}
         given = self.record.get("security_labels")
         if given:
             made["meta"] = {"security": [dict(_labelled(_list_of(label), label)) for label in given]}
         return made
+
+
+def labels(sensitivity: str, given: Collection[str]) -> list[Json]:
+    """Return exactly one confidentiality, beside R the sensitivity, and TURVAKIELTO where it is carried along.
+
+    Args:
+        sensitivity: sensitive data class of the resource, or empty.
+        given: the envelope's own labels; the stricter confidentiality wins.
+    """
+    level = "R" if sensitivity else "N"
+    for label in given:
+        if label in CONFIDENTIALITY and CONFIDENTIALITY.index(label) > CONFIDENTIALITY.index(level):
+            level = label
+    found = [_labelled("v3-Confidentiality", level).copy()]
+    if sensitivity:
+        found.append(_labelled(*_SENSITIVITY_LABELS[sensitivity]).copy())
+    if NON_DISCLOSURE in given:
+        found.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
+    return found
 
 
 def _entry(urn: str, body: Resource, criterion: str) -> Json:
