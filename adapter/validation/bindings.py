@@ -73,10 +73,13 @@ def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:
     if not isinstance(value, dict):
         return True
     if "coding" in value or "text" in value:
-        codings = [coding for coding in value.get("coding", ()) if isinstance(coding, dict)]
-        if not any("code" in coding for coding in codings):
-            return strength != "required" or "extension" in value
-        return any(_coding_fits(coding, codes) for coding in codings)
+        has_code = False
+        for coding in value.get("coding", ()):
+            if coding.__class__ is dict and "code" in coding:
+                if _coding_fits(coding, codes):
+                    return True
+                has_code = True
+        return not has_code and (strength != "required" or "extension" in value)
     if "code" not in value:
         has_more = "value" in value or "system" in value or "display" in value
         return not (strength == "required" and has_more and "extension" not in value)

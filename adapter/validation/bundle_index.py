@@ -75,7 +75,7 @@ class BundleIndex:
             return run.found(Finding("reference-not-in-bundle", severity=severity))
         if len(found) > 1 and self.type != "history":
             return run.found(Finding("reference-ambiguous", {"count": str(len(found))}))
-        if found and full_url.startswith("urn:") and not is_absolute(reference):
+        if found and not is_absolute(reference):
             stated, actual = reference.split("/", 1)[0], found[0].get("resourceType")
             if stated != actual and is_resource_type(str(actual)):
                 return run.found(Finding("reference-type-differs", {"stated": stated, "type": str(actual)}))

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from adapter.fhir.definitions import is_type, json_children, type_definition
-from adapter.validation.evaluation import FhirPathError, evaluate_text
+from adapter.validation.evaluation import FhirPathError, select
 from adapter.validation.run import Run
 
 _STEP = re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
@@ -32,7 +32,7 @@ def fits(contexts: tuple[str, ...], path: str, run: Run) -> bool:
 
 def _selected(expression: str, walk: _Walk, run: Run) -> bool:
     try:
-        items = evaluate_text(expression, walk.resource, walk.resource_type, run)
+        items = select(expression, walk.resource, walk.resource_type, run)
     except FhirPathError:
         return True
     return any(item is walk.holder or item == walk.holder for item in items)
@@ -86,7 +86,11 @@ class _Walk:
             below = f"{inside}.{key}" if inside else key
             names |= {f"{base}.{below}" for base in _lineage(owner)} | {found.path, found.path.removesuffix("[x]")}
             code = found.types[0].code if found.types else ""
-            if code in ("BackboneElement", "Element") or found.content:
+            if found.content:
+                names |= {found.content, "BackboneElement", "Element"}
+                content_type, _, content_path = found.content.partition(".")
+                owners.append((content_type, content_path))
+            elif code in ("BackboneElement", "Element"):
                 names |= {"BackboneElement", "Element"}
                 owners.append((owner, below))
             elif is_type(code):

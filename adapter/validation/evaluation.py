@@ -5,45 +5,58 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from adapter.validation.fhirpath import Expression, FhirPathError, Node, compile_expression
+from adapter.validation.fhirpath import Context, Expression, FhirPathError, Node, compile_expression, instant
 from adapter.validation.references import resolve
 from adapter.validation.run import Run
 
 
-class Invariant:
-    """A FHIRPath invariant, compiled.
+@lru_cache(maxsize=8192)
+def compiled(text: str, type_path: str = "") -> Expression:
+    """Return a compiled expression for nodes of a type.
 
     Raises:
-        FhirPathError: the expression is not understood; nothing is ever silently passed.
+        FhirPathError: it is not understood; nothing is ever silently passed.
     """
-
-    __slots__ = ("expression",)
-
-    def __init__(self, text: str) -> None:
-        self.expression: Expression = compiled(text)
-
-    def holds(self, value: Any, type_path: str, run: Run, sibling: dict[str, Any] | None = None) -> bool:
-        """Tell whether the invariant is true of the value; empty counts as not true, as in the R4 validator."""
-        return self.expression.holds(Node(value, type_path, sibling), **_surroundings(run))
+    return compile_expression(text, context_type=type_path)
 
 
-def _surroundings(run: Run) -> dict[str, Any]:
-    registry = run.registry
+def holds(expression: Expression, value: Any, run: Run, sibling: dict[str, Any] | None = None) -> bool:
+    """Tell whether an invariant is true of a value; empty counts as not true, as in the official validator."""
+    focus = value if sibling is None and isinstance(value, dict) else Node(value, expression.context_type, sibling)
+    return expression.holds_in(focus, context_of(run))
 
-    def member_of(item: Any, value_set: str) -> bool | None:
-        return registry.member_of(item, value_set)
 
-    def conforms_to(item: Any, canonical: str) -> bool:
-        return registry.conforms_to(item, canonical, run)
+def select(text: str, value: Any, type_path: str, run: Run) -> list[Any]:
+    """Return what an expression finds at a value of the document.
 
-    return {
-        "resource": run.resource,
-        "root": run.root,
-        "resolve": lambda reference: resolve(reference, run) or _inside_entries(reference, run),
-        "member_of": member_of,
-        "conforms_to": conforms_to,
-        "now": run.at,
-    }
+    Raises:
+        FhirPathError: it is not understood, or has no answer here.
+    """
+    found = compiled(text, type_path).evaluate_nodes(value, context_of(run))
+    return [node.value for node in found]
+
+
+def context_of(run: Run) -> Context:
+    """Return the surroundings of an evaluation: one object a run, looking at the resource that is checked now."""
+    context = run.context
+    if context is None:
+        context = run.context = Context(
+            resolve=lambda reference: resolve(reference, run) or _inside_entries(reference, run),
+            member_of=run.registry.member_of,
+            conforms_to=lambda value, canonical: _conforms(value, canonical, run),
+            now=instant(run.at),
+        )
+    context.resource, context.root = run.resource, run.root
+    return context
+
+
+def _conforms(value: Any, canonical: str, run: Run) -> bool:
+    """Answer `conformsTo()`; what is evaluated on the way has surroundings of its own."""
+    outer, run.context = run.context, None
+    try:
+        return run.registry.conforms_to(value, canonical, run)
+    finally:
+        run.context = outer
 
 
 def _inside_entries(reference: str, run: Run) -> Any:
@@ -59,19 +72,4 @@ def _inside_entries(reference: str, run: Run) -> Any:
     return None
 
 
-@lru_cache(maxsize=4096)
-def compiled(text: str) -> Expression:
-    """Return the compiled expression.
-
-    Raises:
-        FhirPathError: it is not understood.
-    """
-    return compile_expression(text)
-
-
-def evaluate_text(text: str, value: Any, type_path: str, run: Run) -> list[Any]:
-    """Return what an expression finds at a value of the document."""
-    return compiled(text).evaluate(Node(value, type_path), **_surroundings(run))
-
-
-__all__ = ["FhirPathError", "Invariant", "compiled", "evaluate_text"]
+__all__ = ["FhirPathError", "compiled", "context_of", "holds", "select"]

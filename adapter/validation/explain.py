@@ -19,9 +19,13 @@ SHOWN_CODES = 15
 """A message lists no more allowed codes than this."""
 
 
-def wrong_type(expected: str, value: object, run: Run) -> Findings:
-    """Return the finding that another JSON type is expected."""
-    return run.found(Finding("wrong-json-type", {"expected": expected, "found": json_type(value)}))
+def not_an_object(value: object, run: Run) -> Findings:
+    """Return the finding that a JSON object is expected."""
+    if value is None:
+        return run.found(Finding("null-value"))
+    if isinstance(value, list):
+        return run.found(Finding("not-single"))
+    return run.found(Finding("wrong-json-type", {"expected": "object", "found": json_type(value)}))
 
 
 def missing(name: str, run: Run) -> Findings:

@@ -25,16 +25,11 @@ _ELSEWHERE = re.compile(
 """Addresses kept for examples (RFC 2606, and HL7's own), and HL7's published guides: not known, but no invention."""
 
 
-def check(*, modifier: bool, nested: bool) -> Check:
-    """Return the check of one extension: in `modifierExtension`, and inside another extension."""
-    from adapter.validation.structure import check_of
-
-    shape: list[Check] = []
+def check(shape: Check, *, modifier: bool, nested: bool) -> Check:
+    """Return the check of one extension: in `modifierExtension` or not, inside another extension or not."""
 
     def check_extension(value: Any, run: Run) -> Findings:
-        if not shape:
-            shape.append(check_of("Extension"))
-        found = shape[0](value, run)
+        found = shape(value, run)
         if value.__class__ is not dict:
             return found
         has_value = any(key.startswith(("value", "_value")) for key in value)

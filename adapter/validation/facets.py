@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from adapter.fhir.definitions import Constraint, ElementDefinition
 from adapter.validation.bindings import binding_findings
 from adapter.validation.compile import type_path
-from adapter.validation.evaluation import FhirPathError, Invariant
+from adapter.validation.evaluation import FhirPathError, compiled, holds
 from adapter.validation.fhirpath.values import compare_temporals, parse_temporal
 from adapter.validation.findings import Finding, Findings
 from adapter.validation.invariants import broken
@@ -111,15 +111,17 @@ def _constraint_checks(overlay: Overlay, definition: ElementDefinition, compiler
         if constraint.key in base:
             continue
         try:
-            yield _constraint(constraint, Invariant(constraint.expression), definition)
+            compiled(constraint.expression)
+            yield _constraint(constraint, definition)
         except FhirPathError as error:
             compiler.problem(overlay, f"{constraint.key}: {error.problem}")
 
 
-def _constraint(constraint: Constraint, invariant: Invariant, definition: ElementDefinition) -> ItemCheck:
+def _constraint(constraint: Constraint, definition: ElementDefinition) -> ItemCheck:
     def check(item: Item, run: Run) -> Findings:
         sibling = item.sibling if isinstance(item.sibling, dict) else None
-        if invariant.holds(item.value, type_path(item.code, definition), run, sibling):
+        expression = compiled(constraint.expression, type_path(item.code, definition))
+        if holds(expression, item.value, run, sibling):
             return None
         return run.found(broken(constraint))
 

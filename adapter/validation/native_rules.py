@@ -18,12 +18,18 @@ from adapter.validation.run import Run
 Native = Callable[[dict[str, Any], Run], bool]
 
 UCUM = "http://unitsofmeasure.org"
+CONDITION_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+CONDITION_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+_ENDED = ("resolved", "remission", "inactive")
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 
 
 def _has(value: dict[str, Any], *names: str) -> bool:
     """Tell whether one of the elements is there, as a value or as extensions alone."""
-    return any(name in value or f"_{name}" in value for name in names)
+    for name in names:
+        if name in value or f"_{name}" in value:
+            return True
+    return False
 
 
 def _count(value: dict[str, Any], *names: str) -> int:
@@ -119,6 +125,24 @@ def _not_negative(name: str) -> Native:
     return lambda value, run: all(number >= 0 for number in _numbers(value, name))
 
 
+def _entered_in_error(value: dict[str, Any]) -> bool:
+    return (CONDITION_VERIFICATION, "entered-in-error") in _codes(value, "verificationStatus")
+
+
+def _condition_status_known(value: dict[str, Any], run: Run) -> bool:
+    """con-3 (a warning): R4 compares a CodeableConcept with a text, which is never equal; its intent is kept."""
+    if "clinicalStatus" in value or "category" not in value or _entered_in_error(value):
+        return True
+    held = value["category"]
+    concepts = held if isinstance(held, list) else []
+    return not any(code == "problem-list-item" for one in concepts for _, code in _codes({"category": one}, "category"))
+
+
+def _percent_at_most(value: dict[str, Any], run: Run) -> bool:
+    """ras-2: R4's expression is empty, not true, where there is no probability; its intent is a limit."""
+    return all(number <= 100 for number in _numbers(value, "probabilityDecimal"))
+
+
 def _needs(name: str, other: str) -> Native:
     return lambda value, run: not _has(value, name) or _has(value, other)
 
@@ -161,6 +185,12 @@ NATIVE: dict[str, Native] = {
     "Consent ppc-3": _scope_needs_patient("research"),
     "Consent ppc-4": _scope_needs_patient("adr"),
     "Consent ppc-5": _scope_needs_patient("treatment"),
+    "Condition con-3": _condition_status_known,
+    "Condition con-4": lambda value, run: (
+        not _has_choice(value, "abatement")
+        or any((CONDITION_CLINICAL, code) in _codes(value, "clinicalStatus") for code in _ENDED)
+    ),
+    "Condition con-5": lambda value, run: "clinicalStatus" not in value or not _entered_in_error(value),
     "ContactPoint cpt-2": _needs("value", "system"),
     "Count cnt-3": _count_unit,
     "Distance dis-1": lambda value, run: _of_unit(value),
@@ -175,6 +205,7 @@ NATIVE: dict[str, Native] = {
     "Period per-1": _period,
     "QuestionnaireResponse.item qrs-1": _not_both("answer", "item"),
     "Ratio rat-1": _ratio,
+    "RiskAssessment.prediction ras-2": _percent_at_most,
     "Timing.repeat tim-1": _needs("duration", "durationUnit"),
     "Timing.repeat tim-2": _needs("period", "periodUnit"),
     "Timing.repeat tim-4": _not_negative("duration"),

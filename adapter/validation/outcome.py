@@ -17,6 +17,8 @@ _ORDER = {"fatal": 0, "error": 1, "warning": 2, "information": 3}
 
 def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Issue, ...]:
     """Return every problem once, errors first, in the order of the document."""
+    if found is None and run.left > 0:
+        return ()
     kept: dict[tuple[object, ...], Issue] = {}
     for finding in found or ():
         if finding.contexts and fits(finding.contexts, finding.path, run):

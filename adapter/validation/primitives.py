@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from adapter.source.limits import DEFAULT
 from adapter.validation.narrative import narrative_fault
 
 Fast = Callable[[Any], object]
@@ -24,6 +25,9 @@ Fault = tuple[str, dict[str, str]]
 """Message key (without area) and its placeholders."""
 
 Exact = Callable[[Any], Fault | None]
+
+LONGEST_NUMBER = DEFAULT.digits + 8
+"""Digits with sign, point and exponent."""
 
 LONGEST_STRING = 1024 * 1024
 """R4: strings SHALL NOT exceed 1 MB."""
@@ -124,8 +128,12 @@ def _integer(lowest: int, highest: int) -> Primitive:
 
 
 def _decimal(value: Any) -> Fault | None:
-    if value.__class__ is int or value.__class__ is Decimal:
-        return None if value == value else ("format-decimal", {})  # noqa: PLR0124 - not a number
+    if value.__class__ is Decimal:
+        if value.is_finite() and len(str(value)) < LONGEST_NUMBER and abs(value.adjusted()) <= DEFAULT.exponent:
+            return None
+        return "format-decimal", {}
+    if value.__class__ is int:
+        return None if value.bit_length() < DEFAULT.digits * 3 else ("format-decimal", {})
     return _wrong_type("number", value)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+
+from jiter import from_json
 
 from adapter.errors import SourceError
 from adapter.source.json import read_json
@@ -30,7 +33,20 @@ def read_resource(document: bytes | str | dict[str, Any], settings: ValidationSe
         from adapter.fhir.xml import read_xml
 
         return read_xml(document, limits=settings.limits)
-    return read_json(document, limits=settings.limits)
+    return _read_json(document, settings.limits)
+
+
+def _read_json(document: bytes | str, limits: Limits) -> Any:
+    """Read JSON in one go where the bytes show that the limits hold; else the exact reader speaks.
+
+    The digits of a number are checked where the number is (`adapter.validation.primitives`).
+    """
+    body = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
+    opened = body.count(b"{") + body.count(b"[")
+    if opened <= limits.depth and len(body) <= min(2 * limits.nodes, limits.size) and b"\\u" not in body:
+        with suppress(ValueError):
+            return from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="decimal")
+    return read_json(document, limits=limits)
 
 
 def _measure(document: Any, limits: Limits) -> None:

@@ -11,10 +11,14 @@ from typing import Any
 
 from adapter.fhir.definitions import is_resource_type
 from adapter.validation.findings import Finding, Findings, joined, under
+from adapter.validation.primitives import PRIMITIVES
 from adapter.validation.run import Run
 
 Check = Callable[[Any, Run], Findings]
 
+text_fault = PRIMITIVES["string"].fast
+
+_PLAIN = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}\Z")
 _TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
 
 
@@ -23,30 +27,55 @@ def check(plain: Check, targets: tuple[str, ...]) -> Check:
     allowed = frozenset() if "Resource" in targets else frozenset(targets)
 
     def check_reference(value: Any, run: Run) -> Findings:
+        if value.__class__ is dict and not run.bundles and _surely_right(value, allowed, run):
+            return None
         found = plain(value, run)
         if value.__class__ is not dict:
             return found
         reference = value.get("reference")
         if reference.__class__ is str:
+            more = None
             if reference[:1] == "#":
                 more = _local(reference, run)
             elif run.bundles:
                 more = run.bundles[-1].reference_findings(reference, run)
-            else:
-                more = None
             if more is not None:
                 found = joined(found, under("reference", more))
-        if allowed and "reference" in value:
-            type_name = target_type(reference, run)
-            if type_name and type_name not in allowed:
-                names = ", ".join(sorted(allowed))
-                found = joined(found, run.found(Finding("reference-target", {"type": type_name, "names": names})))
+            if allowed and reference.partition("/")[0] not in allowed:
+                found = joined(found, _target_type(reference, allowed, run))
         stated = value.get("type")
         if stated.__class__ is str:
             found = joined(found, _stated_type(stated, reference, allowed, run))
         return found
 
     return check_reference
+
+
+def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> bool:
+    """Accept what nearly every reference is: `Type/id`, or `#id` of a contained resource, perhaps with a display."""
+    size = len(value)
+    reference = value.get("reference")
+    if size > 2 or reference.__class__ is not str:
+        return False
+    if size == 2:
+        display = value.get("display")
+        if display.__class__ is not str or text_fault(display) is not None:
+            return False
+    if reference[:1] == "#":
+        target = run.contained.get(reference[1:])
+        if target is None or (allowed and target.get("resourceType") not in allowed):
+            return False
+        run.local_references.add(reference)
+        return True
+    match = _PLAIN.match(reference)
+    return match is not None and (not allowed or match[1] in allowed)
+
+
+def _target_type(reference: str, allowed: frozenset[str], run: Run) -> Findings:
+    name = target_type(reference, run)
+    if not name or name in allowed:
+        return None
+    return run.found(Finding("reference-target", {"type": name, "names": ", ".join(sorted(allowed))}))
 
 
 def _local(reference: str, run: Run) -> Findings:

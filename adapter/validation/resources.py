@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from adapter.fhir.definitions import is_resource_type, is_subtype
+from adapter.fhir.definitions import is_subtype, resource_types
 from adapter.validation.bundle import BundleIndex, bundle_findings
 from adapter.validation.findings import Finding, Findings, joined, safe_name
 from adapter.validation.run import Run
@@ -17,6 +17,8 @@ from adapter.validation.structure import check_of
 from adapter.validation.vital_signs import implied_profile
 
 Check = Callable[[Any, Run], Findings]
+
+RESOURCE_TYPES = frozenset(resource_types())
 
 
 def nested(key: str) -> Check:
@@ -26,9 +28,10 @@ def nested(key: str) -> Check:
 
 def check_resource(value: Any, run: Run) -> Findings:
     """Check a resource that stands for itself: the document, a Bundle entry, a parameter."""
-    type_name, found = resource_type(value, run)
-    if not type_name:
-        return found
+    found: Findings = None
+    type_name = value.get("resourceType") if value.__class__ is dict else None
+    if type_name not in RESOURCE_TYPES:
+        return resource_type(value, run)[1]
     outer = (run.resource, run.root, run.contained, run.local_references, run.full_url)
     run.resource = run.root = value
     if run.bundles:
@@ -58,16 +61,17 @@ def resource_type(value: Any, run: Run) -> tuple[str, Findings]:
     name = value.get("resourceType")
     if not isinstance(name, str):
         return "", run.found(Finding("no-resource-type"))
-    if not is_resource_type(name):
+    if not name in RESOURCE_TYPES:
         return "", run.found(Finding("unknown-resource-type", {"name": safe_name(name)}))
     return name, None
 
 
 def check_contained(value: Any, run: Run) -> Findings:
     """Check one contained resource; its root stays the resource around it."""
-    type_name, found = resource_type(value, run)
-    if not type_name:
-        return found
+    found: Findings = None
+    type_name = value.get("resourceType") if value.__class__ is dict else None
+    if type_name not in RESOURCE_TYPES:
+        return resource_type(value, run)[1]
     if "contained" in value:
         found = joined(found, run.found(Finding("contained-in-contained", rule="dom-2", path="contained")))
         value = {key: item for key, item in value.items() if key != "contained"}

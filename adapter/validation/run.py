@@ -10,6 +10,7 @@ from adapter.validation.findings import Finding, Findings
 from adapter.validation.bundle_index import BundleIndex
 
 if TYPE_CHECKING:
+    from adapter.validation.fhirpath import Context
     from adapter.validation.registry import Registry
     from adapter.validation.settings import ValidationSettings
 
@@ -27,6 +28,7 @@ class Run:
         contained: the root's contained resources by id.
         local_references: every `#id` seen in the root so far.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
+        context: what FHIRPath may see, made when first needed.
         bundles: the Bundles around us, innermost last; `full_url` is that of the present entry.
     """
 
@@ -34,6 +36,7 @@ class Run:
         "at",
         "bundles",
         "contained",
+        "context",
         "document",
         "full_url",
         "left",
@@ -61,6 +64,7 @@ class Run:
         self.full_url = ""
         self.left = settings.most_issues
         self.suppressed_error = False
+        self.context: Context | None = None
         self.under_check: set[tuple[int, str]] = set()
 
     def found(self, finding: Finding) -> Findings:

@@ -13,7 +13,8 @@ from functools import cache
 from typing import Any
 
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive, is_subtype, json_children
-from adapter.validation.explain import explain_primitive, missing, sibling_findings, unknown_element, wrong_type
+from adapter.validation import leaf_types
+from adapter.validation.explain import explain_primitive, missing, not_an_object, sibling_findings, unknown_element
 from adapter.validation.findings import Finding, Findings, joined, under
 from adapter.validation.primitives import PRIMITIVES, Fast
 from adapter.validation.run import Run
@@ -64,8 +65,8 @@ class _Node:
 
         code = definition.types[0].code if definition.types else ""
         if not is_primitive(code):
-            item = self._item(key, definition, code)
-            self.parts[key] = _many(item) if definition.is_list else _single(item)
+            make = self._maker(key, definition, code)
+            self.parts[key] = _many(make) if definition.is_list else self._later(key, make)
             return
         binding = definition.binding
         codes = required_codes(binding.value_set) if binding and binding.strength == "required" else None
@@ -74,38 +75,50 @@ class _Node:
         self.primitives[key] = PrimitiveField(definition, code, fast, codes)
         self.fast[key] = _fast_many(fast) if definition.is_list else fast
 
-    def _item(self, key: str, definition: ElementDefinition, code: str) -> Check:
+    def _later(self, key: str, make: Callable[[], Check]) -> Check:
+        """Return a check that compiles at its first use and then takes its own place."""
+
+        def check(value: Any, run: Run) -> Findings:
+            made = self.parts[key] = make()
+            return made(value, run)
+
+        return check
+
+    def _maker(self, key: str, definition: ElementDefinition, code: str) -> Callable[[], Check]:
+        """Return what compiles the check of one value of an element; types refer to each other in circles."""
         from adapter.validation import bindings, extensions, references, resources
 
         if definition.content or code in ("BackboneElement", "Element"):
             below = f"{self.path}.{key}" if self.path else key
-            return _later(lambda: check_of(self.type_name, below))
+            return lambda: check_of(self.type_name, below)
         if code == "Resource":
-            return resources.nested(key)
+            return lambda: resources.nested(key)
         if code == "Extension":
-            return extensions.check(modifier=key == "modifierExtension", nested=self.type_name == "Extension")
-        profile = definition.types[0].profiles
-        plain = _later(lambda: check_of(profile[0] if profile else code))
-        if code in ("Reference", "CodeableReference"):
-            return references.check(plain, definition.types[0].targets)
-        return bindings.bound(plain, code, definition.binding)
+            modifier, nested = key == "modifierExtension", self.type_name == "Extension"
+            return lambda: extensions.check(check_of("Extension"), modifier=modifier, nested=nested)
+        type_ = definition.types[0]
+        name = type_.profiles[0] if type_.profiles else code
+        if code == "Reference":
+            return lambda: references.check(check_of(name), type_.targets)
+        return lambda: bindings.bound(_leaf(name), code, definition.binding)
 
     def compile(self) -> Check:
         """Return the closure that checks an object of this node."""
-        from adapter.validation.invariants import rules_of
+        from adapter.validation.invariants import broken, rules_of
 
         fast_of, part_of, primitives = self.fast.get, self.parts.get, self.primitives
         type_name, path = self.type_name, self.path
         known = tuple(json_children(type_name, path))
         required, choices = _cardinality(type_name, path)
         rules = rules_of(type_name, path)
+        native, others = rules.native, rules.others
         is_resource = not path and is_subtype(type_name, "Resource")
         if is_resource:
             self.fast["resourceType"] = {type_name: None}.__getitem__
 
         def check(value: Any, run: Run) -> Findings:
             if value.__class__ is not dict:
-                return wrong_type("object", value, run)
+                return not_an_object(value, run)
             found: Findings = None
             for key, item in value.items():
                 fast = fast_of(key)
@@ -134,7 +147,10 @@ class _Node:
                     found = joined(found, _choice(choice, value, run))
             if len(value) < 2 and (not value or "id" in value) and not is_resource:
                 found = joined(found, run.found(Finding("empty-object", rule="ele-1")))
-            for rule in rules:
+            for holds, constraint in native:
+                if not holds(value, run):
+                    found = joined(found, run.found(broken(constraint)))
+            for rule in others:
                 more = rule(value, run)
                 if more is not None:
                     found = joined(found, more)
@@ -167,33 +183,30 @@ def _choice(choice: Choice, value: dict[str, Any], run: Run) -> Findings:
     return None
 
 
-def _later(make: Callable[[], Check]) -> Check:
-    """Return a check that is compiled at its first use: types refer to each other in circles."""
-    made: list[Check] = []
+@cache
+def _leaf(type_name: str) -> Check:
+    """Return the check of a data type that asks pydantic-core first where that can tell."""
+    exact, accepts = check_of(type_name), leaf_types.accepts(type_name)
+    if accepts is None:
+        return exact
 
     def check(value: Any, run: Run) -> Findings:
-        if not made:
-            made.append(make())
-        return made[0](value, run)
+        return None if accepts(value) else exact(value, run)
 
     return check
 
 
-def _single(item: Check) -> Check:
-    def check(value: Any, run: Run) -> Findings:
-        if value.__class__ is list:
-            return run.found(Finding("not-single"))
-        return item(value, run)
+def _many(make: Callable[[], Check]) -> Check:
+    item: Check | None = None
 
-    return check
-
-
-def _many(item: Check) -> Check:
     def check(values: Any, run: Run) -> Findings:
+        nonlocal item
         if values.__class__ is not list:
             return run.found(Finding("not-list"))
         if not values:
             return run.found(Finding("empty-list"))
+        if item is None:
+            item = make()
         found: Findings = None
         for index, value in enumerate(values):
             more = item(value, run)

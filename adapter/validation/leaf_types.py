@@ -1,0 +1,76 @@
+"""The fast half of the structure check: pydantic-core judges whole values of simple data types in one call.
+
+A leaf is a data type that carries no rule of its own in the fields that its schema lists: CodeableConcept,
+Coding, Identifier, HumanName, Address, Meta, … Whatever the schema does not list (extensions, references,
+`_siblings`) or does not accept goes to the exact check, which alone decides and explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from pydantic_core import SchemaValidator, core_schema
+
+from adapter.fhir.definitions import ElementDefinition, children, is_primitive
+from adapter.validation.bindings import required_codes
+
+_TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]*"
+_PATTERNS = {
+    "string": rf"^\s*[^\s\x00-\x1f]{_TEXT}$",
+    "markdown": rf"^\s*[^\s\x00-\x1f]{_TEXT}$",
+    "code": r"^[!-~]+(?: [!-~]+)*$",
+    "id": r"^[A-Za-z0-9.\-]{1,64}$",
+    "uri": r"^https?:[!-~]+$",
+    "url": r"^https?:[!-~]+$",
+    "canonical": r"^https?:[!-~]+$",
+    "date": r"^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$",
+}
+"""Strict subsets of the formats in `adapter.validation.primitives`."""
+
+_SYSTEM = {
+    "Coding": r"^https?://[!-UW-~]+$",
+    "Identifier": r"^(?:https?://[!-~]+|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$",
+}
+"""Systems that break no rule of `adapter.validation.datatype_rules` (a value set's address has a V)."""
+
+LEAVES = ("Coding", "CodeableConcept", "Identifier", "HumanName", "Address", "Meta")
+
+
+@cache
+def accepts(type_name: str) -> Callable[[Any], bool] | None:
+    """Return the fast test of a leaf type: True is surely right, False is not known; None for other types."""
+    if type_name not in LEAVES:
+        return None
+    return SchemaValidator(_schema(type_name)).isinstance_python
+
+
+def _schema(type_name: str) -> core_schema.CoreSchema:
+    fields = {}
+    for name, definition in children(type_name).items():
+        value = _value(type_name, name, definition)
+        if value is not None:
+            if definition.is_list:
+                value = core_schema.list_schema(value, min_length=1, strict=True)
+            fields[name] = core_schema.typed_dict_field(value, required=definition.min > 0)
+    return core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True)
+
+
+def _value(type_name: str, name: str, definition: ElementDefinition) -> core_schema.CoreSchema | None:
+    code = definition.types[0].code if len(definition.types) == 1 else ""
+    if code in LEAVES and definition.binding is None:
+        return _schema(code)
+    if not is_primitive(code) or name == "id":
+        return None
+    if name == "system" and type_name in _SYSTEM:
+        return core_schema.str_schema(strict=True, pattern=_SYSTEM[type_name])
+    binding = definition.binding
+    if code == "code" and binding is not None and binding.strength == "required":
+        codes = required_codes(binding.value_set)
+        return core_schema.literal_schema(sorted(codes)) if codes else None
+    if code == "boolean":
+        return core_schema.bool_schema(strict=True)
+    if code in _PATTERNS:
+        return core_schema.str_schema(strict=True, pattern=_PATTERNS[code])
+    return None
