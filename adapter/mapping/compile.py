@@ -113,7 +113,7 @@ def _identity(rule: Rule, u: str, n: str, writer: Writer) -> None:
                 writer.made(option, f"{n} = {{}}", known=False)
         with writer.block(f"if {n} is None:"):
             writer.line("raise NoIdentity()")
-        writer.line(f"{u} = run.identity_urn({n})")
+        writer.line(f'{u} = run.identity_urn("{rule.type}", {n})')
 
 
 def _resources(rule: Rule, writer: Writer) -> None:

@@ -142,7 +142,7 @@ class Interpreter:
         for option in rule.identity.first:
             identifier = self.value(option, item, {}).value
             if identifier is not ABSENT:
-                return self.run.identity_urn(identifier), identifier
+                return self.run.identity_urn(rule.type, identifier), identifier
         self.problem("mapping.no-identity", item.paths[-1], {"type": rule.type})
         return self.run.part_urn(part_name(rule, item)), None
 

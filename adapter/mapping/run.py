@@ -86,9 +86,12 @@ class Run:
         """Return the value of the part identifier; the record itself is the empty part."""
         return f"{self.record_id}/{part}" if part else self.record_id
 
-    def identity_urn(self, identifier: Json) -> str:
-        """Return the `fullUrl` of something that has an identifier of its own."""
-        return keyed_urn(self._key, identifier["system"], identifier["value"])
+    def identity_urn(self, type_: str, identifier: Json) -> str:
+        """Return the `fullUrl` of something that has an identifier of its own.
+
+        The type counts: a source system may number its organisations and its staff alike.
+        """
+        return keyed_urn(self._key, f"{identifier['system']}#{type_}", identifier["value"])
 
     def key_urn(self, type_: str, fields: tuple[Json, ...]) -> str:
         """Return the `fullUrl` of something that only a combination of fields identifies.
