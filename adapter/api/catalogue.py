@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from adapter.api.answers import NotFound, json_answer
 from adapter.mapping import mappings
-from adapter.source import load_schema, record_types
+from adapter.source import bundled_schema, record_types
 from adapter.types import Issue
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
@@ -24,4 +24,4 @@ async def read_schema(record: str) -> Response:
     """Return the JSON Schema (2020-12) of one record type, self-contained."""
     if record not in record_types():
         raise NotFound(Issue("error", "api.unknown-schema", {"known": ", ".join(record_types())}))
-    return json_answer(load_schema(record))
+    return json_answer(bundled_schema(record))

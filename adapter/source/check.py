@@ -129,12 +129,11 @@ class _Explainer:
             self.tell("too-short", path, limit=str(node["minLength"]), length=length)
         if len(value) > node.get("maxLength", len(value)):
             self.tell("too-long", path, limit=str(node["maxLength"]), length=length)
-        if shapeless:
+        wrong_format = "format" in node and self.check_format(value, node["format"], path)
+        if shapeless and not wrong_format:
             self.wrong_pattern(value, node["pattern"], path)
         if node.get("x-no-identity-code") and identity_code.is_inside(value):
             self.tell("identity-code-inside", path)
-        if "format" in node:
-            self.check_format(value, node["format"], path)
 
     def wrong_pattern(self, value: str, pattern: str, path: str) -> None:
         """A pattern of a named definition has a message of its own where the catalogue knows one."""
@@ -144,16 +143,18 @@ class _Explainer:
         else:
             self.tell("wrong-pattern", path, pattern=pattern, length=str(len(value)))
 
-    def check_format(self, value: str, name: str, path: str) -> None:
+    def check_format(self, value: str, name: str, path: str) -> bool:
+        """Tell what is wrong with a text of a format, and return whether something is."""
         written = FORMATS[name]
         if not pattern_matches(rf"^(?:{written.pattern})$")(value):
             self.tell(written.message.removeprefix("source."), path, length=str(len(value)))
-            return
+            return True
         problem = written.problem(value) if written.problem else None
         if problem == "source.identity-code-check":
             self.tell("identity-code-check", path, self.check_character)
         elif problem:
             self.tell(problem.removeprefix("source."), path)
+        return problem is not None
 
     def check_number(self, value: int | Decimal, node: Node, path: str) -> None:
         for word, (message, holds) in _BOUNDS.items():

@@ -22,6 +22,13 @@ _DATE = f"(?:{_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)"
 _PARTIAL_DATE = f"(?:{_DATE}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?)"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _OFFSET = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
+_FINNISH_DAY = (
+    r"(?:(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[13578]|1[02])"
+    r"|(?:0?[1-9]|[12][0-9]|30)\.(?:0?[469]|11)"
+    r"|(?:0?[1-9]|1[0-9]|2[0-8])\.0?2)"
+)
+_FINNISH_DATE = rf"(?:{_FINNISH_DAY}\.{_YEAR}|29\.0?2\.{_LEAP_YEAR})"
+_FINNISH_TIME = r"(?:[01]?[0-9]|2[0-3])\.[0-5][0-9](?:\.[0-5][0-9])?"
 _URI = r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f<>\"{}|\\^`]+"
 
 
@@ -55,6 +62,9 @@ FORMATS: dict[str, Format] = {
     "partial-date": Format(_PARTIAL_DATE, "source.not-a-partial-date"),
     "date-time": Format(f"{_DATE}T{_TIME}{_OFFSET}", "source.not-a-date-time"),
     "time": Format(_TIME, "source.not-a-time"),
+    "finnish-date": Format(_FINNISH_DATE, "source.not-a-finnish-date"),
+    "finnish-date-time": Format(rf"{_FINNISH_DATE} klo {_FINNISH_TIME}", "source.not-a-finnish-date-time"),
+    "local-date-time": Format(f"{_DATE}T{_TIME}", "source.not-a-local-date-time"),
     "uri": Format(_URI, "source.not-a-uri"),
     "oid": Format(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", "source.not-an-oid"),
     "email": Format(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+", "source.not-an-email"),

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from adapter.data import DataFileError, data_root
-from adapter.source import accept, check
+from adapter.source.accept import compiled
+from adapter.source.check import satisfies
 from adapter.source.formats import FORMATS
 from adapter.source.vocabulary import DESCRIBING, JUDGING, NAMED_NODES, ONE_NODE, SEVERAL_NODES, Node
 from adapter.terminology import PACKAGED, Terminology
@@ -66,9 +67,10 @@ class Schema:
     @cached_property
     def accepts(self) -> Callable[[Json], bool]:
         """The fast judgement: True means that the exact check finds nothing; False means «look exactly»."""
-        return accept.compiled(self, check.satisfies)
+        return compiled(self, satisfies)
 
 
+@cache
 def record_types() -> tuple[str, ...]:
     """Return the record types that have a schema, sorted."""
     return tuple(sorted(path.parent.name.replace("-", "_") for path in _folder().glob(f"*/{_FILE}")))

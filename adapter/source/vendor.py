@@ -1,0 +1,104 @@
+"""What a vendor's format is: `mappings/vendors/<vendor>/vendor.yaml` and the native schemas beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from adapter.data import DataFileError, data_root, read_yaml_with_places
+from adapter.source.places import Format
+from adapter.source.schema import Schema, bundled
+from adapter.terminology import Terminology
+
+_KEYS = frozenset({"vendor", "title", "format", "encoding", "time_zone", "kind_field", "namespaces", "kinds", "notes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor's format.
+
+    Attributes:
+        name: folder name, the word in `--vendor`.
+        title: name for people.
+        format: `json` or `xml`.
+        encoding: of XML; JSON is always UTF-8.
+        time_zone: IANA name, for times without an offset.
+        namespaces: prefix in schema and mapping to namespace; "" is the main one. XML only.
+        kind_field: the field that tells what a JSON document is; empty for XML, where the root element tells it.
+        kinds: value of that field, or name of the root element, to record type.
+        folder: where its files are.
+    """
+
+    name: str
+    title: str
+    format: Format
+    encoding: str
+    time_zone: str
+    namespaces: Mapping[str, str]
+    kind_field: str
+    kinds: Mapping[str, str]
+    folder: Path
+
+    def schema(self, record_type: str) -> Schema:
+        """Return the native schema of a record type.
+
+        Raises:
+            LookupError: the vendor does not send this record type.
+            DataFileError: the schema is broken.
+        """
+        if record_type not in self.kinds.values():
+            raise LookupError(f"vendor '{self.name}' has no record type '{record_type}'")
+        return _schema(self.folder, record_type)
+
+
+@cache
+def _schema(folder: Path, record_type: str) -> Schema:
+    path = folder / f"{record_type.replace('_', '-')}.schema.json"
+    return Schema(f"{folder.name}/{record_type}", bundled(path), Terminology(folder / "codes"))
+
+
+@cache
+def vendors() -> tuple[str, ...]:
+    """Return the names of the vendor formats, sorted."""
+    return tuple(sorted(path.parent.name for path in _folder().glob("*/vendor.yaml")))
+
+
+@cache
+def load_vendor(name: str) -> Vendor:
+    """Return the description of a vendor's format.
+
+    Raises:
+        LookupError: there is no such vendor.
+        DataFileError: `vendor.yaml` is broken.
+    """
+    if name not in vendors():
+        raise LookupError(f"no vendor '{name}'")
+    path = _folder() / name / "vendor.yaml"
+    said, places = read_yaml_with_places(path)
+    for key in said:
+        if key not in _KEYS:
+            raise DataFileError(path, places[(key,)][0], f"unknown key '{key}' (there are: {', '.join(sorted(_KEYS))})")
+    for key in ("title", "format", "kinds"):
+        if key not in said:
+            raise DataFileError(path, 1, f"'{key}' is missing")
+    if said["format"] not in ("json", "xml"):
+        raise DataFileError(path, places[("format",)][0], "format is json or xml")
+    if (said["format"] == "json") != ("kind_field" in said):
+        raise DataFileError(path, 1, "a JSON format names its 'kind_field', an XML format is known by its root element")
+    return Vendor(
+        name=name,
+        title=said["title"],
+        format=said["format"],
+        encoding=said.get("encoding", "utf-8"),
+        time_zone=said.get("time_zone", "Europe/Helsinki"),
+        namespaces=said.get("namespaces", {}),
+        kind_field=said.get("kind_field", ""),
+        kinds=said["kinds"],
+        folder=path.parent,
+    )
+
+
+def _folder() -> Path:
+    return data_root() / "mappings" / "vendors"
