@@ -11,7 +11,7 @@ import linecache
 from collections.abc import Callable
 from typing import Any
 
-from adapter.mapping.emit import Writer
+from adapter.mapping.emit import Emitter
 from adapter.mapping.model import EmbeddedType, Mapping, Rule
 from adapter.mapping.run import NoIdentity, Run
 from adapter.types import Json
@@ -32,7 +32,7 @@ def compiled(mapping: Mapping) -> Callable[[Run], Json]:
 
 def generated(mapping: Mapping) -> tuple[str, dict[str, Any]]:
     """Return the generated Python text and the objects that it names."""
-    writer = Writer({"E": {}, "NoIdentity": NoIdentity}, skips_empty=not mapping.to_fhir)
+    writer = Emitter({"E": {}, "NoIdentity": NoIdentity}, skips_empty=not mapping.to_fhir)
     for type_ in mapping.types:
         _type_function(type_, writer)
     with writer.block("def make(run):"):
@@ -41,18 +41,18 @@ def generated(mapping: Mapping) -> tuple[str, dict[str, Any]]:
             _rules(mapping.rules, writer)
             writer.line("return None")
         else:
-            writer.made(mapping.rules[0].tree, "return {}", known=True)
+            writer.made(mapping.rules[0].tree, _returned, known=True)
     return writer.text(), writer.names
 
 
-def _type_function(type_: EmbeddedType, writer: Writer) -> None:
+def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
     """Write `type_X(s0, run)`: the element, None when there is nothing to write.
 
     What was said before in the same words (the same professional named in five places) is not made again.
     """
     with writer.block(f"def type_{type_.name}(s0, run):"):
         if not type_.rules:
-            writer.made(type_.tree, "return {}", known=False)
+            writer.made(type_.tree, _returned)
             writer.line("return None")
             return
         writer.line(f'k = ("{type_.name}", s0.get("id"))')
@@ -61,13 +61,13 @@ def _type_function(type_: EmbeddedType, writer: Writer) -> None:
             writer.line("return m[1].copy()")
         _rules(type_.rules, writer)
         writer.line("r = None")
-        writer.made(type_.tree, "r = {}", known=False)
+        writer.made(type_.tree, lambda value: f"r = {value}")
         with writer.block("if r is not None and m is None:"):
             writer.line("run.seen[k] = (s0, r)")
         writer.line("return r")
 
 
-def _rules(rules: tuple[Rule, ...], writer: Writer) -> None:
+def _rules(rules: tuple[Rule, ...], writer: Emitter) -> None:
     writer.rules = {rule.name: rule for rule in rules}
     for rule in rules:
         _identities(rule, writer)
@@ -75,16 +75,16 @@ def _rules(rules: tuple[Rule, ...], writer: Writer) -> None:
         _resources(rule, writer)
 
 
-def _identities(rule: Rule, writer: Writer) -> None:
+def _identities(rule: Rule, writer: Emitter) -> None:
     """Write `u_rule` (and `n_rule` where the rule has an identifier of its own): ids by loop position."""
     u, n = writer.id_names(rule)
     left = sum(step.is_list for step in rule.steps)
     names = [name for name in (u, n) if name]
     for name in names:
         writer.line(f"{name} = {'[]' if left else 'None'}")
-    with writer.nested() as nest:
+    with writer.nested():
         for step in rule.steps:
-            nest.loop(step, positions=True)
+            writer.loop(step, positions=True)
             if not step.is_list:
                 continue
             left -= 1
@@ -98,7 +98,7 @@ def _identities(rule: Rule, writer: Writer) -> None:
             _identity(rule, names[0], names[1] if n else "", writer)
 
 
-def _identity(rule: Rule, u: str, n: str, writer: Writer) -> None:
+def _identity(rule: Rule, u: str, n: str, writer: Emitter) -> None:
     if rule.identity is None:
         writer.line(f"{u} = run.part_urn({writer.part(rule)})")
     elif rule.identity.key:
@@ -107,29 +107,29 @@ def _identity(rule: Rule, u: str, n: str, writer: Writer) -> None:
     else:
         for number, option in enumerate(rule.identity.first):
             if number == 0:
-                writer.made(option, f"{n} = {{}}", known=False)
+                writer.made(option, lambda value: f"{n} = {value}")
                 continue
             with writer.block(f"if {n} is None:"):
-                writer.made(option, f"{n} = {{}}", known=False)
+                writer.made(option, lambda value: f"{n} = {value}")
         with writer.block(f"if {n} is None:"):
             writer.line("raise NoIdentity()")
         writer.line(f'{u} = run.identity_urn("{rule.type}", {n})')
 
 
-def _resources(rule: Rule, writer: Writer) -> None:
+def _resources(rule: Rule, writer: Emitter) -> None:
     u, n = writer.id_names(rule)
-    with writer.nested() as nest:
+    with writer.nested():
         for step in rule.steps:
-            nest.loop(step, positions=True)
+            writer.loop(step, positions=True)
         index = "".join(f"[i{number + 1}]" for number, step in enumerate(rule.steps) if step.is_list)
         here = u
         if index:
             here = writer.temporary()
             writer.line(f"{here} = {u}{index}")
         if rule.when is not None:
-            nest.enter(f"if {here} is not None:")
+            writer.enter(f"if {here} is not None:")
         body = writer.temporary()
-        writer.object_at_root(rule.tree, body, {"resourceType": rule.type})
+        writer.whole(rule.tree, body, {"resourceType": repr(rule.type)})
         identifier = f"{n}{index}" if n else "None"
         if rule.owned:
             part = writer.part(rule)
@@ -137,3 +137,6 @@ def _resources(rule: Rule, writer: Writer) -> None:
         else:
             writer.line(f"run.share({writer.named('R', rule)}, {here}, {body}, {identifier})")
 
+
+def _returned(value: str) -> str:
+    return f"return {value}"

@@ -18,6 +18,7 @@ from adapter.mapping.model import (
     EmbeddedType,
     Identity,
     Items,
+    Kind,
     Link,
     Mapping,
     Object,
@@ -31,7 +32,7 @@ from adapter.mapping.scope import NoSuchField, Scope
 from adapter.mapping.shape import Shape, read_shape
 from adapter.mapping.target import FhirPlace, RecordPlace
 from adapter.mapping.tree import fill_placed, with_fragments
-from adapter.mapping.verbs import FileContext, Unusable, Use, condition, producer
+from adapter.mapping.verbs import FileContext, RuleHead, Unusable, Use, condition, producer
 from adapter.terminology import PACKAGED, Terminology
 from adapter.types import CANONICAL_ROOT
 
@@ -130,7 +131,7 @@ def load_type(name: str, records: Path) -> EmbeddedType:
     document, context, content = _open(path, records, _TYPE, PACKAGED, name)
     scope = Scope(_source(document, records, context))
     element = document.get("element", "")
-    _headers(document, scope, context, owned=False)
+    _headers(document, scope, context)
     row = context.row(name, ("fields",))
     rows = with_fragments(document, (), context, row)
     tree: Element
@@ -161,8 +162,6 @@ def _whole(placed: tuple[Any, YamlPath], place: FhirPlace, scope: Scope, context
     spec, at = placed
     row = context.row(f"{name}.", at)
     options = spec if isinstance(spec, list) else [spec]
-    from adapter.mapping.model import Kind
-
     kinds = []
     for number, option in enumerate(options):
         words = {"from": option} if isinstance(option, str) else option
@@ -222,12 +221,13 @@ def _record_rule(
     return Rule("record", "record", row, (), None, tree, main=True)
 
 
-def _headers(document: dict[str, Any], scope: Scope, context: FileContext, owned: bool = True) -> None:
+def _headers(document: dict[str, Any], scope: Scope, context: FileContext) -> None:
     """Note name, type and loops of every rule, so that rows can refer to rules that come later."""
     for name, spec in document.get("resources", {}).items():
         row = context.row(name, ("resources", name))
         inner = _opened(spec, scope, row, context)
-        context.rules[name] = (spec.get("type", ""), inner.steps, owned and spec.get("shared") != "true")
+        present = all(step.is_list or step.source.surely for step in inner.steps)
+        context.rules[name] = RuleHead(spec.get("type", ""), inner.steps, present and "when" not in spec)
 
 
 def _opened(spec: dict[str, Any], scope: Scope, row: Row, context: FileContext) -> Scope:

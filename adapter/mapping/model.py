@@ -156,6 +156,7 @@ class Link:
     Attributes:
         rules: the first that was made wins; empty = every owned resource of the record.
         common: for each rule, how many of its loops are also around the link.
+        sure: one of the resources is always made.
         bare: the row's target is `reference` itself, so the keys go into the object around it.
     """
 
@@ -166,6 +167,7 @@ class Link:
     bare: bool = False
     many: bool = False
     when: Condition | None = None
+    sure: bool = False
 
 
 Producer = Value | Constant | Link

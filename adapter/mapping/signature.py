@@ -138,6 +138,8 @@ def is_sure(element: Element) -> bool:
             kind.when is None and all(step.source.surely for step in kind.steps) and is_sure(kind.content)
             for kind in element.kinds
         )
+    if isinstance(element, Link):
+        return element.sure
     return is_static(element)
 
 

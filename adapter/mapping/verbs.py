@@ -62,6 +62,15 @@ class Use:
     row: Row
 
 
+@dataclass(frozen=True, slots=True)
+class RuleHead:
+    """What rows must know of a rule that they refer to; `sure`: its resources are made for every item."""
+
+    type: str
+    steps: tuple[Step, ...]
+    sure: bool
+
+
 @dataclass(slots=True)
 class FileContext:
     """What all rows of one file share while it is read."""
@@ -72,8 +81,7 @@ class FileContext:
     terminology: Terminology
     find_type: Callable[[str], EmbeddedType]
     fragments: dict[str, Any] = field(default_factory=dict)
-    rules: dict[str, tuple[str, tuple[Step, ...], bool]] = field(default_factory=dict)
-    """Rule name → type, loops, owned."""
+    rules: dict[str, RuleHead] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     used_types: dict[str, EmbeddedType] = field(default_factory=dict)
@@ -189,16 +197,16 @@ def _link(spec: dict[str, Any], place: Place, scope: Scope, row: Row, context: F
     missing = [name for name in names if name not in context.rules]
     if missing:
         raise LookupError(f"there is no rule '{missing[0]}' (there are: {', '.join(context.rules)})")
-    types = tuple(context.rules[name][0] for name in names)
+    heads = [context.rules[name] for name in names]
+    types = tuple(head.type for head in heads)
     _check_targets(types, place)
-    common = tuple(_common(scope.steps, context.rules[name][1]) for name in names)
-    many = any(
-        any(step.is_list for step in context.rules[name][1][shared:])
-        for name, shared in zip(names, common, strict=True)
-    )
+    common = tuple(_common(scope.steps, head.steps) for head in heads)
+    left = [head.steps[shared:] for head, shared in zip(heads, common, strict=True)]
+    many = any(step.is_list for steps in left for step in steps)
+    sure = when is None and any(head.sure and not steps for head, steps in zip(heads, left, strict=True))
     if many and not place.is_list:
         raise LookupError("there are several such resources here, but the element occurs once")
-    return Link(row, tuple(names), common, types, bare, many, when)
+    return Link(row, tuple(names), common, types, bare, many, when, sure)
 
 
 def _common(around: tuple[Step, ...], loops: tuple[Step, ...]) -> int:
@@ -225,7 +233,7 @@ def _value(spec: dict[str, Any], place: Place, scope: Scope, row: Row, context: 
             for read in reads or ("",):
                 _use(scope, _below(name, read), back, one_way, row, context, subtree)
     default = spec.get("default")
-    if (default is None) != ("because" not in spec):
+    if (default is None) != ("because" not in spec) and "call" not in spec:
         raise LookupError("default and because go together: say why")
     return Value(
         row=row,
