@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from adapter.mock import control, pages
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
 from adapter.mock.settings import MockSettings
+from adapter.mock.tls import CertificateFolder
 from adapter.mock.world import Worlds
 
 
@@ -25,6 +26,7 @@ class MockApp(FastAPI):
             lifespan=_lifespan,
         )
         self.worlds = worlds
+        self.authority: CertificateFolder | None = None
         self.endpoint = FhirEndpoint(worlds)
         self.include_router(control.router)
         self.include_router(pages.router)

@@ -31,6 +31,14 @@ _PROXY_PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></
 class OpenProtocol(H11Protocol):
     """uvicorn's HTTP protocol, with the connection itself in the ASGI scope so that a fault can break it."""
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept a connection, unless it shows a revoked certificate."""
+        super().connection_made(transport)
+        authority = getattr(self.config.loaded_app, "authority", None)
+        connection = transport.get_extra_info("ssl_object")
+        if authority is not None and connection is not None and authority.refuses(connection.getpeercert(True)):
+            transport.abort()
+
     def handle_events(self) -> None:
         """Read requests; put the transport into the scope before the application runs."""
         super().handle_events()

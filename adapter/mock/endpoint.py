@@ -16,11 +16,16 @@ from adapter.mock.faults import Effect
 from adapter.mock.journal import Entry
 from adapter.mock.respond import failure, respond
 from adapter.mock.storage import Stored
+from adapter.mock.tls import peer_thumbprint
+from adapter.mock.token_endpoint import token_answer
 from adapter.mock.world import DEFAULT, World, Worlds
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+TOKEN_PATH = "//oauth/token"  # noqa: S105 - a path
+"""Stands for the token endpoint, which lies beside the FHIR base."""
 
 log = logging.getLogger("adapter.mock")
 
@@ -41,7 +46,7 @@ class FhirEndpoint:
             path = f"/{rest}"
         if path == self.base_path or path.startswith(self.base_path + "/"):
             return namespace, path[len(self.base_path) :]
-        return None
+        return (namespace, TOKEN_PATH) if path == "/oauth/token" else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request below a FHIR base."""
@@ -56,6 +61,9 @@ class FhirEndpoint:
             return
         request = self._request(world, scope, relative)
         request.body = await _body(receive)
+        if relative == TOKEN_PATH:
+            await _send(send, await token_answer(request))
+            return
         await self._answer(world, request, scope, send)
 
     async def _answer(self, world: World, request: Request, scope: Scope, send: Send) -> None:
@@ -84,6 +92,7 @@ class FhirEndpoint:
             path=tuple(unquote(one) for one in relative.split("/") if one),
             query=parse_query(scope["query_string"].decode("latin-1")),
             headers=headers,
+            certificate=peer_thumbprint(scope),
             base=world.base(f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}"),
         )
 

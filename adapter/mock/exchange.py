@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from adapter.mock.clock import http_date
 from adapter.mock.storage import Stored
+from adapter.security.tokens import Access
 from adapter.types import Issue, Resource
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Request:
         base: absolute FHIR base URL as the caller sees it.
         resource: the body when it was read already.
         in_bundle: True for an entry of a batch or transaction.
+        access: what the caller's token allows; None under `--auth open`.
+        certificate: `x5t#S256` of the caller's TLS certificate, or empty.
         as_of: a stale search sees nothing written after this instant (microseconds since the epoch).
     """
 
@@ -42,6 +45,8 @@ class Request:
     resource: Resource | None = None
     in_bundle: bool = False
     as_of: int | None = None
+    access: Access | None = None
+    certificate: str = ""
 
     def preference(self, name: str) -> str:
         """Return the value of one preference of `Prefer` (RFC 7240), or an empty string."""

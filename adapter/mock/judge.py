@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from adapter.data import data_root
+from adapter.mock.access import authorise
 from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.mock.settings import Strictness
@@ -44,7 +45,7 @@ def judge(
 
 
 def check_interaction(request: Request, resource_type: str, interaction: str) -> None:
-    """Refuse an interaction that the policy does not allow on the type (405)."""
+    """Refuse an interaction that the policy does not allow on the type (405), or the token's scopes do not (403)."""
     if not request.world.policy.allows(resource_type, interaction):
         raise refuse(
             405,
@@ -53,6 +54,7 @@ def check_interaction(request: Request, resource_type: str, interaction: str) ->
             interaction=interaction,
             type=resource_type,
         )
+    authorise(request, resource_type, interaction)
 
 
 def check_resource(request: Request, resource: Resource) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapter.mock.access import PUBLIC, authenticate
 from adapter.mock.clock import http_date
 from adapter.mock.exchange import Answer, Request, Wire
 from adapter.mock.negotiation import JSON, Format, answer_format
@@ -16,10 +17,12 @@ def respond(request: Request) -> Wire:
     wanted = JSON
     issues: tuple[Issue, ...] = ()
     try:
-        wanted = answer_format(request)
+        authenticate(request)
+        wanted = answer_format(request) if request.path not in PUBLIC[2:] else JSON
         answer = dispatch(request)
     except Refusal as refusal:
-        outcome = operation_outcome(refusal.issues, request.language)
+        empty = refusal.status == 401 and request.world.policy.empty_unauthorised
+        outcome = None if empty else operation_outcome(refusal.issues, request.language)
         answer, issues = Answer(refusal.status, outcome, headers=refusal.headers), refusal.issues
     wire = _render(request, answer, wanted)
     wire.refusal = issues
@@ -37,7 +40,7 @@ def _render(request: Request, answer: Answer, wanted: Format) -> Wire:
     if answer.resource is not None:
         body = to_json(answer.resource)
     if body:
-        headers["Content-Type"] = wanted.content_type
+        headers.setdefault("Content-Type", wanted.content_type)
     if answer.status not in (204, 304):
         headers["Content-Length"] = str(len(body))
     return Wire(answer.status, headers, b"" if request.method == "HEAD" else body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from adapter.mock.access import authorise
 from adapter.mock.definitions import resource_types
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions import bundle, capability, history, operations, patch, read, search, write
@@ -33,6 +34,7 @@ def _system_post(request: Request) -> Answer:
 READ = ("GET", "HEAD")
 ROUTES = (
     Route(READ, ("metadata",), "capabilities", capability.capabilities),
+    Route(READ, (".well-known", "smart-configuration"), "capabilities", capability.smart_configuration),
     Route(("POST",), (), "bundle", _system_post),
     Route(READ, (), "search-system", search.search_system),
     Route(("POST",), ("_search",), "search-system", search.search_system),
@@ -96,6 +98,7 @@ def _check(request: Request, route: Route) -> None:
         if route.interaction in OPERATIONS:
             if route.interaction not in policy.operations:
                 raise _forbidden(request, f"${route.interaction}", kind)
+            authorise(request, kind, route.interaction)
             return
         check_interaction(request, kind, route.interaction)
         _check_by(request, route, kind)
@@ -103,8 +106,16 @@ def _check(request: Request, route: Route) -> None:
             raise refuse(400, "bad-id")
     elif route.interaction == "everything" and "everything" not in policy.operations:
         raise _forbidden(request, "$everything", "Patient")
-    elif route.interaction in SYSTEM_INTERACTIONS and route.interaction not in policy.system:
-        raise _forbidden(request, route.interaction, "Resource")
+    elif route.interaction in SYSTEM_INTERACTIONS:
+        if route.interaction not in policy.system:
+            raise _forbidden(request, route.interaction, "Resource")
+        for kind in _asked(request) or ["*"]:
+            authorise(request, kind, route.interaction)
+
+
+def _asked(request: Request) -> list[str]:
+    """Types that a search over several types names; none means all."""
+    return [one for name, value in request.query if name == "_type" for one in value.split(",") if one]
 
 
 def _check_by(request: Request, route: Route, kind: str) -> None:

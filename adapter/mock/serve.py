@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 
-from adapter.mock.app import MockApp, create_app
+from adapter.mock.app import create_app
 from adapter.mock.breaking import OpenProtocol
 from adapter.mock.settings import MockSettings
+from adapter.mock.tls import CertificateFolder
 
 START_SECONDS = 10.0
 
@@ -25,7 +28,7 @@ def run(settings: MockSettings | None = None) -> None:
     """
     given = settings or MockSettings()
     with _listening(given) as listener:
-        _server(create_app(given)).run(sockets=[listener])
+        _server(given).run(sockets=[listener])
 
 
 @contextmanager
@@ -37,13 +40,13 @@ def running_mock(settings: MockSettings | None = None) -> Iterator[str]:
     """
     given = settings or MockSettings(port=0)
     with _listening(given) as listener:
-        server = _server(create_app(given))
+        server = _server(given)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="mock", daemon=True)
         thread.start()
         try:
             _wait(server, thread)
             host, port = listener.getsockname()[:2]
-            yield f"http://{host}:{port}{given.base_path}"
+            yield f"{'https' if given.auth == 'mtls' else 'http'}://{host}:{port}{given.base_path}"
         finally:
             server.should_exit = True
             thread.join(START_SECONDS)
@@ -62,17 +65,32 @@ def _listening(settings: MockSettings) -> socket.socket:
     return listener
 
 
-def _server(app: MockApp) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=OpenProtocol,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-        )
+def _server(settings: MockSettings) -> uvicorn.Server:
+    authority = CertificateFolder(Path(settings.certificates or "certificates")) if settings.auth == "mtls" else None
+    app = create_app(_with_certificates(settings, authority) if authority is not None else settings)
+    app.authority = authority
+    config = uvicorn.Config(
+        app,
+        http=OpenProtocol,
+        proxy_headers=False,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
     )
+    config.load()
+    if authority is not None:
+        config.ssl = authority.server_context(settings.host)
+    return uvicorn.Server(config)
+
+
+def _with_certificates(settings: MockSettings, authority: CertificateFolder) -> MockSettings:
+    """Issue a TLS certificate for every client and bind the client to it (RFC 8705)."""
+    clients = []
+    for client in settings.clients:
+        authority.issue(client.id)
+        clients.append(replace(client, certificate=authority.thumbprint(client.id)))
+    return replace(settings, clients=tuple(clients))
 
 
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:

@@ -10,6 +10,26 @@ Strictness = Literal["lenient", "national", "strict"]
 """lenient: structure only; national: as the repository; strict: warnings refuse too."""
 
 
+Auth = Literal["open", "smart", "mtls"]
+"""open: no tokens; smart: SMART Backend Services; mtls: the same over mutual TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """A registered client.
+
+    Attributes:
+        keys: JWKS as JSON text, path of a file, or URL.
+        scopes: what it may ask for; empty means `system/*.cruds`.
+        certificate: `x5t#S256` of its TLS certificate, or empty.
+    """
+
+    id: str
+    keys: str
+    scopes: str = ""
+    certificate: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class MockSettings:
     """Settings of one endpoint.
@@ -22,6 +42,8 @@ class MockSettings:
         clock: instant at which the clock of every namespace stands frozen; None lets it run.
         strictness: see `Strictness`.
         policy: name of a packaged policy or path of a policy file.
+        auth, clients: see `Auth` and `ClientSettings`.
+        certificates: folder into which the test CA writes certificates and keys (mtls).
         journal_size: requests that a namespace remembers.
         public_url: absolute URL of the FHIR base when a proxy stands before; empty means as the caller sees it.
     """
@@ -36,3 +58,6 @@ class MockSettings:
     policy: str = "open"
     journal_size: int = 5000
     public_url: str = ""
+    auth: Auth = "open"
+    clients: tuple[ClientSettings, ...] = ()
+    certificates: str = ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 from pathlib import Path
 
 from adapter.mock.clock import Clock
 from adapter.mock.faults import Faults
+from adapter.mock.guard import Guard
 from adapter.mock.identity import Identities
 from adapter.mock.journal import Journal
 from adapter.mock.policy import Policy, load_policy
@@ -35,6 +37,14 @@ class World:
         self.faults = Faults()
         self.journal = Journal(settings.journal_size)
         self.snapshots: dict[str, bytes] = {}
+        self.guard = self._new_guard()
+
+    def _new_guard(self) -> Guard | None:
+        if self.settings.auth == "open":
+            return None
+        seed = self.settings.seed
+        secret = secrets.token_bytes(32) if seed is None else f"{seed}".encode()
+        return Guard(self.settings.clients, self.clock, secret + self.name.encode())
 
     def use(self, policy: Policy) -> None:
         """Follow another policy from now on, its dialect included."""
@@ -60,6 +70,7 @@ class World:
         self.clock = Clock(self.settings.clock)
         self.identities = Identities(self.settings.seed)
         self.pages = Pages(Identities(self.settings.seed))
+        self.guard = self._new_guard()
 
 
 class Worlds:

@@ -92,6 +92,8 @@ def _entry(request: Request, number: int, entry: dict[str, Any]) -> Entry:
         base=request.base,
         resource=resource,
         in_bundle=True,
+        access=request.access,
+        certificate=request.certificate,
     )
     return Entry(number, inner, entry.get("fullUrl", ""), resource)
 

@@ -7,7 +7,9 @@ from typing import Any
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import parameters
 from adapter.mock.exchange import Answer, Request
+from adapter.mock.guard import token_url
 from adapter.mock.negotiation import JSON_PATCH, JSON_TYPE, XML_TYPE
+from adapter.mock.outcomes import refuse
 from adapter.mock.policy import Policy
 from adapter.types import CANONICAL_ROOT, Resource
 
@@ -15,17 +17,37 @@ from adapter.types import CANONICAL_ROOT, Resource
 def capabilities(request: Request) -> Answer:
     """`GET metadata`: never needs a token."""
     policy = request.world.policy
-    statement = capability_statement(policy, request.base, fhir_instant(request.world.started))
+    world = request.world
+    statement = capability_statement(policy, request.base, fhir_instant(world.started), smart=world.guard is not None)
     return Answer(200, statement, headers={"ETag": f'W/"{policy.name}"'})
 
 
-def capability_statement(policy: Policy, base: str, date: str) -> Resource:
+def smart_configuration(request: Request) -> Answer:
+    """`GET .well-known/smart-configuration`: plain JSON, whatever Accept says."""
+    if request.world.guard is None:
+        raise refuse(404, "no-such-url")
+    return Answer(200, request.world.guard.discovery(request.base), headers={"Content-Type": "application/json"})
+
+
+def _security(base: str) -> dict[str, Any]:
+    """Service code, and the older extension in which some clients look for the token URL."""
+    system = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+    uris = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+    return {
+        "extension": [{"url": uris, "extension": [{"url": "token", "valueUri": token_url(base)}]}],
+        "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}]}],
+    }
+
+
+def capability_statement(policy: Policy, base: str, date: str, *, smart: bool = False) -> Resource:
     """Return the CapabilityStatement of a policy at a base URL."""
     formats = {"json": [JSON_TYPE, "json"], "xml": [XML_TYPE, "xml"]}
     rest: dict[str, Any] = {
         "mode": "server",
         "resource": [_resource(policy, name) for name in sorted(policy.types)],
     }
+    if smart:
+        rest["security"] = _security(base)
     if policy.system:
         rest["interaction"] = [{"code": one} for one in sorted(policy.system)]
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapter.mock.access import allowed
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions.search import bundle_page
@@ -62,8 +63,9 @@ def everything(request: Request) -> Answer:
         [identity, *names],
     )
     since = _since(values.get("_since", ""))
-    allowed = request.world.policy.types
-    found = [seq for seq, kind, updated, _ in rows if updated >= since and kind in allowed]
+    policy = request.world.policy.types
+    shown = {kind for _, kind, _, _ in rows if kind in policy and allowed(request, kind, "r")}
+    found = [seq for seq, kind, updated, _ in rows if updated >= since and kind in shown]
     kinds = {seq: kind for seq, kind, _, _ in rows}
     sequences = [patient.seq, *(seq for seq in found if seq != patient.seq)]
     sequences = [seq for seq in sequences if not wanted or kinds.get(seq, "Patient") in wanted]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from adapter.mock.access import allowed
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.exchange import Answer, Query, Request, parse_query
@@ -126,9 +127,8 @@ def bundle_page(request: Request, result: Result, token: str, offset: int) -> Re
         found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
         entries = [_entry(request, search, one, "match") for one in found]
         if search.includes:
-            entries += [
-                _entry(request, search, one, "include") for one in included(request.world.store, found, search.includes)
-            ]
+            more = included(request.world.store, found, search.includes)
+            entries += [_entry(request, search, one, "include") for one in more if allowed(request, one.type, "r")]
     if search.issues and not offset:
         outcome = operation_outcome(search.issues, request.language)
         entries.append({"resource": outcome, "search": {"mode": "outcome"}})

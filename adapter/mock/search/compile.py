@@ -41,10 +41,12 @@ class Compiler:
     Attributes:
         base: FHIR base URL whose absolute references are local.
         now: the endpoint's clock, for the prefix `ap`.
+        touched: resource types that the criteria look at, through chains and `_has` too.
     """
 
     base: str
     now: datetime
+    touched: set[str] = field(default_factory=set)
     _aliases: int = field(default=0)
 
     def criterion(self, resource_type: str, key: str, value: str, alias: str = "r") -> Condition:
@@ -54,6 +56,7 @@ class Compiler:
             UnknownParameter: the type has no such parameter.
             Refusal: 400, the modifier or value does not fit.
         """
+        self.touched.add(resource_type)
         if key.startswith("_has:"):
             return self._reverse_chain(resource_type, key, value, alias)
         head, dot, rest = key.partition(".")

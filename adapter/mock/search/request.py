@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapter.mock.access import authorise
 from adapter.mock.exchange import Query, Request
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.compile import Compiler, UnknownParameter, order
@@ -62,7 +63,7 @@ def read_search(request: Request, resource_type: str, query: Query, *, strict: b
         strict: an unknown parameter refuses (`Prefer: handling=strict`); else it is ignored with a warning.
 
     Raises:
-        Refusal: 400, a value or modifier does not fit.
+        Refusal: 400, a value or modifier does not fit; 403, a chain looks at a type outside the token's scopes.
     """
     search = Search(resource_type)
     if request.as_of is not None:
@@ -80,6 +81,8 @@ def read_search(request: Request, resource_type: str, query: Query, *, strict: b
             search.issues.append(Issue("warning", "mock.ignored-parameter", {"parameter": unknown.name}))
             continue
         search.used.append((key, value))
+    for other in sorted(compiler.touched - {resource_type}):
+        authorise(request, other, "search-type")
     return search
 
 
@@ -123,6 +126,7 @@ def matches(request: Request, resource_type: str, query: Query) -> list[int]:
     Raises:
         Refusal: 400 when a parameter is unknown, 412 when there is no criterion at all: never "everything".
     """
+    authorise(request, resource_type, "search-type")
     search = read_search(request, resource_type, query, strict=True)
     if not search.criteria:
         raise refuse(412, "no-criteria")

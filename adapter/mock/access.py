@@ -1,0 +1,77 @@
+"""Who may do what: SMART scopes on every interaction, entry of a Bundle, include, chain and condition.
+
+Rules R1–R8 and S1–S8 of SMART App Launch 2.2 as testable statements. Under `open` everybody may do everything.
+"""
+
+from __future__ import annotations
+
+from adapter.mock.exchange import Request
+from adapter.mock.outcomes import Refusal, refuse
+from adapter.security.scopes import covering
+from adapter.security.tokens import TokenRefused
+from adapter.types import Issue
+
+LETTER = {
+    "read": "r",
+    "vread": "r",
+    "history-instance": "r",
+    "search-type": "s",
+    "history-type": "s",
+    "search-system": "s",
+    "history-system": "s",
+    "create": "c",
+    "update": "u",
+    "patch": "u",
+    "delete": "d",
+    "validate": "r",
+    "everything": "rs",
+}
+"""Which letters of a scope an interaction needs (rules S1, S2)."""
+
+PUBLIC = ((), ("metadata",), (".well-known", "smart-configuration"))
+"""What is answered without a token."""
+
+
+def authenticate(request: Request) -> None:
+    """Put what the request's token allows into the request.
+
+    Raises:
+        Refusal: 401 with `WWW-Authenticate`, no token or one that does not hold.
+    """
+    guard = request.world.guard
+    if guard is None or request.path in PUBLIC[1:]:
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or any(name == "access_token" for name, _ in request.query):
+        raise _unauthorised("")
+    try:
+        request.access = guard.tokens.check(token, token_url=guard.token_url(request), certificate=request.certificate)
+    except TokenRefused as refused:
+        raise _unauthorised(refused.error) from None
+
+
+def _unauthorised(error: str) -> Refusal:
+    challenge = f'Bearer error="{error}"' if error else "Bearer"
+    return Refusal(401, Issue("error", "mock.token-required"), {"WWW-Authenticate": challenge})
+
+
+def authorise(request: Request, resource_type: str, interaction: str) -> None:
+    """Refuse what the token's scopes do not cover on this type (403, rule S8)."""
+    if request.world.guard is None:
+        return
+    for letter in LETTER[interaction]:
+        if not allowed(request, resource_type, letter):
+            refusal = refuse(403, "scope-missing", scope=f"system/{resource_type}.{letter}")
+            refusal.headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+            raise refusal
+
+
+def allowed(request: Request, resource_type: str, letter: str) -> bool:
+    """True when a scope without a query covers the interaction.
+
+    A narrowed scope (`?category=…`) grants nothing here: refused rather than widened (rule S6).
+    """
+    if request.world.guard is None:
+        return True
+    scopes = request.access.scopes if request.access is not None else ()
+    return any(not scope.query for scope in covering(scopes, resource_type, letter))

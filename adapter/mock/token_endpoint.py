@@ -1,0 +1,43 @@
+"""The token endpoint beside each FHIR base: form in, JSON out, nothing that tells which clients exist."""
+
+from __future__ import annotations
+
+import asyncio
+
+from adapter.mock.clock import http_date
+from adapter.mock.exchange import Request, Wire, parse_query
+from adapter.mock.guard import token_url
+from adapter.mock.storage import to_json
+from adapter.security.tokens import TokenRefused
+
+FORM = "application/x-www-form-urlencoded"
+
+
+async def token_answer(request: Request) -> Wire:
+    """Answer `POST /oauth/token` (RFC 6749 §5, rules T1–T14); keys are fetched outside the event loop."""
+    guard = request.world.guard
+    if guard is None:
+        return _wire(request, 404, {"error": "invalid_request"})
+    if request.method != "POST":
+        return _wire(request, 405, {"error": "invalid_request"}, {"Allow": "POST"})
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
+        return _wire(request, 400, {"error": "invalid_request"})
+    form = dict(parse_query(request.body.decode("utf-8", "replace")))
+    try:
+        granted = await asyncio.to_thread(guard.grant, form, token_url(request.base), request.certificate)
+    except TokenRefused as refused:
+        return _wire(request, refused.status, {"error": refused.error})
+    return _wire(request, 200, granted)
+
+
+def _wire(request: Request, status: int, body: dict[str, object], more: dict[str, str] | None = None) -> Wire:
+    content = to_json(body)
+    headers = {
+        "Date": http_date(request.world.clock.now()),
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        "Cache-Control": "no-store",
+        "Pragma": "no-cache",
+        **(more or {}),
+    }
+    return Wire(status, headers, content)
