@@ -14,6 +14,7 @@ from adapter.errors import SourceError
 from adapter.source.json import read_json
 from adapter.source.limits import Limits
 from adapter.types import Issue, Resource
+from adapter.validation.reading import read_xml
 
 CONFORMANCE = ("StructureDefinition", "ValueSet", "CodeSystem")
 
@@ -84,9 +85,7 @@ def _members(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
 
 def _read(name: str, content: bytes) -> Any:
     if name.endswith(".xml"):
-        from adapter.fhir.xml import read_xml
-
-        return read_xml(content, limits=PACKAGE_LIMITS)
+        return read_xml(content, PACKAGE_LIMITS)[0]
     return read_json(content, limits=PACKAGE_LIMITS)
 
 

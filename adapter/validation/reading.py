@@ -9,14 +9,16 @@ from typing import Any
 from jiter import from_json
 
 from adapter.errors import SourceError
+from adapter.fhir.xml import FHIR, from_element
 from adapter.source.json import read_json
 from adapter.source.limits import Limits
+from adapter.source.xml import parse_xml
 from adapter.types import Issue
-from adapter.validation.settings import ValidationSettings
+from adapter.validation.findings import Finding, safe_name
 
 
-def read_resource(document: bytes | str | dict[str, Any], settings: ValidationSettings) -> Any:
-    """Return the document as dicts and lists, numbers with their digits.
+def read_resource(document: bytes | str | dict[str, Any], limits: Limits) -> tuple[Any, list[Finding]]:
+    """Return the document as dicts and lists, numbers with their digits, and what only its XML form shows.
 
     XML is told by its first character. A dict is taken as it is, after its size has been measured.
 
@@ -24,16 +26,39 @@ def read_resource(document: bytes | str | dict[str, Any], settings: ValidationSe
         SourceError: not JSON or XML, a duplicate key, a DOCTYPE, or over a limit.
     """
     if isinstance(document, dict):
-        _measure(document, settings.limits)
-        return document
+        _measure(document, limits)
+        return document, []
     if not isinstance(document, bytes | str):
         raise SourceError(Issue("fatal", "validation.not-a-document"))
-    start = document[:200].lstrip() if isinstance(document, str) else document[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start[:1] in ("<", b"<"):
-        from adapter.fhir.xml import read_xml
+    if is_xml(document):
+        return read_xml(document, limits)
+    return _read_json(document, limits), []
 
-        return read_xml(document, limits=settings.limits)
-    return _read_json(document, settings.limits)
+
+def is_xml(document: bytes | str) -> bool:
+    """Tell XML from JSON by the first character."""
+    start = document[:200]
+    return (
+        (start.lstrip("\ufeff \t\r\n")[:1] == "<")
+        if isinstance(start, str)
+        else start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+    )
+
+
+def read_xml(document: bytes | str, limits: Limits) -> tuple[Any, list[Finding]]:
+    """Read FHIR XML; the order of elements and stray text are told as findings.
+
+    Raises:
+        SourceError: not well-formed, with a DOCTYPE, or over a limit.
+    """
+    root = parse_xml(document, limits=limits)
+    if not str(root.tag).startswith(f"{{{FHIR}}}"):
+        raise SourceError(Issue("fatal", "validation.xml-not-fhir"))
+    resource, problems = from_element(root)
+    values = [{"name": safe_name(problem.name)} for problem in problems]
+    return resource, [
+        Finding(f"xml-{problem.kind}", named, problem.path) for problem, named in zip(problems, values, strict=True)
+    ]
 
 
 def _read_json(document: bytes | str, limits: Limits) -> Any:

@@ -60,12 +60,12 @@ class Validator:
             trace: finds the sender's place by FHIRPath.
         """
         try:
-            document = read_resource(resource, self.settings)
+            document, problems = read_resource(resource, self.settings.limits)
         except SourceError as error:
             return Outcome(error.issues)
         run = Run(self.registry, self.settings, document, at)
         found = self.findings(document, tuple(profiles), run)
-        return Outcome(issues_of(found, run, trace))
+        return Outcome(issues_of(joined(problems or None, found), run, trace))
 
     def findings(self, document: Any, profiles: tuple[str, ...], run: Run) -> Findings:
         """Return the findings of a document that is read, paths from its type on."""
