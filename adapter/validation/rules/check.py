@@ -1,0 +1,117 @@
+"""Judging a Bundle by all rules of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from adapter.types import Issue, Resource
+from adapter.validation.rules.load import catalogue
+from adapter.validation.rules.model import Breach, Rule
+from adapter.validation.rules.scope import Entry, Scope, claims_our_profile, codings
+
+
+def check_rules(bundle: Resource, *, at: str | None = None, context: Iterable[Resource] = ()) -> list[Issue]:
+    """Judge a Bundle (or a single resource) by the business rules BR-….
+
+    Only resources that claim one of our profiles are judged. What a rule cannot know is not held against the
+    record: without `at` rules about the present instant, and without the related record rules about it, are not judged.
+
+    Args:
+        bundle: the mapped Bundle; it is not changed.
+        at: the present instant (FHIR instant) for rules such as «the next meeting is not in the past».
+        context: related resources or Bundles: the team of a plan, earlier versions, consents, the client.
+
+    Returns:
+        One issue for each place that breaks a rule, in the order of the Bundle; `rule` holds the id (`BR-017`).
+
+    Raises:
+        FhirPathError: `at` is no instant with an offset.
+    """
+    scope = Scope(bundle, tuple(context), at)
+    return [issue for entry in scope.entries for issue in _of_entry(scope, entry)]
+
+
+def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
+    resource = entry.resource
+    rules = _by_type().get(resource["resourceType"]) or _by_type()[""]
+    if not claims_our_profile(resource):
+        return
+    context = scope.expression_context
+    context.resource = context.root = resource
+    conditions: dict[str, bool] = {}
+    tokens = None
+    for rule in rules:
+        if rule.codes:
+            if tokens is None:
+                tokens = set(codings(resource.get("code")))
+                tokens |= {(system, "*") for system, _ in tokens}
+            if tokens.isdisjoint(rule.codes):
+                continue
+        if rule.condition is not None:
+            text = rule.condition.text
+            if text not in conditions:
+                conditions[text] = rule.condition.holds_in(resource, context)
+            if not conditions[text]:
+                continue
+        for breach in _breaches(scope, rule, resource):
+            yield _issue(rule, entry.path, breach)
+
+
+def _breaches(scope: Scope, rule: Rule, resource: Resource) -> Iterator[Breach]:
+    if rule.judge is not None:
+        yield from rule.judge(scope, resource)
+        return
+    assert rule.must is not None
+    context = scope.expression_context
+    for path, element in _elements(resource, rule.each):
+        if rule.filter is not None and not rule.filter.holds_in(element, context):
+            continue
+        if not rule.must.holds_in(element, context):
+            yield Breach(f"{path}.{rule.points}".strip(".") if rule.points else path)
+
+
+def _elements(resource: Resource, path: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """Return the elements of a path with their places; the resource itself for an empty path."""
+    found: list[tuple[str, Any]] = [("", resource)]
+    for name in path:
+        found = [step for place, element in found for step in _step(place, element, name)]
+    return found
+
+
+def _step(place: str, element: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    value = element.get(name)
+    before = f"{place}.{name}" if place else name
+    if isinstance(value, dict):
+        yield before, value
+    elif isinstance(value, list):
+        yield from ((f"{before}[{index}]", item) for index, item in enumerate(value) if isinstance(item, dict))
+
+
+def _issue(rule: Rule, path: str, breach: Breach) -> Issue:
+    severity, texts = rule.severity, rule.texts
+    if breach.variant:
+        variant = rule.variants[breach.variant]
+        severity, texts = variant.severity, variant.texts
+    if breach.values:
+        texts = {language: text.format_map(breach.values) for language, text in texts.items()}
+    return Issue(
+        severity=severity,
+        key="rules.broken",
+        values={"rule": rule.id},
+        expression=f"{path}.{breach.element}" if breach.element else path,
+        rule=rule.id,
+        fixed=texts,
+    )
+
+
+@cache
+def _by_type() -> dict[str, list[Rule]]:
+    """Return the rules of every type that has some; those of every type stand under the empty name too."""
+    rules = catalogue().rules
+    types = {type_ for rule in rules for type_ in rule.resource_types}
+    return {
+        type_: [rule for rule in rules if not rule.resource_types or type_ in rule.resource_types]
+        for type_ in (*types, "")
+    }

@@ -1,0 +1,215 @@
+"""What a rule sees: the Bundle, the related resources of the caller, the instant; indexed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.types import CANONICAL_ROOT, Json, Resource
+from adapter.validation.fhirpath import Context, instant
+from adapter.validation.fhirpath.values import Temporal, parse_temporal
+
+PROFILES = f"{CANONICAL_ROOT}/StructureDefinition/"
+Token = tuple[str, str]
+"""System and value of an identifier, or system and code of a coding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource of the Bundle and where it stands: `Bundle.entry[3].resource`."""
+
+    path: str
+    resource: Resource
+
+
+class Scope:
+    """One document with all that may be asked about it. Built for one check, never changed afterwards.
+
+    Args:
+        document: a Bundle or a single resource.
+        context: related resources and Bundles: the team of a plan, earlier versions, consents.
+        at: the present instant; None when the caller gave none.
+    """
+
+    def __init__(self, document: Resource, context: Iterable[Resource] = (), at: str | None = None) -> None:
+        self.now = instant(at)
+        self.entries = list(_entries(document))
+        self.related = [entry.resource for resource in context for entry in _entries(resource)]
+        self.has_context = bool(self.related)
+        self._by_type: dict[str, list[Resource]] = {}
+        self._by_url: dict[str, Resource] = {}
+        self._by_identifier: dict[tuple[str, str, str], Resource] = {}
+        self._index_urls(document)
+        for resource in context:
+            self._index_urls(resource)
+        for resource in self.all_resources():
+            self._by_type.setdefault(resource["resourceType"], []).append(resource)
+        self._identifiers_indexed = False
+        self.expression_context = Context(resolve=self._of_url, now=self.now)
+
+    def all_resources(self) -> Iterator[Resource]:
+        """Yield the document's own resources, then the related ones."""
+        yield from (entry.resource for entry in self.entries)
+        yield from self.related
+
+    def of_type(self, resource_type: str) -> list[Resource]:
+        """Return all resources of a type, the document's own first."""
+        return self._by_type.get(resource_type, [])
+
+    def own(self, resource_type: str) -> list[Resource]:
+        """Return the document's own resources of a type."""
+        return [entry.resource for entry in self.entries if entry.resource["resourceType"] == resource_type]
+
+    def is_own(self, resource: Resource) -> bool:
+        """True when the resource is part of the document, not only related."""
+        return any(entry.resource is resource for entry in self.entries)
+
+    def resolve(self, reference: Json, owner: Resource | None = None) -> Resource | None:
+        """Return the resource that a Reference names: contained, by URL, or by identifier; None when unknown."""
+        if not isinstance(reference, dict):
+            return None
+        literal = reference.get("reference")
+        if isinstance(literal, str):
+            if literal.startswith("#"):
+                return _contained(owner, literal[1:])
+            found = self._of_url(literal)
+            if found is not None:
+                return found
+        token = identifier_token(reference.get("identifier"))
+        return None if token is None else self._of_identifier(str(reference.get("type", "")), token)
+
+    def resolve_all(self, references: Json, owner: Resource | None = None) -> list[Resource]:
+        """Return the resources of a list of References, without those that are unknown."""
+        found = (self.resolve(reference, owner) for reference in listed(references))
+        return [resource for resource in found if resource is not None]
+
+    def same(self, one: Json, other: Json) -> bool:
+        """True when two References name the same thing: one resource, one URL or one identifier."""
+        left, right = self.resolve(one), self.resolve(other)
+        if left is not None and right is not None:
+            return left is right or bool(tokens(left) & tokens(right))
+        literal = one.get("reference") if isinstance(one, dict) else None
+        if literal is not None and isinstance(other, dict) and literal == other.get("reference"):
+            return True
+        first, second = self._tokens_of(one, left), self._tokens_of(other, right)
+        return bool(first & second)
+
+    def _tokens_of(self, reference: Json, resolved: Resource | None) -> set[Token]:
+        if resolved is not None:
+            return tokens(resolved)
+        token = identifier_token(reference.get("identifier")) if isinstance(reference, dict) else None
+        return set() if token is None else {token}
+
+    def _index_urls(self, document: Resource) -> None:
+        for entry in listed(document.get("entry")) if document.get("resourceType") == "Bundle" else ():
+            if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
+                url = entry.get("fullUrl")
+                if isinstance(url, str):
+                    self._by_url.setdefault(url, entry["resource"])
+
+    def _of_url(self, url: str) -> Resource | None:
+        found = self._by_url.get(url)
+        if found is None and "/" in url and "://" not in url:
+            type_, _, identity = url.partition("/")
+            for resource in self.of_type(type_):
+                if resource.get("id") == identity:
+                    return resource
+        return found
+
+    def _of_identifier(self, resource_type: str, token: Token) -> Resource | None:
+        if not self._identifiers_indexed:
+            self._identifiers_indexed = True
+            for resource in self.all_resources():
+                for known in tokens(resource):
+                    for type_ in (resource["resourceType"], ""):
+                        self._by_identifier.setdefault((type_, *known), resource)
+        return self._by_identifier.get((resource_type, *token))
+
+
+def _entries(document: Resource) -> Iterator[Entry]:
+    """Yield the resources of a Bundle, or the single resource itself."""
+    if document.get("resourceType") != "Bundle":
+        if isinstance(document.get("resourceType"), str):
+            yield Entry(document["resourceType"], document)
+        return
+    for index, entry in enumerate(listed(document.get("entry"))):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+            yield Entry(f"Bundle.entry[{index}].resource", resource)
+
+
+def _contained(owner: Resource | None, identity: str) -> Resource | None:
+    for resource in listed(owner.get("contained")) if owner else ():
+        if isinstance(resource, dict) and resource.get("id") == identity:
+            return resource
+    return None
+
+
+def listed(value: Json) -> list[Any]:
+    """Return a list as it is, and an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def objects(value: Json) -> list[dict[str, Any]]:
+    """Return the JSON objects of a list."""
+    return [item for item in listed(value) if isinstance(item, dict)]
+
+
+def identifier_token(identifier: Json) -> Token | None:
+    """Return system and value of an Identifier, or None when it has no value."""
+    if not isinstance(identifier, dict) or not isinstance(identifier.get("value"), str):
+        return None
+    return str(identifier.get("system", "")), identifier["value"]
+
+
+def tokens(resource: Resource) -> set[Token]:
+    """Return system and value of all identifiers of a resource."""
+    identifiers = resource.get("identifier")
+    found = (identifier_token(item) for item in (identifiers if isinstance(identifiers, list) else [identifiers]))
+    return {token for token in found if token is not None}
+
+
+def codings(concept: Json) -> Iterator[Token]:
+    """Yield system and code of a CodeableConcept, of a list of them, or of a Coding."""
+    for item in concept if isinstance(concept, list) else [concept]:
+        if not isinstance(item, dict):
+            continue
+        for coding in objects(item.get("coding")) if "coding" in item else [item]:
+            if isinstance(coding.get("code"), str):
+                yield str(coding.get("system", "")), coding["code"]
+
+
+def codes_of(concept: Json, system: str) -> set[str]:
+    """Return the codes of one system in a CodeableConcept or a list of them."""
+    return {code for found, code in codings(concept) if found == system}
+
+
+def extension_values(element: Json, url: str) -> list[dict[str, Any]]:
+    """Return the extensions of an element with a URL."""
+    return (
+        [item for item in objects(element.get("extension")) if item.get("url") == url]
+        if isinstance(element, dict)
+        else []
+    )
+
+
+def extension_value(element: Json, url: str) -> Any:
+    """Return the value of the first extension with a URL, whatever its type; None when there is none."""
+    for extension in extension_values(element, url):
+        for name, value in extension.items():
+            if name.startswith("value"):
+                return value
+    return None
+
+
+def moment(text: Json) -> Temporal | None:
+    """Return a FHIR date or time, or None when it is none."""
+    return parse_temporal(text) if isinstance(text, str) else None
+
+
+def claims_our_profile(resource: Resource) -> bool:
+    """True when the resource names one of our profiles in `meta.profile`; only such resources are judged."""
+    meta = resource.get("meta")
+    profiles = meta.get("profile") if isinstance(meta, dict) else None
+    return any(isinstance(profile, str) and profile.startswith(PROFILES) for profile in listed(profiles))
