@@ -1,2 +1,19 @@
-// Short names of systems and of the national profiles that ours restate.
+// Short names of systems. Profiles of our own are named by their id.
+Alias: $fhir = https://kykysilta.example/fhir
 Alias: $hetu = urn:oid:1.2.246.21
+Alias: $terhikki = urn:oid:1.2.246.537.26
+Alias: $sv = urn:oid:1.2.246.537.25
+Alias: $v2-0203 = http://terminology.hl7.org/CodeSystem/v2-0203
+Alias: $v3-ActCode = http://terminology.hl7.org/CodeSystem/v3-ActCode
+Alias: $v3-ActReason = http://terminology.hl7.org/CodeSystem/v3-ActReason
+Alias: $v3-Confidentiality = http://terminology.hl7.org/CodeSystem/v3-Confidentiality
+Alias: $v3-ParticipationType = http://terminology.hl7.org/CodeSystem/v3-ParticipationType
+Alias: $observation-category = http://terminology.hl7.org/CodeSystem/observation-category
+Alias: $observation-code = https://kykysilta.example/fhir/CodeSystem/observation-code
+Alias: $observation-component = https://kykysilta.example/fhir/CodeSystem/observation-component
+Alias: $register = https://kykysilta.example/fhir/CodeSystem/register
+Alias: $record-version = https://kykysilta.example/fhir/record-version
+Alias: $fi-security-label = https://hl7.fi/fhir/finnish-base-profiles/CodeSystem/fi-base-security-label-cs
+Alias: $controller-kind = urn:oid:1.2.246.537.5.40172
+Alias: $loinc = http://loinc.org
+Alias: $ucum = http://unitsofmeasure.org

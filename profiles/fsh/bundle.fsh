@@ -1,0 +1,16 @@
+// One record as a transaction.
+
+Profile: KykysiltaBundle
+Parent: Bundle
+Id: kykysilta-bundle
+Title: "Tietue lähetyksenä"
+Description: "One record as a transaction: every entry is created if it does not exist, or replaces what an earlier version made."
+* type = #transaction
+* entry 1..* MS
+* entry.request 1..1
+* obeys kyk-bundle-1
+
+Invariant: kyk-bundle-1
+Severity: #error
+Description: "Lähetyksessä on rekisterinpitäjä (Provenance, CST) tai resurssit ovat contained-muodossa. / A transaction names the controller (Provenance with CST), unless the supporting resources are contained."
+Expression: "entry.resource.ofType(Provenance).agent.type.coding.where(code = 'CST').exists() or entry.resource.contained.exists()"
