@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapter.fhir.definitions import is_resource_type
-from adapter.validation.bundle_index import OF_REQUESTS, OF_RESPONSES, BundleIndex, Entry, is_absolute, version_of
+from adapter.validation.bundle_index import (
+    OF_REQUESTS,
+    OF_RESPONSES,
+    BundleIndex,
+    Entry,
+    is_absolute,
+    references_in,
+    version_of,
+)
 from adapter.validation.findings import Finding, Findings, joined, under
 from adapter.validation.run import Run
 
@@ -40,6 +48,7 @@ def _bundle_rules(bundle: dict[str, Any], index: BundleIndex) -> Iterator[Findin
         if "timestamp" not in bundle:
             yield Finding("document-timestamp", rule="bdl-10")
         yield from _first_entry(index, "Composition", "bdl-11")
+        yield from _unreachable(index)
     if kind == "message":
         yield from _first_entry(index, "MessageHeader", "bdl-12")
     yield from _double_full_urls(index)
@@ -62,6 +71,28 @@ def _first_entry(index: BundleIndex, type_name: str, rule: str) -> Iterator[Find
         local = reference.startswith("#")
         if not local and not index.matches(reference, full_url if isinstance(full_url, str) else ""):
             yield Finding("document-reference", {"type": type_name}, f"entry[0].resource.{path}.reference")
+
+
+def _unreachable(index: BundleIndex) -> Iterator[Finding]:
+    """A document holds only what hangs together with its Composition, by references either way (R4 §3.3.1)."""
+    entries = dict(index.each())
+    neighbours: dict[int, set[int]] = {position: set() for position in entries}
+    positions = {id(entry.get("resource")): position for position, entry in entries.items()}
+    for position, entry in entries.items():
+        url = entry.get("fullUrl")
+        for reference in references_in(entry.get("resource")):
+            for target in index.matches(reference, url if isinstance(url, str) else ""):
+                neighbours[position].add(positions[id(target)])
+                neighbours[positions[id(target)]].add(position)
+    reached, todo = {0}, [0]
+    while todo:
+        for position in neighbours.get(todo.pop(), ()):
+            if position not in reached:
+                reached.add(position)
+                todo.append(position)
+    for position in entries:
+        if position not in reached and "resource" in entries[position]:
+            yield Finding("document-unreachable", path=f"entry[{position}]")
 
 
 DOCUMENT_REFERENCES = (

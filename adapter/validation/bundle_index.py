@@ -28,6 +28,20 @@ def is_absolute(reference: str) -> bool:
     return bool(_SCHEME.match(reference))
 
 
+def references_in(value: Any) -> Iterator[str]:
+    """Yield every literal reference inside a value."""
+    todo = [value]
+    while todo:
+        present = todo.pop()
+        if isinstance(present, dict):
+            reference = present.get("reference")
+            if isinstance(reference, str):
+                yield reference
+            todo.extend(present.values())
+        elif isinstance(present, list):
+            todo.extend(present)
+
+
 class BundleIndex:
     """The entries of one Bundle, by full URL and by resource."""
 

@@ -1,9 +1,10 @@
-"""What the official validator asks of Coding and Identifier beyond R4's invariants (R4 §2.24.0.3, §2.24.0.6)."""
+"""What the official validator asks of Coding, Identifier and Attachment beyond R4's invariants (R4 §2.24.0.3, §2.24.0.6)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from adapter.types import Severity
 from adapter.validation.bundle_index import is_absolute
 from adapter.validation.findings import Finding, Findings
 from adapter.validation.run import Run
@@ -14,13 +15,42 @@ URI_SYSTEM = "urn:ietf:rfc:3986"
 def coding(value: dict[str, Any], run: Run) -> Findings:
     """A code system is named by an absolute URI, and is no value set."""
     system = value.get("system")
-    if system.__class__ is not str or system.startswith(("http://terminology.hl7.org/CodeSystem/", "urn:")):
+    if system.__class__ is not str or system.startswith("urn:"):
         return None
+    if system.startswith(_OF_HL7):
+        return _known_code(system, value.get("code"), run)
     if not is_absolute(system):
         return run.found(Finding("system-relative", {"type": "Coding"}, "system"))
     if "/ValueSet/" in system and run.registry.terminology.is_value_set(system):
         return run.found(Finding("system-is-value-set", path="system"))
     return None
+
+
+_OF_HL7 = ("http://hl7.org/fhir/", "http://terminology.hl7.org/")
+
+
+def _known_code(system: str, code: Any, run: Run) -> Findings:
+    """A code of a code system of FHIR itself must exist; those of HL7 Terminology grow, so there it is a warning."""
+    terminology = run.registry.terminology
+    if "/ValueSet/" in system and terminology.is_value_set(system):
+        return run.found(Finding("system-is-value-set", path="system"))
+    tree = terminology.code_system(system) if isinstance(code, str) else None
+    if tree is None or code in tree.codes:
+        return None
+    severity: Severity = "error" if system.startswith("http://hl7.org/fhir/") else "warning"
+    return run.found(Finding("code-unknown", {"system": system}, "code", severity=severity))
+
+
+def attachment(value: dict[str, Any], run: Run) -> Findings:
+    """The stated size is that of the data, before base64 (R4 §2.24.0.13)."""
+    data, size = value.get("data"), value.get("size")
+    if not isinstance(data, str) or not isinstance(size, int) or isinstance(size, bool):
+        return None
+    packed = "".join(data.split())
+    actual = len(packed) // 4 * 3 - packed[-2:].count("=")
+    if actual == size or len(packed) % 4:
+        return None
+    return run.found(Finding("attachment-size", {"actual": str(actual)}, "size"))
 
 
 def identifier(value: dict[str, Any], run: Run) -> Findings:
@@ -36,5 +66,5 @@ def identifier(value: dict[str, Any], run: Run) -> Findings:
     return None if is_absolute(system) else run.found(Finding("system-relative", {"type": "Identifier"}, "system"))
 
 
-OF_TYPE = {"Coding": coding, "Identifier": identifier}
+OF_TYPE = {"Attachment": attachment, "Coding": coding, "Identifier": identifier}
 """Rules by data type."""

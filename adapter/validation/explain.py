@@ -44,6 +44,19 @@ def unknown_element(key: str, known: Iterable[str], type_name: str, run: Run) ->
     return run.found(Finding("unknown-element", values, path))
 
 
+def element_id(value: Any, run: Run) -> Findings:
+    """Check the id of an element: a text without blanks, once in its resource (R4 §2.24.0.2)."""
+    fault = PRIMITIVES["string"].exact(value)
+    if fault is not None:
+        return run.found(Finding(*fault))
+    if any(character.isspace() for character in value):
+        return run.found(Finding("format-element-id"))
+    if value in run.element_ids:
+        return run.found(Finding("element-id-twice"))
+    run.element_ids.add(value)
+    return None
+
+
 def explain_primitive(field: PrimitiveField, owner: dict[str, Any], key: str, run: Run) -> Findings:
     """Return what is wrong with a primitive element, or None when the fast test was only too careful."""
     value = owner[key]

@@ -30,10 +30,10 @@ _PATTERNS = {
 """Strict subsets of the formats in `adapter.validation.primitives`."""
 
 _SYSTEM = {
-    "Coding": r"^https?://[!-UW-~]+$",
+    "Coding": r"^(?:http://(?:snomed\.info/sct|loinc\.org|unitsofmeasure\.org)|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$",
     "Identifier": r"^(?:https?://[!-~]+|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$",
 }
-"""Systems that break no rule of `adapter.validation.datatype_rules` (a value set's address has a V)."""
+"""Systems that break no rule of `adapter.validation.datatype_rules` (those of HL7 are looked up)."""
 
 LEAVES = ("Coding", "CodeableConcept", "Identifier", "HumanName", "Address", "Meta")
 

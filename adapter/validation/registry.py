@@ -17,10 +17,11 @@ from adapter.fhir.definitions import CORE, is_subtype, is_type
 from adapter.fhir.terminology import Terminology
 from adapter.types import Issue
 from adapter.validation.bindings import holds_code
+from adapter.validation.fhirpath import FhirPathError
 from adapter.validation.findings import Finding, Findings, joined
 from adapter.validation.profile import Profile
 from adapter.validation.run import Run
-from adapter.validation.structure import check_of
+from adapter.validation.structure import Check, check_of
 from adapter.validation.type_rules import has_errors
 
 R4 = "4.0.1"
@@ -165,19 +166,27 @@ class Registry:
         """FHIRPath `conformsTo()`: base R4 and the profile.
 
         Raises:
-            LookupError: the profile is not known.
+            FhirPathError: the profile is not known.
         """
         value, type_name = getattr(item, "value", item), getattr(item, "type", "")
         if isinstance(value, dict) and isinstance(value.get("resourceType"), str):
             type_name = value["resourceType"]
         base = is_type(type_name) and isinstance(value, dict) and check_of(type_name)
-        if base and has_errors(run.trial(lambda: base(value, run))):
+        if base and has_errors(run.trial(lambda: self._base_again(base, value, run))):
             return False
         if self.is_base(canonical):
             return is_subtype(type_name, canonical.removeprefix(CORE))
         if not self.knows(canonical):
-            raise LookupError(canonical)
+            raise FhirPathError("conformsTo() names a profile that is not known")
         return not has_errors(run.trial(lambda: self.value_findings(value, canonical, run)))
+
+    @staticmethod
+    def _base_again(base: Check, value: Any, run: Run) -> Findings:
+        """Run a base check a second time, with ids of its own."""
+        ids, run.element_ids = run.element_ids, set()
+        found = base(value, run)
+        run.element_ids = ids
+        return found
 
     def member_of(self, item: Any, value_set: str) -> bool | None:
         """FHIRPath `memberOf()`; None when the value set is not known in full."""

@@ -32,7 +32,8 @@ def check_resource(value: Any, run: Run) -> Findings:
     type_name = value.get("resourceType") if value.__class__ is dict else None
     if type_name not in RESOURCE_TYPES:
         return resource_type(value, run)[1]
-    outer = (run.resource, run.root, run.contained, run.local_references, run.full_url)
+    outer = (run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids)
+    run.element_ids = set()
     run.resource = run.root = value
     if run.bundles:
         run.full_url = run.bundles[-1].full_url_of.get(id(value), "")
@@ -50,7 +51,7 @@ def check_resource(value: Any, run: Run) -> Findings:
     found = joined(found, _profiles(value, type_name, run))
     if type_name == "Bundle":
         run.bundles.pop()
-    run.resource, run.root, run.contained, run.local_references, run.full_url = outer
+    run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids = outer
     return found
 
 
@@ -61,7 +62,7 @@ def resource_type(value: Any, run: Run) -> tuple[str, Findings]:
     name = value.get("resourceType")
     if not isinstance(name, str):
         return "", run.found(Finding("no-resource-type"))
-    if not name in RESOURCE_TYPES:
+    if name not in RESOURCE_TYPES:
         return "", run.found(Finding("unknown-resource-type", {"name": safe_name(name)}))
     return name, None
 
@@ -83,14 +84,14 @@ def check_contained(value: Any, run: Run) -> Findings:
             if name in meta:
                 values = {"name": f"meta.{name}"}
                 found = joined(found, run.found(Finding("contained-meta", values, f"meta.{name}", rule=rule)))
-    outer, seen = run.resource, run.local_references
-    run.resource, run.local_references = value, set()
+    outer, seen, ids = run.resource, run.local_references, run.element_ids
+    run.resource, run.local_references, run.element_ids = value, set(), set()
     found = joined(found, check_of(type_name)(value, run))
     found = joined(found, _profiles(value, type_name, run))
     if "#" in run.local_references:
         seen.add(f"^{value.get('id')}")
     seen |= run.local_references
-    run.resource, run.local_references = outer, seen
+    run.resource, run.local_references, run.element_ids = outer, seen, ids
     return found
 
 

@@ -26,6 +26,7 @@ class Run:
         document: the outermost resource.
         resource: the resource that is being checked, and `root`: the one that contains it (itself if none).
         contained: the root's contained resources by id.
+        element_ids: ids of the elements of the present resource.
         local_references: every `#id` seen in the root so far.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
         context: what FHIRPath may see, made when first needed.
@@ -38,6 +39,7 @@ class Run:
         "contained",
         "context",
         "document",
+        "element_ids",
         "full_url",
         "left",
         "local_references",
@@ -60,6 +62,7 @@ class Run:
         self.root = document
         self.contained: dict[str, Resource] = {}
         self.local_references: set[str] = set()
+        self.element_ids: set[str] = set()
         self.bundles: list[BundleIndex] = []
         self.full_url = ""
         self.left = settings.most_issues

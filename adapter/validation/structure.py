@@ -14,7 +14,14 @@ from typing import Any
 
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive, is_subtype, json_children
 from adapter.validation import leaf_types
-from adapter.validation.explain import explain_primitive, missing, not_an_object, sibling_findings, unknown_element
+from adapter.validation.explain import (
+    element_id,
+    explain_primitive,
+    missing,
+    not_an_object,
+    sibling_findings,
+    unknown_element,
+)
 from adapter.validation.findings import Finding, Findings, joined, under
 from adapter.validation.primitives import PRIMITIVES, Fast
 from adapter.validation.run import Run
@@ -59,6 +66,13 @@ class _Node:
         self.parts: dict[str, Check] = {}
         for key, definition in json_children(type_name, path).items():
             self._add(key, definition)
+        if "id" in self.primitives and not self._is_resource:
+            del self.primitives["id"], self.fast["id"]
+            self.parts["id"] = element_id
+
+    @property
+    def _is_resource(self) -> bool:
+        return not self.path and is_subtype(self.type_name, "Resource")
 
     def _add(self, key: str, definition: ElementDefinition) -> None:
         from adapter.validation.bindings import required_codes
@@ -112,7 +126,7 @@ class _Node:
         required, choices = _cardinality(type_name, path)
         rules = rules_of(type_name, path)
         native, others = rules.native, rules.others
-        is_resource = not path and is_subtype(type_name, "Resource")
+        is_resource = self._is_resource
         if is_resource:
             self.fast["resourceType"] = {type_name: None}.__getitem__
 
