@@ -1,4 +1,7 @@
-"""The criteria of a provision that compare codes and times: R9, R22 – R25, R27, R29 (three-valued, R16)."""
+"""The criteria of a provision that compare codes and times: R9, R22 – R25, R27, R29 (three-valued, R16).
+
+They are never changed after compilation; plain classes, because consents are read by the thousand.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def shown(values: Iterable[object]) -> Shown:
     return tuple(sorted(map(str, values)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class PeriodCriterion:
     """The rule's own period holds the moment asked about (R9)."""
 
@@ -59,7 +62,7 @@ class PeriodCriterion:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class PurposeCriterion:
     """The purpose of use (R22): equal or below; a permit never implies the override purposes.
 
@@ -96,7 +99,7 @@ class PurposeCriterion:
         return (str(question.asking.request.purpose),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ActionCriterion:
     """The action (R23)."""
 
@@ -121,7 +124,7 @@ class ActionCriterion:
         return (question.asking.request.action,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ClassCriterion:
     """The class of data (R24): resource type or claimed profile.
 
@@ -158,7 +161,7 @@ class ClassCriterion:
         return shown({question.item.type} | question.item.profiles)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class CodeCriterion:
     """Codes in the data (R25): a permit looks at the primary elements, a refusal everywhere outside `meta`.
 
@@ -190,7 +193,7 @@ class CodeCriterion:
         return shown(question.item.primary_codes[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class LabelCriterion:
     """Security labels (R27). Every permit has one: the highest confidentiality must always be listed.
 
@@ -214,8 +217,10 @@ class LabelCriterion:
         """Compare with the labels of the resource."""
         item = question.item
         rank = item.confidentiality
+        if self.permit and not self.listed and not self.unknown:
+            return NO if rank == self.highest else YES
         if rank is None:
-            rank = self.highest if self.listed or self.unknown else 0
+            rank = self.highest
         if self.permit:
             return min(self._level_permits(rank), self._topics_permit(question))
         if (self.level is not None and rank >= self.level) or not self.topics.isdisjoint(item.topics):
@@ -248,7 +253,7 @@ class LabelCriterion:
         return shown(question.item.labels)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class DataPeriodCriterion:
     """The time of the data (R29): wholly inside for a permit, any overlap for a refusal."""
 

@@ -110,8 +110,7 @@ def choose(found: Findings) -> Ruling:
         by = found.permits + [by for _, by in found.cuts]
         return Ruling("permit", reason, _sorted(by), cuts)
     if found.misses:
-        nearest = nearest_miss(found.misses)
-        return Ruling("deny", nearest.failure.reason, (nearest.by,))
+        return Ruling("deny", nearest_miss(found.misses).failure.reason, ())
     for reason in _LIFE_CYCLE:
         by = [by for life, by in found.life_cycle if life is reason]
         if by:
@@ -144,22 +143,31 @@ def gather(question: Question, shelf: Shelf) -> Findings:
 
 def counting(question: Question, shelf: Shelf, found: Findings) -> Iterator[Version]:
     """Yield the versions whose rules count now (R4 – R9); what keeps others away goes into `found`."""
+    for version in _in_question(question, shelf, found):
+        reason = standing_of(version, question)
+        if reason is None:
+            yield version
+        elif reason in _FLAWS:
+            found.flaws.append((reason, version.provision("Consent")))
+        else:
+            found.life_cycle.append((reason, version.provision("Consent.status")))
+
+
+def _in_question(question: Question, shelf: Shelf, found: Findings) -> Iterator[Version]:
+    """Yield the newest version of each record that concerns the client (R6, R7).
+
+    Versions that cannot be ordered, or in retrospect not be dated, are a flaw unless none of them has an effect.
+    """
     retrospective = question.asking.request.mode == "retrospective"
     for group in shelf.groups_of(question.client):
         versions = group.newest_at(question.moment) if retrospective else group.newest
+        sure = len(versions) == 1 and (not retrospective or versions[0].recorded is not None)
         concerned = [one for one in versions if _concerns(one, question)]
-        if len(versions) > 1 or (retrospective and any(one.recorded is None for one in concerned)):
-            if any(one.without_effect is None for one in concerned):
-                found.flaws.append((Reason.VERSION_AMBIGUOUS, min(one.provision("Consent.meta") for one in concerned)))
-            concerned = [one for one in concerned if one.without_effect is not None]
-        for version in concerned:
-            reason = standing_of(version, question)
-            if reason is None:
-                yield version
-            elif reason in _FLAWS:
-                found.flaws.append((reason, version.provision("Consent")))
-            else:
-                found.life_cycle.append((reason, version.provision("Consent.status")))
+        if not sure and any(one.without_effect is None for one in concerned):
+            by = min(one.provision("Consent.meta") for one in concerned)
+            found.flaws.append((Reason.VERSION_AMBIGUOUS, by))
+            continue
+        yield from concerned
 
 
 def standing_of(version: Version, question: Question) -> Reason | None:
@@ -180,37 +188,49 @@ def _concerns(version: Version, question: Question) -> bool:
         purposes = scopes.limited.get(version.scope, ())
         if question.asking.request.purpose not in purposes:
             return False
-    client = question.client
-    for ref in version.patients:
-        if ref.key in client.keys or ref.identifier in client.identifiers:
-            return True
-    return False
+    return not question.client_names.isdisjoint(version.clients)
 
 
 def walk(rules: Rules, question: Question, version: Version, misses: list[Miss]) -> Outcome | None:
-    """Return what one record says: the deepest rule that applies, deny before permit among siblings (R13)."""
+    """Return what one record says: the deepest rule that applies, deny before permit among siblings (R13).
 
-    def outcome(provision: Provision, above: Match, failed_above: Failure | None) -> Outcome | None:
-        applies, failed = judge(provision, question)
-        applies = min(applies, above)
-        failed = _earlier(failed, failed_above)
-        objection: Failure | None = None
-        if provision.effect == "permit":
-            objection = failed or _not_counting(rules, provision, question)
-            if objection is not None:
-                misses.append(Miss(objection, version.provision(provision.path)))
-            if applies < UNKNOWN:
-                return None
-        below = [found for child in provision.children if (found := outcome(child, applies, failed))]
-        return _settled(provision, applies, objection, below) if applies >= UNKNOWN else None
+    Permits that did not reach the request, or do not count, are added to `misses`.
+    """
+    return _outcome(rules.root, YES, None, rules, question, version, misses)
 
-    return outcome(rules.root, YES, None)
+
+def _outcome(
+    provision: Provision,
+    above: Match,
+    failed_above: Failure | None,
+    rules: Rules,
+    question: Question,
+    version: Version,
+    misses: list[Miss],
+) -> Outcome | None:
+    """Return what a rule comes to, given how far the rules above it apply and which criterion failed there."""
+    applies, failed = judge(provision, question)
+    if above is not YES:
+        applies, failed = min(applies, above), _earlier(failed, failed_above)
+    objection: Failure | None = None
+    if provision.effect == "permit":
+        objection = failed or _not_counting(rules, provision, question)
+        if objection is not None:
+            misses.append(Miss(objection, version.provision(provision.path)))
+        if applies < UNKNOWN:
+            return None
+    below = []
+    for child in provision.children:
+        found = _outcome(child, applies, failed, rules, question, version, misses)
+        if found is not None:
+            below.append(found)
+    if applies < UNKNOWN:
+        return None
+    return _settled(provision, applies, objection, below) if below else _own(provision, applies, objection)
 
 
 def _settled(provision: Provision, applies: Match, objection: Failure | None, below: list[Outcome]) -> Outcome | None:
     """Combine a rule that applies, or may apply, with what the rules below it come to."""
-    if not below:
-        return _own(provision, applies, objection)
     denies = [found for found in below if found.effect == "deny"]
     permits = [found for found in below if found.effect == "permit"]
     if provision.effect == "permit":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.consent.configuration import Configuration, ConsentType
 from adapter.consent.context import Context, Party
@@ -15,8 +14,7 @@ from adapter.consent.vocabulary import read_coding
 from adapter.types import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What one Consent says for itself.
 
     Attributes:

@@ -74,6 +74,7 @@ def span(text: str, zone: tzinfo) -> Span | None:
     return Span(_midnight(first, zone), _midnight(_after(first, month, day), zone))
 
 
+@lru_cache(maxsize=4096)
 def local_day(moment: float, zone: tzinfo) -> Span:
     """Return the local day that an instant belongs to."""
     day = (_EPOCH + timedelta(microseconds=moment)).astimezone(zone).date()

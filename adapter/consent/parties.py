@@ -14,7 +14,7 @@ from adapter.consent.references import Ref, Token, resource_key
 from adapter.consent.teams import standing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ActorCriterion:
     """Recipients (R17 – R21), sorted so that a person among hundreds is found at once.
 
@@ -42,9 +42,7 @@ class ActorCriterion:
             return YES
         if self.identifiers and not asking.direct_identifiers.isdisjoint(self.identifiers):
             return YES
-        best = UNKNOWN if self.unknown else NO
-        if not asking.possible_role_keys.isdisjoint(self.keys):
-            best = UNKNOWN
+        best = UNKNOWN if self.unknown or not asking.possible_role_keys.isdisjoint(self.keys) else NO
         if not self.permit:
             best = max(best, self._reaches_unit(question))
         for ref in self.collective:
@@ -80,7 +78,7 @@ class ActorCriterion:
         return shown(question.asking.direct_keys)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class DataCriterion:
     """Named data (R30): instance, related, dependents, authoredby; one step, no walks."""
 

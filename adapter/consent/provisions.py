@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.consent.configuration import CANONICALS, RESOURCE_TYPES, Configuration, ConsentType
 from adapter.consent.criteria import (
@@ -28,7 +28,7 @@ _COLLECTIVE = ("CareTeam", "Group", "")
 _CRITERIA_KEYS = ("actor", "action", "securityLabel", "purpose", "class", "code", "dataPeriod", "data")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Provision:
     """A rule: it applies where all its criteria and all its ancestors do.
 
@@ -50,8 +50,7 @@ class Provision:
     refuses_codes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What all rules of one Consent share while they are compiled.
 
     Attributes:
@@ -213,20 +212,20 @@ def _action(actions: list[dict[str, Any]], frame: Frame, *, permit: bool) -> Act
 
 
 def _class(classes: list[Any] | None, frame: Frame, *, permit: bool) -> ClassCriterion:
-    codings = [read_coding(coding) for coding in classes or []]
-    types = {coding.code for coding in codings if coding and coding.system == RESOURCE_TYPES}
-    canonicals = {coding.code.partition("|")[0] for coding in codings if coding and coding.system == CANONICALS}
-    known = {kind for kind in types if is_resource_type(kind)}
-    of = frame.configuration.data_classes.classes
-    own = frozenset(of[canonical] for canonical in canonicals if canonical in of)
-    return ClassCriterion(
-        listed=classes is not None,
-        types=frozenset(known),
-        profiles=frozenset(canonicals),
-        unknown=types != known
-        or any(coding is None or coding.system not in (RESOURCE_TYPES, CANONICALS) for coding in codings),
-        own=own if permit and frame.types else None,
-    )
+    types, profiles = set(), set()
+    unknown = False
+    for coding in map(read_coding, classes or ()):
+        if coding is not None and coding.system == CANONICALS:
+            profiles.add(coding.code.partition("|")[0])
+        elif coding is not None and coding.system == RESOURCE_TYPES and is_resource_type(coding.code):
+            types.add(coding.code)
+        else:
+            unknown = True
+    own: frozenset[str] | None = None
+    if permit and frame.types:
+        of = frame.configuration.data_classes.classes
+        own = frozenset(of[profile] for profile in profiles if profile in of)
+    return ClassCriterion(classes is not None, frozenset(types), frozenset(profiles), unknown, own)
 
 
 def _code(concepts: list[dict[str, Any]], *, permit: bool) -> CodeCriterion:

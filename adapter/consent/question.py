@@ -71,15 +71,17 @@ class Question:
     """One resource and one client of it.
 
     Attributes:
+        client_names: all keys and identifiers of the client.
         element: codings of one element of the resource, when only that element is in question (R28).
     """
 
-    __slots__ = ("asking", "client", "element", "item", "moment", "standings")
+    __slots__ = ("asking", "client", "client_names", "element", "item", "moment", "standings")
 
     def __init__(self, asking: Asking, item: Item, client: Party) -> None:
         self.asking = asking
         self.item = item
         self.client = client
+        self.client_names: frozenset[str | Token] = client.keys | client.identifiers
         self.moment = asking.moment
         self.standings = asking.standings.setdefault(client.keys, {})
         self.element: frozenset[Coding] | None = None

@@ -60,15 +60,16 @@ class Shelf:
     """The consents as one configuration reads them, found by client."""
 
     def __init__(self, documents: Iterable[Resource], configuration: Configuration, check: StructureCheck) -> None:
-        self._by_client: dict[str | Token | None, list[Group]] = {}
-        versions = [Version(document, configuration, check) for document in documents]
-        for group in _grouped(versions):
-            patients = {ref.key or ref.identifier for version in group.versions for ref in version.patients}
-            for patient in patients - {None}:
-                self._by_client.setdefault(patient, []).append(group)
-            for version in group.newest:
-                if version.without_effect is None and version.flaw is None:
-                    _ = version.rules
+        self._by_client: dict[str | Token, list[Group]] = {}
+        groups = _grouped([Version(document, configuration, check) for document in documents])
+        for group in groups:
+            for name in {name for version in group.versions for name in version.clients}:
+                self._by_client.setdefault(name, []).append(group)
+        active = [version for group in groups for version in group.newest if version.without_effect is None]
+        # All are checked before any is compiled: the two in turns are an eighth slower.
+        sound = [version for version in active if version.flaw is None]
+        for version in sound:
+            _ = version.rules
 
     def groups_of(self, client: Party) -> list[Group]:
         """Return the records of which some version may concern a client, each once, in a fixed order."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cached_property
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
-from adapter.consent.configuration import Configuration, ConsentType
+from adapter.consent.configuration import Configuration, ConsentType, Scopes
 from adapter.consent.evidence import Evidence, read_evidence
 from adapter.consent.instants import ALWAYS, Span, instant, local_day, period_span, span
 from adapter.consent.model import DecidedBy, Reason
@@ -28,8 +27,7 @@ _WITHOUT_EFFECT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What an active, readable privacy consent says.
 
     Attributes:
@@ -50,7 +48,9 @@ class Version:
         document: the Consent as given.
         recorded: `meta.lastUpdated`; None when it is missing or unreadable.
         number: `meta.versionId` when it is a whole number.
-        patients: whom it may concern; one reference, unless `patient` is broken.
+        clients: key or identifier of whom it may concern; one, unless `patient` is broken.
+        without_effect: why it neither permits nor refuses, by its status (R5); None when it is active, or may be.
+        scope: known code of `scope`; empty when it is missing, unknown or contradicts itself (R4).
     """
 
     def __init__(self, document: Resource, configuration: Configuration, check: StructureCheck) -> None:
@@ -64,7 +64,11 @@ class Version:
         self.version = number if isinstance(number, str) else ""
         countable = self.version.isascii() and self.version.isdigit() and len(self.version) < 20
         self.number = int(self.version) if countable else None
-        self.patients = tuple(_patients(document.get("patient"), configuration.own_bases))
+        patients = _patients(document.get("patient"), configuration.own_bases)
+        self.clients = frozenset(name for ref in patients if (name := ref.key or ref.identifier))
+        status = document.get("status")
+        self.without_effect = _WITHOUT_EFFECT.get(status) if isinstance(status, str) else None
+        self.scope = _scope(document.get("scope"), configuration.scopes)
 
     @cached_property
     def name(self) -> str:
@@ -83,22 +87,6 @@ class Version:
         if self.recorded == other.recorded and self.number is not None and other.number is not None:
             return self.number < other.number
         return False
-
-    @cached_property
-    def without_effect(self) -> Reason | None:
-        """Why it neither permits nor refuses, by its status (R5); None when it is active, or may be."""
-        status = self.document.get("status")
-        return _WITHOUT_EFFECT.get(status) if isinstance(status, str) else None
-
-    @cached_property
-    def scope(self) -> str:
-        """Known code of `scope`; empty when it is missing, unknown or contradicts itself (R4)."""
-        scopes = self.configuration.scopes
-        value = self.document.get("scope")
-        codings = value.get("coding") if isinstance(value, dict) else None
-        found = map(read_coding, codings if isinstance(codings, list) else ())
-        codes = {coding.code for coding in found if coding and coding.system == scopes.system} & scopes.known
-        return codes.pop() if len(codes) == 1 else ""
 
     @cached_property
     def flaw(self) -> Reason | None:
@@ -123,6 +111,14 @@ class Version:
             root=compile_provisions(document, frame),
             evidence=read_evidence(document, days, types, configuration),
         )
+
+
+def _scope(value: Any, scopes: Scopes) -> str:
+    """Return the one known scope code of a CodeableConcept, else an empty text."""
+    codings = value.get("coding") if isinstance(value, dict) else None
+    found = map(read_coding, codings if isinstance(codings, list) else ())
+    codes = {coding.code for coding in found if coding and coding.system == scopes.system} & scopes.known
+    return codes.pop() if len(codes) == 1 else ""
 
 
 def signing_days(signed: Span, zone: tzinfo) -> tuple[Span, Span]:

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from adapter.types import Issue, Resource
+from adapter.types import Resource
+from adapter.validation.run import Run
 from adapter.validation.settings import ValidationSettings
 from adapter.validation.validator import Validator
 
-_IGNORED = "validation.extension-"
+_IGNORED = "extension-"
 """Ordinary extensions say nothing that the rules read (R8); modifier extensions are looked for apart."""
 
 
-def base_structure(consent: Resource) -> Sequence[Issue]:
+def base_structure(consent: Resource) -> Sequence[object]:
     """Return what breaks base R4: types, cardinality, unknown elements, empty arrays, required codes, dates."""
     if consent.get("resourceType") != "Consent":
-        return (Issue("error", "consent.not-a-consent"),)
-    issues = _validator().validate(consent).issues
-    return [issue for issue in issues if issue.severity in ("fatal", "error") and not issue.key.startswith(_IGNORED)]
+        return ("not a Consent",)
+    validator = _validator()
+    findings = validator.findings(consent, (), Run(validator.registry, validator.settings, consent))
+    return [one for one in findings or () if one.severity == "error" and not one.key.startswith(_IGNORED)]
 
 
 @cache
 def _validator() -> Validator:
+    """Return a validator that judges base R4 alone: no extension, no profile, no open binding."""
     settings = ValidationSettings(
         unknown_extension="ignore", unknown_profile="ignore", extensible="ignore", preferred="ignore"
     )

@@ -6,15 +6,15 @@ too deep, a date that is no day, a period that ends before it starts, a privacy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from adapter.consent.configuration import Configuration
 from adapter.consent.instants import period_span, span
 from adapter.consent.model import Reason
-from adapter.types import Issue, Resource
+from adapter.types import Resource
 
-StructureCheck = Callable[[Resource], Sequence[Issue]]
+StructureCheck = Callable[[Resource], Sequence[object]]
 """Returns what breaks the base R4 structure of a Consent; nothing when it is sound."""
 
 
@@ -22,11 +22,16 @@ def flaw(consent: Resource, check: StructureCheck, configuration: Configuration)
     """Return why an active privacy consent cannot be relied on; None when it can be read."""
     if _depth(consent.get("provision")) > configuration.deepest + 1:
         return Reason.CONSENT_MALFORMED
-    if check(consent) or not _has_policy(consent) or not _is_dated(consent, configuration):
+    try:
+        is_sound = not check(consent)
+    except RecursionError:  # nested without end somewhere outside the provisions
+        is_sound = False
+    if not is_sound or not _has_policy(consent) or not _is_dated(consent, configuration):
         return Reason.CONSENT_MALFORMED
-    if not _rules_are_whole(consent.get("provision"), configuration):
+    rules = list(_rules(consent.get("provision")))
+    if any(not _is_whole(rule, configuration) for rule in rules) or any("type" not in rule for rule in rules[1:]):
         return Reason.CONSENT_MALFORMED
-    if "implicitRules" in consent or _has_modifier(consent):
+    if "implicitRules" in consent or _has_modifier(consent, rules):
         return Reason.CONSENT_NOT_UNDERSTOOD
     return None
 
@@ -51,32 +56,41 @@ def _is_dated(consent: Resource, configuration: Configuration) -> bool:
     return moment is None or span(moment, configuration.zone) is not None
 
 
-def _rules_are_whole(root: Any, configuration: Configuration) -> bool:
-    """Tell whether nested rules have a type and periods a span; the root may go without type (R12)."""
-    level = [root] if root else []
-    is_root = True
-    while level:
-        for rule in level:
-            if "type" not in rule and not is_root:
-                return False
-            for name in ("period", "dataPeriod"):
-                if name in rule and period_span(rule[name], configuration.zone) is None:
-                    return False
-        level = [inner for rule in level for inner in rule.get("provision", [])]
-        is_root = False
-    return True
+def _rules(root: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Yield the root and all rules below it."""
+    if root is not None:
+        yield root
+        for nested in root.get("provision", ()):
+            yield from _rules(nested)
 
 
-def _has_modifier(consent: Resource) -> bool:
-    """Tell whether a modifier extension stands anywhere: none is known here, so all are unknown."""
-    waiting: list[Any] = [consent]
+def _is_whole(rule: dict[str, Any], configuration: Configuration) -> bool:
+    """Tell whether the periods of a rule are spans of time."""
+    return all(
+        name not in rule or period_span(rule[name], configuration.zone) is not None for name in ("period", "dataPeriod")
+    )
+
+
+def _has_modifier(consent: Resource, rules: list[dict[str, Any]]) -> bool:
+    """Tell whether a modifier extension stands where R4 allows one: none is known here, so all are unknown."""
+    parts = [consent, *rules]
+    for name in ("policy", "verification"):
+        parts += consent.get(name, ())
+    for rule in rules:
+        parts += rule.get("actor", ())
+        parts += rule.get("data", ())
+    return any("modifierExtension" in part for part in parts) or _holds_modifier(consent.get("contained", []))
+
+
+def _holds_modifier(contained: list[Any]) -> bool:
+    """Tell whether a modifier extension stands anywhere inside contained resources."""
+    waiting = list(contained)
     while waiting:
         found = waiting.pop()
-        if found.__class__ is dict:
+        if isinstance(found, dict):
             if "modifierExtension" in found:
                 return True
-            found = found.values()
-        for inner in found:
-            if inner.__class__ is dict or inner.__class__ is list:
-                waiting.append(inner)
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)
     return False

@@ -155,7 +155,7 @@ def _client_steps(question: Question, key: str, shelf: Shelf) -> Iterator[TraceS
         yield TraceStep("R32", "nearest-miss", key, *nearest.by, effect="permit", needs=needs)
     ruling = choose(gather(question, shelf))
     for by in ruling.decided_by or (DecidedBy("", "", ""),):
-        yield TraceStep(RULES[ruling.reason], ruling.reason, key, *by, effect=ruling.effect)
+        yield TraceStep(RULES[ruling.reason], ruling.reason, key, *by)
 
 
 def _evidence(version: Version, question: Question, key: str) -> TraceStep:

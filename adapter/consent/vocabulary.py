@@ -14,9 +14,9 @@ from adapter.consent.model import Coding
 
 def read_coding(value: Any) -> Coding | None:
     """Return a FHIR Coding as system and code; None when one of them is missing."""
-    if isinstance(value, dict):
+    if value.__class__ is dict:
         system, code = value.get("system"), value.get("code")
-        if isinstance(system, str) and isinstance(code, str) and system and code:
+        if system.__class__ is str and code.__class__ is str and system and code:
             return Coding(system, code)
     return None
 
