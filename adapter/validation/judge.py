@@ -1,0 +1,110 @@
+"""Everything that is to be said about a resource: base R4, profiles (ours included) and business rules, once each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from adapter.data import data_root, read_yaml
+from adapter.types import Issue, Outcome, Resource
+from adapter.validation.outcome import Trace, place_of
+from adapter.validation.reading import read_resource
+from adapter.validation.rules import check_rules
+from adapter.validation.settings import ValidationSettings
+from adapter.validation.validator import Validator
+
+NATIONAL = ("https://hl7.fi/fhir/", "https://gen.kanta.fi/", "https://shark.kanta.fi/", "http://phr.kanta.fi/")
+"""Canonicals of national profiles: known, restated by ours, not checked themselves."""
+
+BINDING_MISSES = frozenset({"validation.binding-extensible", "validation.code-unknown"})
+_POSITIONS = re.compile(r"\[[0-9]+\]")
+
+
+def judge(
+    resource: bytes | str | Resource,
+    *,
+    profiles: Iterable[str] = (),
+    validator: Validator | None = None,
+    context: Iterable[Resource] = (),
+    at: str | None = None,
+    trace: Trace | None = None,
+) -> Outcome:
+    """Return every problem of a resource.
+
+    Args:
+        resource: FHIR JSON or XML as bytes or text, or a dict with Decimals.
+        profiles: canonicals that it must meet beside those that it claims.
+        validator: with definitions of the caller's own; the packaged one by default.
+        context: related resources or Bundles that rules may look at.
+        at: the present instant for invariants and rules (FHIR instant).
+        trace: finds the sender's place by FHIRPath.
+    """
+    checker = validator or packaged_validator()
+    found = checker.validate(resource, profiles=profiles, at=at, trace=trace)
+    if any(issue.severity == "fatal" for issue in found.issues):
+        return found
+    document = resource if isinstance(resource, dict) else read_resource(resource, checker.settings.limits)[0]
+    issues = [issue for issue in found.issues if not _accepted(issue, document)]
+    if found.ok:
+        # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
+        issues += [_placed(issue, trace) for issue in check_rules(document, at=at, context=context)]
+    return Outcome(tuple(issues))
+
+
+def validator_with(
+    definitions: Iterable[Resource | str | Path], settings: ValidationSettings | None = None
+) -> Validator:
+    """Return a validator that knows our package and the given definitions (dicts, files, folders, .tgz)."""
+    return Validator([package_folder(), *definitions], settings=settings or packaged_settings())
+
+
+@cache
+def packaged_validator() -> Validator:
+    """Return the validator that knows our package; one for the whole process."""
+    return validator_with(())
+
+
+def packaged_settings() -> ValidationSettings:
+    """Return the settings that our own records are judged with."""
+    return ValidationSettings(known_unchecked=NATIONAL)
+
+
+def package_folder() -> Path:
+    """Return the folder of our built FHIR package."""
+    return data_root() / "profiles" / "package"
+
+
+@cache
+def _accepted_elements() -> frozenset[str]:
+    rows = read_yaml(data_root() / "profiles" / "local-bindings.yaml")["accepted"]
+    return frozenset(row["element"] for row in rows)
+
+
+def _accepted(issue: Issue, document: Any) -> bool:
+    if issue.severity != "warning" or issue.key not in BINDING_MISSES:
+        return False
+    path = _POSITIONS.sub("", issue.expression)
+    if ".meta.security" in f".{path}":
+        return "meta.security" in _accepted_elements()
+    return _from_type(issue.expression, path, document) in _accepted_elements()
+
+
+def _from_type(expression: str, path: str, document: Any) -> str:
+    """Return the path from the nearest resource's type on: `Consent.policyRule`."""
+    cuts = [expression.rfind(mark) for mark in (".resource.", ".contained[")]
+    cut = max(cuts)
+    if cut < 0:
+        return path
+    end = expression.find(".", cut + 1)
+    node = document
+    for step in re.findall(r"[A-Za-z_]+|\[[0-9]+\]", expression[expression.find(".") + 1 : end]):
+        node = node[int(step[1:-1])] if step[0] == "[" else node[step]
+    return f"{node['resourceType']}{_POSITIONS.sub('', expression[end:])}"
+
+
+def _placed(issue: Issue, trace: Trace | None) -> Issue:
+    return replace(issue, source=place_of(issue.expression, trace)) if trace is not None else issue
