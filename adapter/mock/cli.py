@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 
 from adapter.data import DataFileError
-from adapter.mock.settings import MockSettings, Strictness
+from adapter.mock.settings import Auth, ClientSettings, MockSettings, Strictness
 
 if TYPE_CHECKING:
     from adapter.mock.client import MockClient
@@ -43,12 +43,19 @@ def serve(
     data: Annotated[str, typer.Option(help="folder of the databases, or memory")] = "memory",
     seed: Annotated[int | None, typer.Option(help="server ids are drawn from this number")] = None,
     clock: Annotated[datetime | None, typer.Option(help="the clock stands still at this instant")] = None,
+    auth: Annotated[str, typer.Option(help="open, smart, or mtls (smart over mutual TLS)")] = "open",
+    client: Annotated[list[str] | None, typer.Option(help="ID=JWKS file or URL; repeatable")] = None,
+    scopes: Annotated[list[str] | None, typer.Option(help="ID='scopes of that client'; repeatable")] = None,
+    certificates: Annotated[str, typer.Option(help="folder for the test CA's certificates (mtls)")] = "certificates",
+    trusted: Annotated[str, typer.Option(help="PEM file of authorities trusted for signatures")] = "",
 ) -> None:
     """Serve until interrupted."""
     from adapter.mock.serve import run
 
     if strictness not in get_args(Strictness):
         raise _fail(f"--strictness must be one of {', '.join(get_args(Strictness))}")
+    if auth not in get_args(Auth):
+        raise _fail(f"--auth must be one of {', '.join(get_args(Auth))}")
     settings = MockSettings(
         host=host,
         port=port,
@@ -57,8 +64,13 @@ def serve(
         data=data,
         seed=seed,
         clock=clock,
+        auth=cast(Auth, auth),
+        clients=_clients(client or [], scopes or []),
+        certificates=certificates,
+        trusted=trusted,
     )
-    typer.echo(f"FHIR base  http://{host}:{port}{settings.base_path}\npage       http://{host}:{port}/_mock/")
+    root = f"{'https' if auth == 'mtls' else 'http'}://{host}:{port}"
+    typer.echo(f"FHIR base  {root}{settings.base_path}\npage       {root}/_mock/")
     try:
         run(settings)
     except DataFileError as error:
@@ -98,6 +110,17 @@ def scenario_run(
     for ok, line in report.lines:
         typer.echo(f"{'ok  ' if ok else 'FAIL'}  {line}")
     raise typer.Exit(0 if report.ok else 1)
+
+
+def _clients(keys: list[str], scopes: list[str]) -> tuple[ClientSettings, ...]:
+    """Join `ID=JWKS` and `ID=scopes`."""
+    if wrong := [one for one in [*keys, *scopes] if "=" not in one]:
+        raise _fail(f"--client and --scopes are written ID=…; this is not: {wrong[0][:40]}")
+    allowed = dict(one.split("=", 1) for one in scopes)
+    pairs = [one.split("=", 1) for one in keys]
+    if unknown := sorted(set(allowed) - {name for name, _ in pairs}):
+        raise _fail(f"--scopes names a client that --client does not register: {unknown[0][:40]}")
+    return tuple(ClientSettings(name, where, allowed.get(name, "")) for name, where in pairs)
 
 
 @app.command()

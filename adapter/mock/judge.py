@@ -66,6 +66,11 @@ def check_resource(request: Request, resource: Resource) -> None:
         raise Refusal(422, outcome.issues)
 
 
+def _fits(claimed: str, profile: str) -> bool:
+    """True when a claimed canonical is the profile, version aside; a trailing `*` means "begins with"."""
+    return claimed.startswith(profile[:-1]) if profile.endswith("*") else claimed.partition("|")[0] == profile
+
+
 def _check_profiles(request: Request, resource: Resource) -> None:
     policy = request.world.policy
     profiles = policy.types[resource["resourceType"]].profiles
@@ -76,5 +81,5 @@ def _check_profiles(request: Request, resource: Resource) -> None:
     allowed = ", ".join(profiles)
     if not claimed:
         raise Refusal(422, Issue("error", "mock.profile-required", {"allowed": allowed}, expression=expression))
-    if not set(claimed) & set(profiles):
+    if not any(_fits(one, profile) for one in claimed for profile in profiles):
         raise Refusal(422, Issue("error", "mock.profile-unknown", {"allowed": allowed}, expression=expression))

@@ -8,7 +8,9 @@ from adapter.errors import SourceError
 from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.source import json as source_json
+from adapter.source.limits import DEFAULT
 from adapter.types import Issue, Resource
+from adapter.validation import reading
 
 JSON_TYPE = "application/fhir+json"
 XML_TYPE = "application/fhir+xml"
@@ -91,7 +93,28 @@ def read_resource(request: Request) -> Resource:
     name = media_type(request)
     if name in _JSON and "json" in policy.formats:
         return read_json(request.body)
+    if name in _XML and "xml" in policy.formats:
+        return read_xml(request.body)
     raise refuse(415, "unsupported-media", allowed=_names(policy.formats))
+
+
+def read_xml(body: bytes) -> Resource:
+    """Read one resource from FHIR XML (R4 §2.6.1).
+
+    Raises:
+        Refusal: 400, not well-formed, a DOCTYPE, stray text or elements out of order.
+    """
+    try:
+        found, problems = reading.read_xml(body, DEFAULT)
+    except SourceError as error:
+        raise Refusal(400, error.issues) from None
+    if problems:
+        raise Refusal(
+            400, [Issue("error", f"validation.{one.key}", dict(one.values), expression=one.path) for one in problems]
+        )
+    if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
+        raise Refusal(400, Issue("fatal", "mock.not-a-resource"))
+    return found
 
 
 def read_json(body: bytes) -> Resource:

@@ -56,8 +56,12 @@ class Policy:
         definitions: files, folders or packages with more profiles.
         bundle_entries, body_bytes: limits; 0 means none.
         patient_parameter_required: a search must say whose data it wants.
-        empty_unauthorised: 401 answers have no body.
-        dialect: deviations of other servers, see `adapter.mock.dialects`.
+        provenance_for: types that need a Provenance in the same transaction.
+        signed: types whose transaction must be signed.
+        correlation_ids: own `X-Request-Id`; the caller's comes back as `X-Correlation-Id`.
+        empty_unauthorised, empty_unreadable: 401, and 400 for an unreadable body, have no body.
+        outcome_system, outcome_codes: national codes of refusals by message key.
+        dialect: deviations of other servers, see `mappings/mock-policies/README.md`.
     """
 
     name: str
@@ -77,7 +81,13 @@ class Policy:
     bundle_entries: int = 0
     body_bytes: int = 10_000_000
     patient_parameter_required: bool = False
+    provenance_for: tuple[str, ...] = ()
+    signed: tuple[str, ...] = ()
+    correlation_ids: bool = False
     empty_unauthorised: bool = False
+    empty_unreadable: bool = False
+    outcome_system: str = ""
+    outcome_codes: dict[str, str] = field(default_factory=dict)
     dialect: dict[str, str] = field(default_factory=dict)
 
     def allows(self, resource_type: str, interaction: str) -> bool:
@@ -86,6 +96,7 @@ class Policy:
         return rules is not None and interaction in rules.interactions
 
 
+TYPE_DEFAULTS = ("interactions", "profiles")
 _CHOICES = {
     "conditional_delete": ("not-supported", "single", "multiple"),
     "if_match": ("optional", "required"),
@@ -122,13 +133,15 @@ def _policy(data: dict[str, Any], path: Path) -> Policy:
     known = {one.name: one for one in fields(Policy)}
     values: dict[str, Any] = {"name": path.stem}
     for key, value in data.items():
+        if key in TYPE_DEFAULTS:
+            continue
         name = key.replace("-", "_")
         if name not in known:
             raise DataFileError(path, 1, f"unknown key '{key}', known are {', '.join(sorted(known))}")
         if name in _CHOICES and value not in _CHOICES[name]:
             raise DataFileError(path, 1, f"'{key}' must be one of {', '.join(_CHOICES[name])}")
         values[name] = _value(str(known[name].type), key, value, path)
-    values["types"] = _types(data.get("types", "all"), path)
+    values["types"] = _types(data, path)
     _among(values.get("system", ()), SYSTEM_INTERACTIONS, "system", path)
     _among(values.get("operations", ()), OPERATIONS, "operations", path)
     _among(values.get("formats", ()), ("json", "xml"), "formats", path)
@@ -147,14 +160,17 @@ def _value(kind: str, key: str, value: Any, path: Path) -> Any:
     return tuple(value) if kind.startswith("tuple") else value
 
 
-def _types(data: Any, path: Path) -> dict[str, TypeRules]:
-    if data == "all":
-        return {name: TypeRules() for name in sorted(resource_types())}
+def _types(data: dict[str, Any], path: Path) -> dict[str, TypeRules]:
+    """The rules of each type; what a type does not say is said once for all at the top."""
+    defaults = {name: data[name] for name in TYPE_DEFAULTS if name in data}
+    named = data.get("types", "all")
     rules = {}
-    for name, entry in data.items():
+    for name, entry in (dict.fromkeys(sorted(resource_types())) if named == "all" else named).items():
         if name not in resource_types():
             raise DataFileError(path, 1, f"'{name}' is no R4 resource type")
-        given = entry or {}
+        given = defaults | (entry or {})
+        if unknown := sorted(set(given) - set(TYPE_DEFAULTS)):
+            raise DataFileError(path, 1, f"unknown key '{unknown[0]}' of {name}")
         interactions = given.get("interactions", TYPE_INTERACTIONS)
         _among(interactions, TYPE_INTERACTIONS, f"types.{name}.interactions", path)
         rules[name] = TypeRules(frozenset(interactions), tuple(given.get("profiles", ())))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from adapter.mock.definitions import uri_elements
+from adapter.mock.search.extract import local_reference
 
 _LINK = re.compile(r'(\b(?:href|src)\s*=\s*)(["\'])(.*?)\2')
 
@@ -38,6 +39,18 @@ def _copy(node: Any, name: str, target: Callable[[str], str]) -> Any:
         if name == "div":
             return _LINK.sub(lambda found: f"{found[1]}{found[2]}{target(found[3])}{found[2]}", node)
     return node
+
+
+def absolute_references(node: Any, base: str) -> Any:
+    """Return a copy in which relative references (`Patient/1`) begin with the FHIR base, as some servers write them."""
+    if isinstance(node, dict):
+        return {
+            key: f"{base}/{value}"
+            if key == "reference" and isinstance(value, str) and local_reference(value, "") is not None
+            else absolute_references(value, base)
+            for key, value in node.items()
+        }
+    return [absolute_references(one, base) for one in node] if isinstance(node, list) else node
 
 
 def references(node: Any, place: str = "") -> Iterator[tuple[dict[str, Any], str]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from adapter.fhir.xml import to_xml
 from adapter.mock.access import PUBLIC, authenticate
 from adapter.mock.clock import http_date
 from adapter.mock.exchange import Answer, Request, Wire
-from adapter.mock.negotiation import JSON, Format, answer_format
+from adapter.mock.negotiation import JSON, XML, Format, answer_format
 from adapter.mock.outcomes import Refusal
+from adapter.mock.policy import Policy
+from adapter.mock.references import absolute_references
 from adapter.mock.routes import dispatch
 from adapter.mock.storage import to_json
-from adapter.types import Issue, operation_outcome
+from adapter.types import Issue, Resource, operation_outcome
 
 
 def respond(request: Request) -> Wire:
@@ -21,24 +24,43 @@ def respond(request: Request) -> Wire:
         wanted = answer_format(request) if request.path not in PUBLIC[2:] else JSON
         answer = dispatch(request)
     except Refusal as refusal:
-        empty = refusal.status == 401 and request.world.policy.empty_unauthorised
-        outcome = None if empty else operation_outcome(refusal.issues, request.language)
+        policy = request.world.policy
+        empty = refusal.status == 401 and policy.empty_unauthorised
+        empty = empty or (policy.empty_unreadable and refusal.issues[0].severity == "fatal")
+        outcome = None if empty else _outcome(policy, refusal.issues, request.language)
         answer, issues = Answer(refusal.status, outcome, headers=refusal.headers), refusal.issues
     wire = _render(request, answer, wanted)
     wire.refusal = issues
     return wire
 
 
+def _outcome(policy: Policy, issues: tuple[Issue, ...], language: str) -> Resource:
+    """An OperationOutcome in which the policy's national code, if any, stands first."""
+    outcome = operation_outcome(issues, language)
+    for issue, shown in zip(issues, outcome["issue"], strict=True):
+        if code := policy.outcome_codes.get(issue.key):
+            shown["details"]["coding"].insert(0, {"system": policy.outcome_system, "code": code})
+    return outcome
+
+
+def _request_ids(request: Request) -> dict[str, str]:
+    """The caller's id comes back; under a national policy as correlation id beside one of our own."""
+    given, drawn = request.headers.get("x-request-id", ""), request.world.identities.draw
+    if not request.world.policy.correlation_ids:
+        return {"X-Request-Id": given or drawn()}
+    return {"X-Request-Id": drawn()} | ({"X-Correlation-Id": given} if given else {})
+
+
 def _render(request: Request, answer: Answer, wanted: Format) -> Wire:
     headers = {
         "Date": http_date(request.world.clock.now()),
-        "X-Request-Id": request.headers.get("x-request-id") or request.world.identities.draw(),
+        **_request_ids(request),
         "Cache-Control": "no-store",
         **answer.headers,
     }
-    body = answer.stored.body or b"" if answer.stored is not None else b""
-    if answer.resource is not None:
-        body = to_json(answer.resource)
+    if "ETag" in headers:
+        headers["ETag"] = _etag(headers["ETag"], request.world.dialect("etag", "weak"))
+    body = _body(request, answer, wanted)
     if body:
         headers.setdefault("Content-Type", wanted.content_type)
     if answer.status not in (204, 304):
@@ -53,6 +75,24 @@ def render_outcome(request: Request, answer: Answer, key: str) -> Wire:
     wire = _render(request, answer, JSON)
     wire.refusal = issues
     return wire
+
+
+def _etag(weak: str, dialect: str) -> str:
+    strong = weak.removeprefix("W/")
+    return {"strong": strong, "unquoted": strong.strip('"')}.get(dialect, weak)
+
+
+def _body(request: Request, answer: Answer, wanted: Format) -> bytes:
+    """The bytes of the answer; a stored version goes out as it lies in the store unless something asks otherwise."""
+    absolute = request.world.dialect("references", "relative") == "absolute"
+    if answer.resource is None and wanted is JSON and not absolute:
+        return answer.stored.body or b"" if answer.stored is not None else b""
+    resource = answer.body_resource()
+    if resource is None:
+        return b""
+    if absolute:
+        resource = absolute_references(resource, request.base)
+    return to_xml(resource) if wanted is XML else to_json(resource)
 
 
 def failure(request: Request) -> Wire:

@@ -44,6 +44,7 @@ class MockSettings:
         policy: name of a packaged policy or path of a policy file.
         auth, clients: see `Auth` and `ClientSettings`.
         certificates: folder into which the test CA writes certificates and keys (mtls).
+        trusted: PEM file of the authorities whose signing certificates are trusted.
         journal_size: requests that a namespace remembers.
         public_url: absolute URL of the FHIR base when a proxy stands before; empty means as the caller sees it.
     """
@@ -61,3 +62,4 @@ class MockSettings:
     auth: Auth = "open"
     clients: tuple[ClientSettings, ...] = ()
     certificates: str = ""
+    trusted: str = ""

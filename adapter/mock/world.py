@@ -15,6 +15,7 @@ from adapter.mock.policy import Policy, load_policy
 from adapter.mock.search.pages import Pages
 from adapter.mock.settings import MockSettings, Strictness
 from adapter.mock.storage import Store
+from adapter.types import Resource
 
 DEFAULT = "default"
 NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
@@ -50,6 +51,7 @@ class World:
         """Follow another policy from now on, its dialect included."""
         self.policy = policy
         self.dialects = dict(policy.dialect)
+        self.statements: dict[str, Resource] = {}
 
     def dialect(self, name: str, default: str) -> str:
         """Return how this repository speaks where servers differ, e.g. `version-conflict` 412 or 409."""

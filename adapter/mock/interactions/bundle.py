@@ -16,6 +16,7 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, location, parse_query, version_headers
 from adapter.mock.interactions.write import answer, check_version, condition_match, criteria_query, put
 from adapter.mock.judge import check_interaction
+from adapter.mock.national import check_bundle
 from adapter.mock.negotiation import read_resource
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.mock.references import references, rewrite
@@ -59,6 +60,7 @@ def system_post(request: Request, dispatch: Dispatch) -> Answer:
         raise refuse(413, "bundle-entries", "Bundle.entry", count=str(len(entries)), limit=str(policy.bundle_entries))
     if bundle["type"] == "batch":
         return Answer(200, _response(request, "batch-response", [_batch(request, one, dispatch) for one in entries]))
+    check_bundle(request, bundle)
     found = [_entry(request, number, one) for number, one in enumerate(entries)]
     with request.world.store.transaction():
         _transaction(found, dispatch)

@@ -18,7 +18,11 @@ def capabilities(request: Request) -> Answer:
     """`GET metadata`: never needs a token."""
     policy = request.world.policy
     world = request.world
-    statement = capability_statement(policy, request.base, fhir_instant(world.started), smart=world.guard is not None)
+    statement = world.statements.get(request.base)
+    if statement is None:
+        smart = world.guard is not None
+        statement = capability_statement(policy, request.base, fhir_instant(world.started), smart=smart)
+        world.statements[request.base] = statement
     return Answer(200, statement, headers={"ETag": f'W/"{policy.name}"'})
 
 

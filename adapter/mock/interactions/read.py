@@ -28,6 +28,8 @@ def _answer(request: Request, stored: Stored | None) -> Answer:
     if stored is None:
         raise refuse(404, "not-found")
     if stored.body is None:
+        if request.world.dialect("deleted-read", "410") == "404":
+            raise refuse(404, "not-found")
         refusal = refuse(410, "deleted")
         refusal.headers = version_headers(stored)
         raise refusal

@@ -66,6 +66,8 @@ def _search(
     if token:
         return _page(request, token, query)
     strict = request.preference("handling") == "strict" or request.world.strictness == "strict"
+    if request.world.policy.patient_parameter_required:
+        _check_patient(kinds, query)
     searches = [read_search(request, kind, query, strict=strict) for kind in kinds]
     sequences: list[int] = []
     for search in searches:
@@ -82,6 +84,15 @@ def _search(
     headers = {"Preference-Applied": "handling=strict"} if request.preference("handling") == "strict" else {}
     bundle = bundle_page(request, result, token, 0)
     return Answer(200, bundle, headers=headers)
+
+
+def _check_patient(kinds: list[str], query: Query) -> None:
+    """A Kanta-style repository answers only about one client: the search must name the patient."""
+    names = {key.partition(":")[0].partition(".")[0] for key, _ in query}
+    for kind in kinds:
+        links = {"identifier", "_id"} if kind == "Patient" else {"patient", *patient_compartment().get(kind, ())}
+        if kind in patient_compartment() and not names & links:
+            raise refuse(400, "patient-required", type=kind)
 
 
 def _restrict(search: Search, identity: str, links: tuple[str, ...]) -> None:

@@ -151,7 +151,7 @@ def answer(request: Request, status: int, stored: Stored, headers: dict[str, str
     preference = request.preference("return")
     if preference:
         found["Preference-Applied"] = f"return={preference}"
-    if preference == "minimal":
+    if preference == "minimal" or (not preference and request.world.dialect("representation", "yes") == "no"):
         return Answer(status, headers=found)
     if preference == "OperationOutcome":
         return Answer(status, operation_outcome([], request.language), headers=found)
