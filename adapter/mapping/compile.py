@@ -13,11 +13,11 @@ from typing import Any
 
 from adapter.mapping.emit import Emitter
 from adapter.mapping.model import EmbeddedType, Mapping, Rule
-from adapter.mapping.run import NoIdentity, Run
+from adapter.mapping.run import Hop, NoIdentity, Run
 from adapter.types import Json
 
 
-def compiled(mapping: Mapping) -> Callable[[Run], Json]:
+def compiled(mapping: Mapping) -> Callable[[Run | Hop], Json]:
     """Return the function that makes what a mapping says.
 
     For canonical → FHIR it fills the `Run` and returns None; for vendor → canonical it returns the record.
@@ -26,7 +26,7 @@ def compiled(mapping: Mapping) -> Callable[[Run], Json]:
     file = f"<mapping {mapping.vendor or 'records'}/{mapping.id} {mapping.version} {mapping.digest[:12]}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     exec(compile(text, file, "exec"), names)  # noqa: S102 - the text is generated from checked rows
-    made: Callable[[Run], Json] = names["make"]
+    made: Callable[[Run | Hop], Json] = names["make"]
     return made
 
 

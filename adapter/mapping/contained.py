@@ -106,7 +106,7 @@ def _references(node: Any) -> Iterator[str]:
 
 def _container(urn: str, needed: set[str], entries: dict[str, Json]) -> Resource:
     names = {other: f"#{other.removeprefix('urn:uuid:')}" for other in needed}
-    resource = _renamed(entries[urn]["resource"], names)
+    resource: Resource = _renamed(entries[urn]["resource"], names)
     contained = []
     for other in sorted(needed, key=lambda key: (entries[key]["resource"]["resourceType"], key)):
         part = _renamed(entries[other]["resource"], {**names, urn: "#"})

@@ -73,18 +73,18 @@ def _identifier(value: Any, context: Context, to: str) -> Json:
     return {"use": to or "official", "system": system, "value": value}
 
 
-def _identifier_text(element: Any, context: Context, to: str) -> Json:
+def _identifier_text(element: Any, _context: Context, _to: str) -> Json:
     return element["value"]
 
 
-def _identifier_object(element: Any, context: Context, to: str) -> Json:
+def _identifier_object(element: Any, context: Context, _to: str) -> Json:
     found = {"id": element["value"], "system": element.get("system", context.source_system)}
     if found["system"] == context.source_system:
         del found["system"]
     return found
 
 
-def _organisation_identifier(value: Any, context: Context, to: str) -> Json:
+def _organisation_identifier(value: Any, context: Context, _to: str) -> Json:
     identity = value["id"]
     system = value.get("system")
     if system is None:
@@ -94,7 +94,7 @@ def _organisation_identifier(value: Any, context: Context, to: str) -> Json:
     return {"system": system, "value": identity}
 
 
-def _organisation_identifier_back(element: Any, context: Context, to: str) -> Json:
+def _organisation_identifier_back(element: Any, context: Context, _to: str) -> Json:
     system, value = element["system"], element["value"]
     if system == URI and value.startswith("urn:oid:"):
         return {"id": value[8:]}
@@ -102,11 +102,11 @@ def _organisation_identifier_back(element: Any, context: Context, to: str) -> Js
     return {"id": value} if system == expected else {"id": value, "system": system}
 
 
-def _practitioner_identifier(value: Any, context: Context, to: str) -> Json:
+def _practitioner_identifier(value: Any, context: Context, _to: str) -> Json:
     return {"system": value.get("system", context.source_system), "value": value["id"]}
 
 
-def _identity_code(value: Any, context: Context, to: str) -> Json:
+def _identity_code(value: Any, _context: Context, to: str) -> Json:
     return {
         "use": to or "official",
         "type": {"coding": [{"system": V2_0203, "code": "NNFIN"}]},
@@ -120,11 +120,11 @@ def _oldest_identity_code(value: Any, context: Context, to: str) -> Json:
     return _identity_code(value[0], context, to or "old")
 
 
-def _base64(value: Any, context: Context, to: str) -> Json:
+def _base64(value: Any, _context: Context, _to: str) -> Json:
     return base64.b64encode(value.encode()).decode()
 
 
-def _base64_back(element: Any, context: Context, to: str) -> Json:
+def _base64_back(element: Any, _context: Context, _to: str) -> Json:
     return base64.b64decode(element).decode()
 
 
@@ -145,27 +145,27 @@ def _reference_back(element: Any, context: Context, to: str) -> Json:
     return found
 
 
-def _annotation(value: Any, context: Context, to: str) -> Json:
+def _annotation(value: Any, _context: Context, _to: str) -> Json:
     return {"text": value}
 
 
-def _annotation_back(element: Any, context: Context, to: str) -> Json:
+def _annotation_back(element: Any, _context: Context, _to: str) -> Json:
     return element["text"]
 
 
-def _full_name(value: Any, context: Context, to: str) -> Json:
+def _full_name(value: Any, _context: Context, _to: str) -> Json:
     """Given names and family name, in this order, with blanks between."""
     words = [word for part in value if part for word in ([part] if isinstance(part, str) else part)]
     return " ".join(words) or None
 
 
-def _integer(value: Any, context: Context, to: str) -> Json:
+def _integer(value: Any, _context: Context, _to: str) -> Json:
     if not re.fullmatch(r"[+-]?[0-9]{1,64}", value.strip()):
         raise Unfit("mapping.not-an-integer", length=str(len(value)))
     return int(value)
 
 
-def _decimal(value: Any, context: Context, to: str) -> Json:
+def _decimal(value: Any, _context: Context, _to: str) -> Json:
     """A decimal with a point or a Finnish comma; its digits are kept."""
     text = value.strip().replace(",", ".")
     if not re.fullmatch(r"[+-]?[0-9]{1,48}(\.[0-9]{1,16})?", text):
@@ -179,7 +179,7 @@ def _decimal(value: Any, context: Context, to: str) -> Json:
 _TRUTH = {"true": True, "1": True, "kyllä": True, "k": True, "false": False, "0": False, "ei": False, "e": False}
 
 
-def _boolean(value: Any, context: Context, to: str) -> Json:
+def _boolean(value: Any, _context: Context, _to: str) -> Json:
     if isinstance(value, bool):
         return value
     found = _TRUTH.get(str(value).strip().lower())
@@ -188,35 +188,35 @@ def _boolean(value: Any, context: Context, to: str) -> Json:
     return found
 
 
-def _text(element: Any, context: Context, to: str) -> Json:
+def _text(element: Any, _context: Context, _to: str) -> Json:
     return str(element)
 
 
-def _boolean_text(element: Any, context: Context, to: str) -> Json:
+def _boolean_text(element: Any, _context: Context, _to: str) -> Json:
     return "true" if element else "false"
 
 
-def _date(value: Any, context: Context, to: str) -> Json:
+def _date(value: Any, _context: Context, _to: str) -> Json:
     return _judged(finnish_times.date_from_finnish(value), "mapping.not-a-finnish-date", value)
 
 
-def _date_back(element: Any, context: Context, to: str) -> Json:
+def _date_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.finnish_date(element)
 
 
-def _date_time(value: Any, context: Context, to: str) -> Json:
+def _date_time(value: Any, _context: Context, _to: str) -> Json:
     return _judged(finnish_times.instant_from_finnish(value), "mapping.not-a-finnish-date-time", value)
 
 
-def _date_time_back(element: Any, context: Context, to: str) -> Json:
+def _date_time_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.finnish_date_time(element)
 
 
-def _local_date_time(value: Any, context: Context, to: str) -> Json:
+def _local_date_time(value: Any, _context: Context, _to: str) -> Json:
     return _judged(finnish_times.with_offset(value), "mapping.not-a-date-time", value)
 
 
-def _local_date_time_back(element: Any, context: Context, to: str) -> Json:
+def _local_date_time_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.without_offset(element)
 
 
@@ -231,42 +231,55 @@ _XREF = ("id", "system")
 
 CONVERSIONS: dict[str, tuple[Conversion, ...]] = {
     "identifier": (
+        Conversion(_IDENTIFIER_TYPES, _identifier, _identifier_text, always=((("use",), "{to|official}"),)),
         Conversion(
-            _IDENTIFIER_TYPES, _identifier, _identifier_text, always=((("use",), "{to|official}"),)
-        ),
-        Conversion(
-            _IDENTIFIER_TYPES, _identifier, _identifier_object, ("object",), _XREF,
+            _IDENTIFIER_TYPES,
+            _identifier,
+            _identifier_object,
+            ("object",),
+            _XREF,
             ((("use",), "{to|official}"),),
         ),
     ),
     "organisation-identifier": (
-        Conversion(
-            _IDENTIFIER_TYPES, _organisation_identifier, _organisation_identifier_back, ("object",), _XREF
-        ),
+        Conversion(_IDENTIFIER_TYPES, _organisation_identifier, _organisation_identifier_back, ("object",), _XREF),
     ),
     "practitioner-identifier": (
         Conversion(_IDENTIFIER_TYPES, _practitioner_identifier, _identifier_object, ("object",), _XREF),
     ),
     "personal-identity-code": (
         Conversion(
-            _IDENTIFIER_TYPES, _identity_code, _identifier_text,
+            _IDENTIFIER_TYPES,
+            _identity_code,
+            _identifier_text,
             always=((("use",), "{to|official}"), (("system",), IDENTITY_CODE)),
         ),
     ),
     "reference": (
         Conversion(
-            ("Reference",), _reference, _reference_back, ("object",), (*_XREF, "display"),
+            ("Reference",),
+            _reference,
+            _reference_back,
+            ("object",),
+            (*_XREF, "display"),
             ((("type",), "{to}"), (("identifier",), "")),
         ),
     ),
     "data-classes": (
         Conversion(
-            ("Coding",), data_classes.class_codings, data_classes.class_list, ("array",),
-            always=((("system",), URI),), whole=True,
+            ("Coding",),
+            data_classes.class_codings,
+            data_classes.class_list,
+            ("array",),
+            always=((("system",), URI),),
+            whole=True,
         ),
         Conversion(
-            ("Coding",), data_classes.class_codings, data_classes.class_of,
-            always=((("system",), URI),), whole=True,
+            ("Coding",),
+            data_classes.class_codings,
+            data_classes.class_of,
+            always=((("system",), URI),),
+            whole=True,
         ),
     ),
     "oldest-identity-code": (Conversion(_IDENTIFIER_TYPES, _oldest_identity_code, None, ("array",)),),

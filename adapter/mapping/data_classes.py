@@ -25,13 +25,13 @@ def classes() -> dict[str, str]:
     return {canonical: code for code, canonicals in profiles().items() for canonical in canonicals}
 
 
-def class_codings(value: Any, context: Any, to: str) -> Json:
+def class_codings(value: Any, _context: Any, _to: str) -> Json:
     """Return `Consent.provision.class` of one data class or of a list of them: a Coding for each profile."""
     codes = [value] if isinstance(value, str) else value
     return [{"system": URI, "code": canonical} for code in codes for canonical in profiles()[code]]
 
 
-def class_list(element: Any, context: Any, to: str) -> Json:
+def class_list(element: Any, _context: Any, _to: str) -> Json:
     """Return the data classes that a list of codings stands for, each once, in the order of the list."""
     known = classes()
     return list(dict.fromkeys(known[coding["code"]] for coding in element if coding.get("code") in known))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,14 +11,13 @@ from adapter.errors import MappingError, SourceError
 from adapter.fhir.ids import DEMO_KEY
 from adapter.mapping import registry
 from adapter.mapping.conversions import Unfit
-from adapter.mapping.interpret import ABSENT, Frame, Interpreter, rendered
+from adapter.mapping.interpret import Frame, Interpreter, rendered
 from adapter.mapping.model import Mapping
 from adapter.mapping.report import Report
-from adapter.mapping.run import DescribedTwice, NoIdentity, Run
+from adapter.mapping.run import DescribedTwice, Hop, NoIdentity, Run
 from adapter.mapping.trace import Places, envelope_rows, joined
-from adapter.source.check import check
-from adapter.source.schema import load_schema
-from adapter.types import Issue, Json, Record, Resource, SourcePlace, TraceRow
+from adapter.source import Locate, SourceRecord, check, load_schema, read
+from adapter.types import Issue, Record, Resource, SourcePlace, TraceRow
 
 _FAILURES = (KeyError, TypeError, AttributeError, IndexError, ValueError, Unfit, DescribedTwice, NoIdentity)
 """What the compiled mapping raises on a record that cannot be mapped; the interpreter then says why."""
@@ -42,7 +41,7 @@ class Mapped:
     mapping: Mapping
     hop: Mapping | None = None
     warnings: tuple[Issue, ...] = ()
-    place: Callable[[str], SourcePlace] = field(default=SourcePlace, repr=False)
+    place: Locate = field(default=SourcePlace, repr=False)
 
     @property
     def record_type(self) -> str:
@@ -62,7 +61,8 @@ class Mapped:
         Read off the rows a second time when it is first asked for, so mapping itself pays nothing for it.
         """
         reading = _interpret(self.mapping, self.record, b"\0")
-        rows = rendered(reading.trace, reading.run.bundle() if reading.run else {"entry": []})
+        assert isinstance(reading.run, Run)
+        rows = rendered(reading.trace, reading.run.bundle())
         rows += envelope_rows(self.bundle, self.record, self.mapping)
         return joined(rows, self._hop_places) if self.hop is not None else rows
 
@@ -115,43 +115,23 @@ def map_record(
         SourceError: it cannot be read, or breaks its schema; every problem with the sender's path.
         MappingError: something in it cannot be said in FHIR.
     """
-    if isinstance(record, bytes | str):
-        from adapter.source import read
-
-        record = read(record, record_type=record_type, vendor=vendor)
-    place: Callable[[str], SourcePlace] = SourcePlace
-    if not isinstance(record, dict):
-        if not hasattr(record, "record"):
-            raise SourceError(Issue("error", "mapping.not-a-record", {"type": type(record).__name__}))
-        place, vendor = record.place, record.vendor or vendor
-        record_type, record = record.record_type or record_type, record.record
-    elif vendor is None:
-        _refuse(record, record_type or str(record.get("record_type", "")))
-    warnings = () if id_key is not None else (Issue("warning", "mapping.demo-key"),)
-    if not vendor:
-        return _mapped(record, record, None, id_key or DEMO_KEY, warnings, place)
-    hop = registry.mapping_for(record_type or registry.recognised(record, vendor), vendor)
-    canonical = _canonical(hop, record, place)
-    return _mapped(canonical, record, hop.mapping, id_key or DEMO_KEY, warnings, place)
+    source = record if isinstance(record, SourceRecord) else _read(record, record_type, vendor)
+    warnings = source.warnings if id_key is not None else (*source.warnings, Issue("warning", "mapping.demo-key"))
+    key = DEMO_KEY if id_key is None else id_key
+    if source.vendor is None:
+        return _mapped(source.record, source, None, key, warnings)
+    hop = registry.mapping_for(source.record_type, source.vendor)
+    return _mapped(_canonical(hop, source), source, hop.mapping, key, warnings)
 
 
-def _refuse(record: Record, record_type: str) -> None:
-    """Raise what the schema says against a canonical record that came as a dict."""
-    if record_type not in registry.record_types():
-        known = ", ".join(registry.record_types())
-        raise MappingError(Issue("error", "mapping.unknown-record-type", {"known": known}))
-    issues = check(record, load_schema(record_type))
-    if any(issue.severity in ("fatal", "error") for issue in issues):
-        raise SourceError(issues)
+def _read(record: Any, record_type: str | None, vendor: str | None) -> SourceRecord:
+    if not isinstance(record, dict | bytes | str):
+        raise SourceError(Issue("error", "mapping.not-a-record", {"type": type(record).__name__}))
+    return read(record, record_type=record_type, vendor=vendor)
 
 
 def _mapped(
-    record: Record,
-    native: Record,
-    hop: Mapping | None,
-    key: bytes,
-    warnings: tuple[Issue, ...],
-    place: Callable[[str], SourcePlace],
+    record: Record, source: SourceRecord, hop: Mapping | None, key: bytes, warnings: tuple[Issue, ...]
 ) -> Mapped:
     loaded = registry.mapping_for(record["record_type"])
     run = Run(loaded.mapping, record, key)
@@ -161,9 +141,9 @@ def _mapped(
         reading = _interpret(loaded.mapping, record, key)
         if not reading.problems:
             raise
-        places = Places.of(_hop_trace(hop, native)[1]) if hop is not None else None
-        raise MappingError([_placed(issue, places, place) for issue in reading.problems]) from None
-    return Mapped(run.bundle(), record, native, loaded.mapping, hop, warnings, place)
+        places = Places.of(_hop_trace(hop, source.record)[1]) if hop is not None else None
+        raise MappingError([_placed(issue, places, source.place) for issue in reading.problems]) from None
+    return Mapped(run.bundle(), record, source.record, loaded.mapping, hop, warnings, source.place)
 
 
 def _interpret(mapping: Mapping, record: Record, key: bytes) -> Interpreter:
@@ -172,50 +152,34 @@ def _interpret(mapping: Mapping, record: Record, key: bytes) -> Interpreter:
     return reading
 
 
-def _canonical(hop: registry.LoadedMapping, native: Record, place: Callable[[str], SourcePlace]) -> Record:
+def _canonical(hop: registry.LoadedMapping, source: SourceRecord) -> Record:
     """Return the canonical record of a vendor's record, checked against its schema.
 
     Raises:
         MappingError, SourceError: what is wrong, in the vendor's own paths.
     """
-    record: Record = {}
-    problems: list[Issue] = []
     try:
-        record = hop.make(HopRun(native, hop.mapping))  # type: ignore[arg-type]
+        record: Record = hop.make(Hop(hop.mapping, source.record))
     except _FAILURES:
-        problems = _hop_trace(hop.mapping, native)[0].problems
+        problems = _hop_trace(hop.mapping, source.record)[0].problems
         if not problems:
             raise
-    if problems:
-        raise MappingError([_placed(issue, None, place) for issue in problems])
+        raise MappingError([_placed(issue, None, source.place) for issue in problems]) from None
     issues = check(record, load_schema(hop.mapping.record_type))
     if any(issue.severity in ("fatal", "error") for issue in issues):
-        places = Places.of(_hop_trace(hop.mapping, native)[1])
-        raise SourceError([_placed(issue, places, place) for issue in issues])
+        places = Places.of(_hop_trace(hop.mapping, source.record)[1])
+        raise SourceError([_placed(issue, places, source.place) for issue in issues])
     return record
-
-
-@dataclass(frozen=True, slots=True)
-class HopRun:
-    """What vendor → canonical needs to know of a record."""
-
-    record: Record
-    mapping: Mapping
-    source_system: str = ""
-
-    def special(self, name: str) -> str:
-        """Return the mapping's own `id`, `version` or `digest`."""
-        return {"mapping": self.mapping.id, "version": self.mapping.version, "digest": self.mapping.digest}[name]
 
 
 def _hop_trace(hop: Mapping, native: Record) -> tuple[Interpreter, list[tuple[str, str]]]:
     """Return the interpreter after reading a vendor's record, and (canonical path, vendor's path)."""
-    reading = Interpreter(HopRun(native, hop))  # type: ignore[arg-type]
+    reading = Interpreter(Hop(hop, native))
     made = reading.object(hop.rules[0].tree, Frame((native,), ("",)), {}, root=True)
     return reading, [(at.removeprefix("."), source) for at, source, _, _ in made.trace if source]
 
 
-def _placed(issue: Issue, places: Places | None, place: Callable[[str], SourcePlace]) -> Issue:
+def _placed(issue: Issue, places: Places | None, place: Locate) -> Issue:
     """Return an issue with the sender's own place."""
     if issue.source is None:
         return issue
@@ -251,6 +215,3 @@ def _elements(mapped: Mapped, element: str) -> Iterator[str]:
 
 def _under(path: str, top: str) -> bool:
     return path == top or (path.startswith(top) and path[len(top)] in ".[")
-
-
-__all__ = ["ABSENT", "Json", "Mapped", "Resource", "explain", "map_record"]

@@ -19,7 +19,7 @@ DEFAULT_DURATION = timedelta(minutes=60)
 """Length of an appointment whose end nobody has said (R4 app-2: start and end, or neither)."""
 
 
-def appointment_end(value: Any, context: Context, to: str) -> Json:
+def appointment_end(value: Any, _context: Context, _to: str) -> Json:
     """Return the end of an appointment from `[start, end]`: the end when it is said, else start + 60 minutes."""
     start, end = value
     if end is not None or start is None:
@@ -30,7 +30,7 @@ def appointment_end(value: Any, context: Context, to: str) -> Json:
         raise Unfit("mapping.not-a-date-time", length=str(len(start))) from None
 
 
-def appointment_bounds(value: Any, context: Context, to: str) -> Json:
+def appointment_bounds(value: Any, _context: Context, _to: str) -> Json:
     """Return `[start, end]` of an appointment's end; the start is read back from its own element."""
     return [None, value]
 

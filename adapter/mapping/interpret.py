@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from adapter.mapping.conversions import Unfit
 from adapter.mapping.model import (
     Condition,
-    Constant,
     Convert,
     CopyValue,
     Element,
@@ -31,7 +30,7 @@ from adapter.mapping.model import (
     UseType,
     Value,
 )
-from adapter.mapping.run import DescribedTwice, Run
+from adapter.mapping.run import DescribedTwice, Hop, Run
 from adapter.mapping.signature import is_static, makes_several
 from adapter.types import Issue, Json, Resource, SourcePlace, TraceRow
 
@@ -43,12 +42,25 @@ class Absent:
 ABSENT: Any = Absent()
 
 
+class Mark(NamedTuple):
+    """One trace row: element relative to where it is known from, sender's path, row, conversion."""
+
+    element: str
+    source: str
+    row: str
+    via: str = ""
+
+
 class Made(NamedTuple):
     """What an element became: value, whether the record had a say, and trace rows relative to it."""
 
     value: Json
     live: bool = False
-    trace: tuple[tuple[str, str, str, str], ...] = ()
+    trace: tuple[Mark, ...] = ()
+
+    def marks(self, at: str) -> list[Mark]:
+        """Return the trace rows as seen from the element around, where this one stands at `at`."""
+        return [Mark(at + element, source, row, via) for element, source, row, via in self.trace]
 
 
 NOTHING = Made(ABSENT)
@@ -62,17 +74,17 @@ class Frame:
     paths: tuple[str, ...]
     positions: tuple[int, ...] = ()
 
-    def find(self, source: SourcePath, run: Run | None) -> tuple[Json, str]:
+    def find(self, source: SourcePath, run: Run | Hop) -> tuple[Json, str]:
         """Return a field's value (None when missing) and its place."""
         if source.special:
-            return (run.special(source.special) if run else None), ""
+            return run.special(source.special), ""
         value, path = self.values[source.depth], self.paths[source.depth]
         for key in source.keys:
             path = f"{path}.{key}" if path else key
             value = value.get(key) if isinstance(value, dict) else None
         return (None if value == "" else value), path
 
-    def items(self, steps: tuple[Step, ...], run: Run | None) -> Iterator[Frame]:
+    def items(self, steps: tuple[Step, ...], run: Run | Hop) -> Iterator[Frame]:
         """Yield the frame of every item that the loops open."""
         if not steps:
             yield self
@@ -87,7 +99,7 @@ class Frame:
             yield from inner.items(rest, run)
 
 
-def holds(when: Condition | None, frame: Frame, run: Run | None) -> bool:
+def holds(when: Condition | None, frame: Frame, run: Run | Hop) -> bool:
     """True when the condition of a row is met."""
     if when is None:
         return True
@@ -109,9 +121,9 @@ def part_name(rule: Rule, frame: Frame) -> str:
 class Interpreter:
     """One reading of a record. `problems` collects what cannot be said; `trace` what came from where."""
 
-    run: Run | None
+    run: Run | Hop
     problems: list[Issue] = field(default_factory=list)
-    trace: dict[str, list[tuple[str, str, str, str]]] = field(default_factory=dict)
+    trace: dict[str, list[Mark]] = field(default_factory=dict)
     """By fullUrl: element inside the resource, sender's path, row, via."""
 
     def resources(self, rules: tuple[Rule, ...], frame: Frame) -> dict[str, dict[tuple[int, ...], str]]:
@@ -123,7 +135,7 @@ class Interpreter:
 
     def identities(self, rules: tuple[Rule, ...], frame: Frame) -> dict[str, dict[tuple[int, ...], str]]:
         """Return the `fullUrl` of every resource that the rules will make, by rule and loop positions."""
-        assert self.run is not None
+        assert isinstance(self.run, Run)
         made: dict[str, dict[tuple[int, ...], str]] = {}
         for rule in rules:
             found = made[rule.name] = {}
@@ -133,14 +145,14 @@ class Interpreter:
         return made
 
     def _identity(self, rule: Rule, item: Frame) -> tuple[str, Json]:
-        assert self.run is not None
+        assert isinstance(self.run, Run)
         if rule.identity is None:
             return self.run.part_urn(part_name(rule, item)), None
         if rule.identity.key:
             fields = tuple(item.find(source, self.run)[0] for source in rule.identity.key)
             return self.run.key_urn(rule.type, fields), None
         for option in rule.identity.first:
-            identifier = self.value(option, item, {}).value
+            identifier = self.value(option, item).value
             if identifier is not ABSENT:
                 return self.run.identity_urn(rule.type, identifier), identifier
         self.problem("mapping.no-identity", item.paths[-1], {"type": rule.type})
@@ -148,7 +160,7 @@ class Interpreter:
 
     def make(self, rule: Rule, frame: Frame, made: dict[str, dict[tuple[int, ...], str]]) -> None:
         """Make every resource of one rule."""
-        assert self.run is not None
+        assert isinstance(self.run, Run)
         for item in frame.items(rule.steps, self.run):
             if item.positions not in made[rule.name]:
                 continue
@@ -173,17 +185,17 @@ class Interpreter:
         if isinstance(element, Items):
             return self.items(element, frame, made)
         if isinstance(element, Value):
-            return self.value(element, frame, made)
+            return self.value(element, frame)
         if isinstance(element, Link):
             return self.link(element, frame, made)
         if not holds(element.when, frame, self.run):
             return NOTHING
-        return Made(_copied(element.value), element.when is not None, (("", "", element.row.name, ""),))
+        return Made(_copied(element.value), element.when is not None, (Mark("", "", element.row.name),))
 
     def object(self, node: Object, frame: Frame, made: Any, root: bool = False) -> Made:
         """Return an object: constants count only beside something from the record, unless there is nothing else."""
         found: dict[str, Json] = {}
-        trace: list[tuple[str, str, str, str]] = []
+        trace: list[Mark] = []
         live = False
         for name, child in node.fields:
             part = self.element(child, frame, made)
@@ -194,7 +206,7 @@ class Interpreter:
             else:
                 found[name] = part.value
             live = live or part.live
-            trace += [(f".{name}{at}", *rest) for at, *rest in part.trace]  # type: ignore[misc]
+            trace += part.marks(f".{name}")
         if live or root or is_static(node):
             return Made(found, live, tuple(trace))
         return NOTHING
@@ -202,14 +214,14 @@ class Interpreter:
     def items(self, node: Items, frame: Frame, made: Any) -> Made:
         """Return a list, or the first alternative that is present."""
         found: list[Json] = []
-        trace: list[tuple[str, str, str, str]] = []
+        trace: list[Mark] = []
         live = False
         for kind in node.kinds:
             for part in self.kind(kind, frame, made):
                 several = part.value if makes_several(kind.content) else [part.value]
                 for value in several:
                     at = f"[{len(found)}]" if node.many else ""
-                    trace += [(at + inner, *rest) for inner, *rest in part.trace]  # type: ignore[misc]
+                    trace += part.marks(at)
                     found.append(value)
                 live = live or part.live
                 if not node.many:
@@ -230,7 +242,7 @@ class Interpreter:
             if part.value is not ABSENT:
                 yield part
 
-    def value(self, row: Value, frame: Frame, made: Any) -> Made:
+    def value(self, row: Value, frame: Frame) -> Made:
         """Return the value of a row that reads fields."""
         if not holds(row.when, frame, self.run):
             return NOTHING
@@ -245,16 +257,16 @@ class Interpreter:
                 return NOTHING
             value, found = row.default, [(row.default, "")]
         try:
-            written, via, inner = self._made(row, value, path, frame)
+            written, via, inner = self._made(row, value, path)
         except Unfit as error:
             self.problem(error.key, path, error.values)
             return NOTHING
         if written is None or written is ABSENT:
             return NOTHING
-        rows = tuple(("", place, row.row.name, via) for _, place in found)
+        rows = tuple(Mark("", place, row.row.name, via) for _, place in found)
         return Made(written, True, rows + inner)
 
-    def _made(self, row: Value, value: Json, path: str, frame: Frame) -> tuple[Json, str, Any]:
+    def _made(self, row: Value, value: Json, path: str) -> tuple[Json, str, tuple[Mark, ...]]:
         how = row.how
         if isinstance(how, CopyValue):
             if how.codes is not None and value not in how.codes:
@@ -270,7 +282,7 @@ class Interpreter:
             return how.forward(value, self.run, how.to), how.name, ()
         return self.embedded(how, value, path)
 
-    def embedded(self, how: UseType, value: Json, path: str) -> tuple[Json, str, Any]:
+    def embedded(self, how: UseType, value: Json, path: str) -> tuple[Json, str, tuple[Mark, ...]]:
         """Return the element of an embedded type; the resources that it brings along are added."""
         type_: EmbeddedType = how.type
         inner = Frame((value,), (path,))
@@ -286,12 +298,11 @@ class Interpreter:
         if not found:
             return NOTHING
         references = [{"reference": urn, "type": type_} for urn, type_ in found]
-        return Made(references if link.many else references[0], True, (("", "", link.row.name, ""),))
+        return Made(references if link.many else references[0], True, (Mark("", "", link.row.name),))
 
     def _linked(self, link: Link, frame: Frame, made: Any) -> Iterator[tuple[str, str]]:
         if not link.rules:
-            for entry in self._everything_owned(made):
-                yield entry
+            yield from self._everything_owned(made)
             return
         for name, common, type_ in zip(link.rules, link.common, link.types, strict=True):
             around = frame.positions[:common]
@@ -301,7 +312,7 @@ class Interpreter:
                 return
 
     def _everything_owned(self, made: Any) -> Iterator[tuple[str, str]]:
-        assert self.run is not None
+        assert isinstance(self.run, Run)
         for rule in self.run.mapping.rules:
             if rule.owned and rule.identifier != "none":
                 yield from ((urn, rule.type) for urn in made[rule.name].values())
@@ -333,7 +344,7 @@ def translated(how: Translate, value: Json) -> Json:
     return {"coding": [written]} if how.shape == "CodeableConcept" else written
 
 
-def rendered(trace: dict[str, list[tuple[str, str, str, str]]], bundle: Resource) -> list[TraceRow]:
+def rendered(trace: dict[str, list[Mark]], bundle: Resource) -> list[TraceRow]:
     """Return the trace of a Bundle, entry by entry."""
     rows: list[TraceRow] = []
     for number, entry in enumerate(bundle["entry"]):
@@ -347,6 +358,3 @@ def _copied(value: Json) -> Json:
     if isinstance(value, dict):
         return {name: _copied(child) for name, child in value.items()}
     return [_copied(child) for child in value] if isinstance(value, list) else value
-
-
-__all__ = ["ABSENT", "Constant", "Frame", "Interpreter", "holds", "part_name", "rendered", "translated"]

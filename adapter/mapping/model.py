@@ -80,7 +80,7 @@ class CopyValue:
 
 @dataclass(frozen=True, slots=True)
 class Translate:
-    """`code`: a code list or concept map. `shape`: code, Coding or CodeableConcept; None in the table writes nothing."""
+    """`code`: a code list or concept map. `shape`: code, Coding, CodeableConcept; None writes nothing."""
 
     name: str
     table: dict[str, Coding | None] = field(hash=False)
@@ -272,7 +272,6 @@ class Mapping:
         rules: for `target: record` there is one, and its tree is the canonical record.
         ignored: path in dots → reason.
         digest: sha256 (hex) over the mapping's files.
-        recognise: for vendors, the condition by which a record is known.
     """
 
     id: str
@@ -285,7 +284,6 @@ class Mapping:
     file: str
     digest: str
     types: tuple[EmbeddedType, ...] = ()
-    recognise: Condition | None = None
 
     @property
     def to_fhir(self) -> bool:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from adapter.data import data_root, read_yaml
+from adapter.data import data_root
 from adapter.errors import MappingError
 from adapter.mapping.compile import compiled
-from adapter.mapping.interpret import Frame, holds
 from adapter.mapping.load import load_mapping
 from adapter.mapping.model import Mapping
-from adapter.mapping.run import Run
-from adapter.types import Issue, Json, Record
+from adapter.mapping.run import Hop, Run
+from adapter.source import vendors
+from adapter.types import Issue, Json
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LoadedMapping:
     mapping: Mapping
 
     @cached_property
-    def make(self) -> Callable[[Run], Json]:
+    def make(self) -> Callable[[Run | Hop], Json]:
         """The compiled mapping (see `adapter.mapping.compile.compiled`)."""
         return compiled(self.mapping)
 
@@ -57,30 +57,10 @@ def record_types() -> tuple[str, ...]:
 
 
 @cache
-def vendors() -> tuple[str, ...]:
-    """Return the names of the vendors, sorted."""
-    return tuple(sorted(path.parent.name for path in vendors_folder().glob("*/vendor.yaml")))
-
-
-@cache
 def vendor_record_types(vendor: str) -> tuple[str, ...]:
     """Return the record types that a vendor's format is mapped for, sorted."""
     files = (vendors_folder() / vendor).glob("*.yaml")
     return tuple(sorted(path.stem.replace("-", "_") for path in files if path.name != "vendor.yaml"))
-
-
-@cache
-def vendor_description(vendor: str) -> dict[str, Json]:
-    """Return what `vendor.yaml` says.
-
-    Raises:
-        MappingError: there is no such vendor.
-    """
-    if vendor not in vendors():
-        values = {"known": ", ".join(vendors()) or "-"}
-        raise MappingError(Issue("error", "mapping.unknown-vendor", values))
-    found: dict[str, Json] = read_yaml(vendors_folder() / vendor / "vendor.yaml")
-    return found
 
 
 @cache
@@ -93,38 +73,16 @@ def mapping_for(record_type: str, vendor: str = "") -> LoadedMapping:
     """
     name = record_type.replace("_", "-")
     if vendor:
-        vendor_description(vendor)
         known, path = vendor_record_types(vendor), vendors_folder() / vendor / f"{name}.yaml"
     else:
         known, path = record_types(), records_folder() / name / "mapping.yaml"
     if record_type not in known:
-        values = {"known": ", ".join(known) or "-"}
-        raise MappingError(Issue("error", "mapping.unknown-record-type", values))
+        raise MappingError(Issue("error", "mapping.unknown-record-type", {"known": ", ".join(known) or "-"}))
     return LoadedMapping(load_mapping(path, records_folder(), vendor))
-
-
-def recognised(record: Record, vendor: str) -> str:
-    """Return the record type of a vendor's record by the `recognise` of its mappings.
-
-    Raises:
-        MappingError: none of them, or several, know it.
-    """
-    frame = Frame((record,), ("",))
-    found = [
-        record_type
-        for record_type in vendor_record_types(vendor)
-        if holds(mapping_for(record_type, vendor).mapping.recognise, frame, None)
-    ]
-    if len(found) != 1:
-        values = {"known": ", ".join(vendor_record_types(vendor)) or "-"}
-        raise MappingError(Issue("error", "mapping.unknown-record-type", values))
-    return found[0]
 
 
 def mappings() -> tuple[LoadedMapping, ...]:
     """Return every mapping, records first, then vendors."""
     own = [mapping_for(record_type) for record_type in record_types()]
-    theirs = [
-        mapping_for(record_type, vendor) for vendor in vendors() for record_type in vendor_record_types(vendor)
-    ]
+    theirs = [mapping_for(record_type, vendor) for vendor in vendors() for record_type in vendor_record_types(vendor)]
     return (*own, *theirs)

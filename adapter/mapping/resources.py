@@ -41,7 +41,7 @@ class Resolver:
 
     def resolve(self, reference: str, owner: Json) -> tuple[Resource | None, Resource]:
         """Return the resource behind a reference of `owner` (None when it is not here) and where it stands."""
-        home = self._homes.get(id(owner), owner)
+        home: Resource = self._homes.get(id(owner)) or owner
         if reference == "#":
             return home, home
         if reference.startswith("#"):

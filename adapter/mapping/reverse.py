@@ -229,10 +229,8 @@ class _Slot:
     def _current(self, make: bool) -> Any:
         if self._key is None:
             return self._holder
-        if isinstance(self._holder, dict):
-            found = self._holder.get(self._key)
-        else:
-            found = self._holder[self._key]
+        holder = self._holder
+        found = holder.get(self._key) if isinstance(holder, dict) else holder[self._key]
         if found is None and make:
             found = self._holder[self._key] = {}
         return found
@@ -307,4 +305,3 @@ class _ById:
 @cache
 def _tests_by_identity(key: _ById) -> Any:
     return tests_of(key.node.kinds)[0]
-

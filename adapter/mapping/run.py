@@ -10,7 +10,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from adapter.fhir.ids import keyed_urn, search_token
+from adapter.fhir.ids import Ids, search_token
 from adapter.mapping.conversions import URI
 from adapter.mapping.merge import Clash, merged
 from adapter.mapping.model import Mapping, Rule
@@ -35,6 +35,10 @@ _SENSITIVITY_LABELS = {
 }
 
 
+SENSITIVITIES = tuple(_SENSITIVITY_LABELS)
+"""Data classes that are R and carry a label of their own (BR-079)."""
+
+
 class DescribedTwice(Exception):  # noqa: N818 - says what happened
     """Two mentions of one person or organisation contradict each other; the places are the sender's paths."""
 
@@ -45,6 +49,20 @@ class DescribedTwice(Exception):  # noqa: N818 - says what happened
 
 class NoIdentity(Exception):  # noqa: N818
     """A mention that has none of the identifiers that its rule asks for."""
+
+
+class Hop:
+    """A vendor's record on its way to the canonical form."""
+
+    source_system = ""
+
+    def __init__(self, mapping: Mapping, record: Record) -> None:
+        self.mapping = mapping
+        self.record = record
+
+    def special(self, name: str) -> str:
+        """Return the mapping's own `id`, `version` or `digest`."""
+        return {"mapping": self.mapping.id, "version": self.mapping.version, "digest": self.mapping.digest}[name]
 
 
 class Run:
@@ -62,7 +80,7 @@ class Run:
         self.source_system: str = record["source_system"]
         self.record_id: str = record["record_id"]
         self.seen: dict[tuple[str, Any], tuple[Json, Json]] = {}
-        self._key = key
+        self._ids = Ids(key)
         self._owned: list[tuple[bool, Json]] = []
         self._shared: dict[str, tuple[Json, str]] = {}
         self._token = f"identifier={search_token(self.source_system, self.record_id)}"
@@ -80,18 +98,14 @@ class Run:
 
     def part_urn(self, part: str) -> str:
         """Return the `fullUrl` of a part of this record."""
-        return keyed_urn(self._key, self.source_system, self.part_value(part))
-
-    def part_value(self, part: str) -> str:
-        """Return the value of the part identifier; the record itself is the empty part."""
-        return f"{self.record_id}/{part}" if part else self.record_id
+        return self._ids.urn(self.source_system, f"{self.record_id}/{part}" if part else self.record_id)
 
     def identity_urn(self, type_: str, identifier: Json) -> str:
         """Return the `fullUrl` of something that has an identifier of its own.
 
         The type counts: a source system may number its organisations and its staff alike.
         """
-        return keyed_urn(self._key, f"{identifier['system']}#{type_}", identifier["value"])
+        return self._ids.urn(f"{identifier['system']}#{type_}", identifier["value"])
 
     def key_urn(self, type_: str, fields: tuple[Json, ...]) -> str:
         """Return the `fullUrl` of something that only a combination of fields identifies.
@@ -99,7 +113,7 @@ class Run:
         Without a system of its own each field is one of the source system.
         """
         words = "\x1f".join(["" if value is None else str(value) for value in fields])
-        return keyed_urn(self._key, f"{self.source_system}#{type_}", words)
+        return self._ids.urn(f"{self.source_system}#{type_}", words)
 
     def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
         """Add a resource of this record: part identifier, meta, language, request."""

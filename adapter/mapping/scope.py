@@ -11,7 +11,7 @@ from adapter.mapping.shape import Shape
 SPECIAL = ("mapping", "version", "digest")
 
 
-class NoSuchField(LookupError):
+class NoSuchField(LookupError):  # noqa: N818 - says what is wrong
     """A source path that leads nowhere; the text says why."""
 
 

@@ -42,9 +42,7 @@ class Shape:
     @cached_property
     def required(self) -> frozenset[str]:
         """Fields that every value has; what only one alternative asks for is not among them."""
-        return frozenset(
-            name for part, _, certain in self._parts if certain for name in part.get("required", ())
-        )
+        return frozenset(name for part, _, certain in self._parts if certain for name in part.get("required", ()))
 
     @cached_property
     def fields(self) -> dict[str, Shape]:

@@ -147,7 +147,7 @@ def _difference(one: Element, other: Element) -> Test | None:
     possible = _possible(other)
     for path, values in _always(one):
         there = _look_up(possible, path)
-        if there is not None and (values is None and not there or values is not None and not values & there):
+        if there is not None and ((values is None and not there) or (values is not None and not values & there)):
             return Test(path, values, True)
     return None
 
@@ -188,8 +188,10 @@ def _always(element: Element) -> list[tuple[Path, Values]]:
 
 def _in_every_alternative(element: Items) -> list[tuple[Path, Values]]:
     """Return what all alternatives hold: at each path the values of all of them together."""
-    options = [dict(_always(kind.content if not isinstance(kind.content, Constant) else replace(kind.content, when=None)))
-               for kind in element.kinds]
+    options = [
+        dict(_always(kind.content if not isinstance(kind.content, Constant) else replace(kind.content, when=None)))
+        for kind in element.kinds
+    ]
     found: list[tuple[Path, Values]] = []
     for path in set.intersection(*(set(option) for option in options)):
         values = [option[path] for option in options]

@@ -67,7 +67,9 @@ def _written(resource: Resource, record: Record) -> Iterator[tuple[str, str]]:
         yield "identifier", "record_id"
     yield "language", "language"
     yield "meta.source", "source_system"
-    for position, (_, source) in enumerate(zip(resource["meta"]["tag"], ("register", "record_version", "record_type"), strict=False)):
+    for position, (_, source) in enumerate(
+        zip(resource["meta"]["tag"], ("register", "record_version", "record_type"), strict=False)
+    ):
         yield f"meta.tag[{position}]", source
     for position, tag in enumerate(resource["meta"]["tag"]):
         if tag["system"] == PART_KEY_SYSTEM:

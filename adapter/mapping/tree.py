@@ -13,11 +13,9 @@ from adapter.mapping.model import (
     Element,
     Items,
     Kind,
-    Link,
     Object,
     Row,
     Step,
-    Value,
 )
 from adapter.mapping.scope import NoSuchField, Scope
 from adapter.mapping.target import FhirPlace, Place
@@ -64,25 +62,23 @@ class _DraftItems:
         )
 
 
-def build_tree(rows: dict[str, Any], at: YamlPath, place: Place, scope: Scope, context: FileContext, top: str) -> Element:
-    """Return the tree of `rows` (left side → right side), which stand at `at` in the file.
-
-    `place` is what the rows make, `scope` where they look from, `top` the name that rows show in traces. What is
-    wrong is noted in `context`; the tree then lacks those rows.
-    """
-    if set(rows) == {"."}:
-        row = context.row(f"{top}.", (*at, "."))
-        spec = rows["."]
+def whole_value(placed: tuple[Any, YamlPath], place: Place, scope: Scope, context: FileContext, top: str) -> Element:
+    """Return what the single row `.` makes: the whole value, or the first alternative that is present."""
+    spec, at = placed
+    row = context.row(f"{top}.", at)
+    kinds: list[Kind] = []
+    for number, option in enumerate(spec if isinstance(spec, list) else [spec]):
+        words = {"from": option} if isinstance(option, str) else option
         try:
-            return producer({"from": spec} if isinstance(spec, str) else spec, place, scope, row, context)
+            kinds.append(Kind(str(number), (), None, producer(words, place, scope, row, context), row))
         except Unusable:
-            return Object(())
-    draft = _Draft()
-    _fill(draft, rows, at, place, scope, context, top)
-    return draft.frozen()
+            continue
+    return kinds[0].content if len(kinds) == 1 else Items(tuple(kinds), False)
 
 
-def with_fragments(spec: dict[str, Any], at: YamlPath, context: FileContext, row: Row) -> dict[str, tuple[Any, YamlPath]]:
+def with_fragments(
+    spec: dict[str, Any], at: YamlPath, context: FileContext, row: Row
+) -> dict[str, tuple[Any, YamlPath]]:
     """Return the rows of `fields` and of the fragments that `include` names, each with its place in the file."""
     rows: dict[str, tuple[Any, YamlPath]] = {}
     names = spec.get("include", [])
@@ -96,13 +92,6 @@ def with_fragments(spec: dict[str, Any], at: YamlPath, context: FileContext, row
         )
     rows.update({key: (value, (*at, "fields", key)) for key, value in spec.get("fields", {}).items()})
     return rows
-
-
-def _fill(
-    draft: _Draft, rows: dict[str, Any], at: YamlPath, place: Place, scope: Scope, context: FileContext, top: str
-) -> None:
-    for left, spec in rows.items():
-        _place(draft, left, spec, (*at, left), place, scope, context, top)
 
 
 def fill_placed(
@@ -292,6 +281,3 @@ def _called(place: Place) -> str:
     if isinstance(place, FhirPlace):
         return f"{place.type}.{place.path}" if place.path else place.type
     return "the record"
-
-
-__all__ = ["Link", "Value", "build_tree", "fill_placed", "with_fragments"]

@@ -21,7 +21,6 @@ from adapter.mapping.model import (
     Producer,
     Row,
     SmallTable,
-    SourcePath,
     Step,
     UseType,
     Value,
@@ -34,10 +33,26 @@ from adapter.terminology import Terminology
 from adapter.types import Json
 
 VALUE_VERBS = frozenset(
-    "from code unmatched values as to system default because copy one_way required call inverse when".split()
+    [
+        "from",
+        "code",
+        "unmatched",
+        "values",
+        "as",
+        "to",
+        "system",
+        "default",
+        "because",
+        "copy",
+        "one_way",
+        "required",
+        "call",
+        "inverse",
+        "when",
+    ]
 )
-VERBS = VALUE_VERBS | frozenset("value coding ref each fields include".split())
-_CONDITION = frozenset("present absent from equals in not".split())
+VERBS = VALUE_VERBS | frozenset(["value", "coding", "ref", "each", "fields", "include"])
+_CONDITION = frozenset(["present", "absent", "from", "equals", "in", "not"])
 _NUMBERS = {"decimal", "integer", "positiveInt", "unsignedInt", "number"}
 _FITS = {
     "number": {"decimal", "number"},
@@ -170,9 +185,7 @@ def typed(text: str, kind: str) -> Json:
     return text
 
 
-def _constant(
-    spec: dict[str, Any], verb: str, place: Place, scope: Scope, row: Row, context: FileContext
-) -> Constant:
+def _constant(spec: dict[str, Any], verb: str, place: Place, scope: Scope, row: Row, context: FileContext) -> Constant:
     extra = set(spec) - {verb, "when"}
     if extra:
         raise LookupError(f"'{min(extra)}' does not go with {verb}")
@@ -339,17 +352,26 @@ def _with_system(short: str, use: str, place: Place, context: FileContext) -> Co
         raise LookupError("system needs an element of type Identifier")
     uri = "" if short == "source" else context.terminology.system(short)
 
-    def forward(value: Any, run: Any, to: str) -> Json:
+    def forward(value: Any, run: Any, _to: str) -> Json:
         made = {"use": use} if use else {}
         return {**made, "system": uri or run.source_system, "value": value}
 
     always = ((("system",), uri),) if uri else ()
     return Convert(
-        f"system {short}", forward, _identifier_value, use, (*always, ((("use",), use)),) if use else always
+        f"system {short}",
+        forward,
+        _identifier_value,
+        use,
+        (
+            *always,
+            ((("use",), use)),
+        )
+        if use
+        else always,
     )
 
 
-def _identifier_value(element: Any, run: Any, to: str) -> Json:
+def _identifier_value(element: Any, _run: Any, _to: str) -> Json:
     return element["value"]
 
 
@@ -361,8 +383,7 @@ def _invertible(how: How) -> bool:
     if isinstance(how, CopyValue | UseType):
         return True
     return all(
-        coding is not None and how.back.get((coding.system, coding.code)) == code
-        for code, coding in how.table.items()
+        coding is not None and how.back.get((coding.system, coding.code)) == code for code, coding in how.table.items()
     )
 
 
