@@ -106,6 +106,7 @@ class BundleIndex:
 
 
 def version_of(resource: dict[str, Any]) -> object:
+    """Return `meta.versionId`, or None."""
     meta = resource.get("meta")
     return meta.get("versionId") if isinstance(meta, dict) else None
 

@@ -41,7 +41,7 @@ class Compiler:
 
         checks: list[ItemCheck] = []
         if overlay.types is not None:
-            checks.append(type_check(overlay, definition, self))
+            checks.append(type_check(overlay, self))
         checks += facet_checks(overlay, definition, self)
         if overlay.children or self._repeats(definition):
             checks.append(self._children(overlay, definition, owner, inside))

@@ -1,4 +1,4 @@
-"""What the official validator asks of Coding, Identifier and Attachment beyond R4's invariants (R4 §2.24.0.3, §2.24.0.6)."""
+"""What R4 and the official validator ask of Coding, Identifier and Attachment beyond the invariants."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.definitions import CORE, is_primitive, is_type
@@ -63,7 +64,7 @@ def _value_test(overlays: list[Overlay], steps: list[tuple[str, str]], slice_: O
         return lambda item, run: any(any(test(found, run) for test in tests) for found in _walk(item, steps, run))
     if steps == [("url", "")] and slice_.types:
         urls = {profile.split("|")[0] for rule in slice_.types for profile in rule.profiles}
-        return lambda item, run: as_object(item).get("url") in urls if urls else False
+        return lambda item, _run: as_object(item).get("url") in urls if urls else False
     if any(overlay.min for overlay in overlays) and steps:
         return None
     return None
@@ -72,9 +73,9 @@ def _value_test(overlays: list[Overlay], steps: list[tuple[str, str]], slice_: O
 def _holds(overlay: Overlay) -> Test | None:
     """Return the test that fixed value, pattern, required binding, or those of its children, ask for."""
     if overlay.fixed is not None:
-        return lambda item, run: equals(item.value, overlay.fixed)
+        return lambda item, _run: equals(item.value, overlay.fixed)
     if overlay.pattern is not None:
-        return lambda item, run: fits(item.value, overlay.pattern)
+        return lambda item, _run: fits(item.value, overlay.pattern)
     if overlay.binding is not None and overlay.binding[0] == "required":
         strength, value_set = overlay.binding
         return lambda item, run: (
@@ -163,7 +164,7 @@ def _conforms(item: Item, types: set[str], profiles: Iterable[str], run: Run) ->
     registry = run.registry
     return any(
         item.code in (registry.type_of(profile), "")
-        and not has_errors(run.trial(lambda canonical=profile: registry.value_findings(item.value, canonical, run)))
+        and not has_errors(run.trial(partial(registry.value_findings, item.value, profile, run)))
         for profile in profiles
     )
 
@@ -241,6 +242,10 @@ def _below(overlay: Overlay, name: str, argument: str) -> list[Overlay]:
 def _profile_trees(overlay: Overlay, name: str, compiler: Compiler) -> Iterable[Overlay]:
     for rule in overlay.types or ():
         for profile in rule.targets if name == "resolve()" else rule.profiles:
-            found = compiler.registry.profile(profile)
-            if found is not None and found is not compiler.profile:
+            url, _, identity = profile.partition("#")
+            found = compiler.registry.profile(url)
+            if found is not None and identity:
+                inside = found.overlay_of(identity)
+                yield from () if inside is None else (inside[0],)
+            elif found is not None and found is not compiler.profile:
                 yield found.tree

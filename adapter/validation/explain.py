@@ -131,7 +131,7 @@ def _sibling(value: Any, sibling: Any, run: Run, element: Check) -> Findings:
         return run.found(Finding("null-value"))
     found = element(sibling, run)
     if found is None and value is None and "extension" not in sibling:
-        return run.found(Finding("empty-object", rule="ele-1"))
+        return run.found(Finding("rule-ele-1", rule="ele-1"))
     if found is not None and value is not None and len(sibling) == 1 and "id" in sibling:
         found = [finding for finding in found if finding.rule != "ele-1"] or None
     return found

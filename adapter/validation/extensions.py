@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from adapter.validation.findings import Finding, Findings, joined
 from adapter.validation.bundle_index import is_absolute
+from adapter.validation.findings import Finding, Findings, joined
 from adapter.validation.run import Run
 
 Check = Callable[[Any, Run], Findings]

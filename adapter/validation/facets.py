@@ -112,17 +112,17 @@ def _constraint_checks(overlay: Overlay, definition: ElementDefinition, compiler
             continue
         try:
             compiled(constraint.expression)
-            yield _constraint(constraint, definition)
+            yield _constraint(constraint, definition, compiler.profile.canonical)
         except FhirPathError as error:
             compiler.problem(overlay, f"{constraint.key}: {error.problem}")
 
 
-def _constraint(constraint: Constraint, definition: ElementDefinition) -> ItemCheck:
+def _constraint(constraint: Constraint, definition: ElementDefinition, canonical: str) -> ItemCheck:
     def check(item: Item, run: Run) -> Findings:
         sibling = item.sibling if isinstance(item.sibling, dict) else None
         expression = compiled(constraint.expression, type_path(item.code, definition))
         if holds(expression, item.value, run, sibling):
             return None
-        return run.found(broken(constraint))
+        return run.found(broken(constraint, canonical))
 
     return check

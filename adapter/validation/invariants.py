@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from adapter.fhir.definitions import Constraint, children, element, is_primitive, type_definition
+from adapter.i18n import catalogue
 from adapter.types import Severity
 from adapter.validation.datatype_rules import OF_TYPE
 from adapter.validation.evaluation import compiled, holds
@@ -19,10 +20,12 @@ Rule = Callable[[dict[str, Any], Run], Findings]
 
 
 def broken(constraint: Constraint, profile: str = "") -> Finding:
-    """Return the finding that an invariant does not hold."""
+    """Return the finding that an invariant does not hold: in our words where we have them, else in HL7's."""
     severity: Severity = "error" if constraint.severity == "error" else "warning"
-    values = {"rule": constraint.key, "human": constraint.human}
-    return Finding("invariant", values, rule=constraint.key, severity=severity, profile=profile)
+    key, values = f"rule-{constraint.key}", {}
+    if profile or key not in catalogue("validation"):
+        key, values = "invariant", {"rule": constraint.key, "human": constraint.human}
+    return Finding(key, values, rule=constraint.key, severity=severity, profile=profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,7 @@ CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 
 def _has(value: dict[str, Any], *names: str) -> bool:
     """Tell whether one of the elements is there, as a value or as extensions alone."""
-    for name in names:
-        if name in value or f"_{name}" in value:
-            return True
-    return False
+    return any(name in value or f"_{name}" in value for name in names)
 
 
 def _count(value: dict[str, Any], *names: str) -> int:
@@ -60,11 +57,11 @@ def _not_after(start: Any, end: Any) -> bool:
     return order is not None and order <= 0
 
 
-def _period(value: dict[str, Any], run: Run) -> bool:
+def _period(value: dict[str, Any], _run: Run) -> bool:
     return "start" not in value or "end" not in value or _not_after(value["start"], value["end"])
 
 
-def _quantity_with_system(value: dict[str, Any], run: Run) -> bool:
+def _quantity_with_system(value: dict[str, Any], _run: Run) -> bool:
     return "code" not in value or "system" in value
 
 
@@ -73,19 +70,19 @@ def _numbers(value: dict[str, Any], *names: str) -> list[Decimal | int]:
     return [number for number in found if isinstance(number, int | Decimal) and not isinstance(number, bool)]
 
 
-def _ratio(value: dict[str, Any], run: Run) -> bool:
+def _ratio(value: dict[str, Any], _run: Run) -> bool:
     same = ("numerator" in value) == ("denominator" in value)
     return same and ("numerator" in value or "extension" in value)
 
 
 def _scope_needs_patient(code: str) -> Native:
-    def holds(value: dict[str, Any], run: Run) -> bool:
+    def holds(value: dict[str, Any], _run: Run) -> bool:
         return "patient" in value or (CONSENT_SCOPE, code) not in _codes(value, "scope")
 
     return holds
 
 
-def _component_code(value: dict[str, Any], run: Run) -> bool:
+def _component_code(value: dict[str, Any], _run: Run) -> bool:
     """obs-7: with a value, no component may have a code of the Observation itself."""
     components = value.get("component")
     if not isinstance(components, list) or not _has_choice(value, "value"):
@@ -106,7 +103,7 @@ def _member_is_practitioner(value: dict[str, Any], run: Run) -> bool:
     return target_type(reference, run) in ("", "Practitioner")
 
 
-def _offset(value: dict[str, Any], run: Run) -> bool:
+def _offset(value: dict[str, Any], _run: Run) -> bool:
     if not _has(value, "offset"):
         return True
     when = value.get("when")
@@ -122,14 +119,14 @@ def _positive(value: dict[str, Any]) -> bool:
 
 
 def _not_negative(name: str) -> Native:
-    return lambda value, run: all(number >= 0 for number in _numbers(value, name))
+    return lambda value, _run: all(number >= 0 for number in _numbers(value, name))
 
 
 def _entered_in_error(value: dict[str, Any]) -> bool:
     return (CONDITION_VERIFICATION, "entered-in-error") in _codes(value, "verificationStatus")
 
 
-def _condition_status_known(value: dict[str, Any], run: Run) -> bool:
+def _condition_status_known(value: dict[str, Any], _run: Run) -> bool:
     """con-3 (a warning): R4 compares a CodeableConcept with a text, which is never equal; its intent is kept."""
     if "clinicalStatus" in value or "category" not in value or _entered_in_error(value):
         return True
@@ -138,42 +135,42 @@ def _condition_status_known(value: dict[str, Any], run: Run) -> bool:
     return not any(code == "problem-list-item" for one in concepts for _, code in _codes({"category": one}, "category"))
 
 
-def _percent_at_most(value: dict[str, Any], run: Run) -> bool:
+def _percent_at_most(value: dict[str, Any], _run: Run) -> bool:
     """ras-2: R4's expression is empty, not true, where there is no probability; its intent is a limit."""
     return all(number <= 100 for number in _numbers(value, "probabilityDecimal"))
 
 
 def _needs(name: str, other: str) -> Native:
-    return lambda value, run: not _has(value, name) or _has(value, other)
+    return lambda value, _run: not _has(value, name) or _has(value, other)
 
 
 def _one_of(*names: str) -> Native:
-    return lambda value, run: _has(value, *names)
+    return lambda value, _run: _has(value, *names)
 
 
 def _not_both(left: str, right: str) -> Native:
-    return lambda value, run: not (_has(value, left) and _has(value, right))
+    return lambda value, _run: not (_has(value, left) and _has(value, right))
 
 
 def _either(left: str, right: str) -> Native:
-    return lambda value, run: _has(value, left) != _has(value, right)
+    return lambda value, _run: _has(value, left) != _has(value, right)
 
 
-def _duration(value: dict[str, Any], run: Run) -> bool:
+def _duration(value: dict[str, Any], _run: Run) -> bool:
     return not _has(value, "code") or (value.get("system") == UCUM and _has(value, "value"))
 
 
-def _count_unit(value: dict[str, Any], run: Run) -> bool:
+def _count_unit(value: dict[str, Any], _run: Run) -> bool:
     whole = all(isinstance(number, int) for number in _numbers(value, "value"))
     return _of_unit(value) and value.get("code", "1") == "1" and whole
 
 
-def _no_absent_reason_with_value(value: dict[str, Any], run: Run) -> bool:
+def _no_absent_reason_with_value(value: dict[str, Any], _run: Run) -> bool:
     return "dataAbsentReason" not in value or not _has_choice(value, "value")
 
 
 NATIVE: dict[str, Native] = {
-    "Age age-1": lambda value, run: _of_unit(value) and _positive(value),
+    "Age age-1": lambda value, _run: _of_unit(value) and _positive(value),
     "Attachment att-1": _needs("data", "contentType"),
     "AuditEvent.entity sev-1": _not_both("name", "query"),
     "CarePlan.activity cpl-3": _not_both("detail", "reference"),
@@ -186,17 +183,17 @@ NATIVE: dict[str, Native] = {
     "Consent ppc-4": _scope_needs_patient("adr"),
     "Consent ppc-5": _scope_needs_patient("treatment"),
     "Condition con-3": _condition_status_known,
-    "Condition con-4": lambda value, run: (
+    "Condition con-4": lambda value, _run: (
         not _has_choice(value, "abatement")
         or any((CONDITION_CLINICAL, code) in _codes(value, "clinicalStatus") for code in _ENDED)
     ),
-    "Condition con-5": lambda value, run: "clinicalStatus" not in value or not _entered_in_error(value),
+    "Condition con-5": lambda value, _run: "clinicalStatus" not in value or not _entered_in_error(value),
     "ContactPoint cpt-2": _needs("value", "system"),
     "Count cnt-3": _count_unit,
-    "Distance dis-1": lambda value, run: _of_unit(value),
+    "Distance dis-1": lambda value, _run: _of_unit(value),
     "Duration drt-1": _duration,
     "Expression exp-1": _one_of("expression", "reference"),
-    "Goal.target gol-1": lambda value, run: not _has_choice(value, "detail") or _has(value, "measure"),
+    "Goal.target gol-1": lambda value, _run: not _has_choice(value, "detail") or _has(value, "measure"),
     "Observation obs-6": _no_absent_reason_with_value,
     "Observation obs-7": _component_code,
     "Observation.referenceRange obs-3": _one_of("low", "high", "text"),
@@ -221,8 +218,7 @@ NATIVE: dict[str, Native] = {
 }
 """Native functions by definition path and key."""
 
-ELSEWHERE = frozenset(
-    ("ele-1", "ext-1", "ref-1", "txt-1", "txt-2", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6")
-    + tuple(f"bdl-{number}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12))
-)
+ELSEWHERE = frozenset(("ele-1", "ext-1", "ref-1", "txt-1", "txt-2", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6")) | {
+    f"bdl-{number}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)
+}
 """Invariants checked by the structure, reference, narrative, contained and Bundle checks."""

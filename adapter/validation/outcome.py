@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from adapter.types import Issue, SourcePlace
+from adapter.types import Issue, Severity, SourcePlace
 from adapter.validation.contexts import fits
 from adapter.validation.findings import Finding, Findings
 from adapter.validation.run import Run
@@ -28,7 +28,7 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
             kept[mark] = _issue(finding, trace)
     issues = sorted(kept.values(), key=lambda issue: _ORDER[issue.severity])
     if run.left <= 0:
-        severity = "error" if run.suppressed_error else "information"
+        severity: Severity = "error" if run.suppressed_error else "information"
         issues.append(Issue(severity, "validation.more-issues", {"count": str(run.settings.most_issues)}))
     return tuple(issues)
 

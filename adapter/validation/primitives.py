@@ -49,6 +49,9 @@ def _no(pattern: str) -> Fast:
     return re.compile(f"(?!(?:{pattern})\\Z)", re.DOTALL).match
 
 
+_JSON_TYPES: dict[type, str] = {str: "string", list: "array", dict: "object"}
+
+
 def json_type(value: object) -> str:
     """Return the JSON name of a value's type, for messages."""
     if value is None:
@@ -57,7 +60,7 @@ def json_type(value: object) -> str:
         return "boolean"
     if isinstance(value, int | float | Decimal):
         return "number"
-    return {str: "string", list: "array", dict: "object"}.get(type(value), "unknown")
+    return _JSON_TYPES.get(type(value), "unknown")
 
 
 def _text(name: str, pattern: str = "") -> Exact:

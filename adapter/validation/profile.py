@@ -76,6 +76,14 @@ class Profile:
         """Return overlay and check of one element of the profile (`Composition.section:codeA`), or None."""
         from adapter.validation.compile import Compiler
 
+        found = self.overlay_of(identity)
+        definition = element(self.type_name, found[1]) if found else None
+        if found is None or definition is None:
+            return None
+        return found[0], Compiler(self).item(found[0], definition, self.type_name, found[1])
+
+    def overlay_of(self, identity: str) -> tuple[Overlay, str] | None:
+        """Return the overlay of an element by its id, and the element's path inside the type."""
         node: Overlay | None = self.tree
         path = ""
         for part in identity.split(".")[1:]:
@@ -84,10 +92,7 @@ class Profile:
             node = node.children.get(name) if node else None
             if node and slice_name:
                 node = node.slices.get(slice_name)
-        definition = element(self.type_name, path)
-        if node is None or definition is None:
-            return None
-        return node, Compiler(self).item(node, definition, self.type_name, path)
+        return None if node is None else (node, path)
 
     def findings(self, value: Any, run: Run) -> Findings:
         """Return what breaks the profile; paths are relative to the value. Circles end where they began."""

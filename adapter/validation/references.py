@@ -111,11 +111,11 @@ def target_type(reference: Any, run: Run) -> str:
 
 
 def resolve(reference: str, run: Run) -> dict[str, Any] | None:
-    """Return the resource that a reference points to inside the document, or None."""
+    """Return the resource that a reference points to in the document or among the related ones, or None."""
     if reference[:1] == "#":
         return run.root if reference == "#" else run.contained.get(reference[1:])
     for bundle in reversed(run.bundles):
         found = bundle.resolve(reference, run.full_url)
         if found is not None:
             return found
-    return None
+    return run.related.get(reference.partition("/_history/")[0])

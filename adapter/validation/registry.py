@@ -72,7 +72,7 @@ class Registry:
         """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""
         url, _, version = canonical.partition("|")
         for definition in reversed(self._structures.get(url, ())):
-            own = definition.get("version", "")
+            own = str(definition.get("version", ""))
             if not version or own == version or own.startswith(f"{version}."):
                 return definition
         return _core_structures().get(url) if version in ("", R4) else None

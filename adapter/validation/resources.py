@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from adapter.fhir.definitions import is_subtype, resource_types
-from adapter.validation.bundle import BundleIndex, bundle_findings
+from adapter.validation.bundle import bundle_findings
+from adapter.validation.bundle_index import BundleIndex
 from adapter.validation.findings import Finding, Findings, joined, safe_name
 from adapter.validation.run import Run
 from adapter.validation.structure import check_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from adapter.validation.findings import Finding, Findings
-
 from adapter.validation.bundle_index import BundleIndex
+from adapter.validation.findings import Finding, Findings
 
 if TYPE_CHECKING:
     from adapter.validation.fhirpath import Context
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from adapter.validation.settings import ValidationSettings
 
 Resource = dict[str, Any]
+
+
+NOTHING: Mapping[str, Resource] = MappingProxyType({})
 
 
 class Run:
@@ -30,6 +33,7 @@ class Run:
         local_references: every `#id` seen in the root so far.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
         context: what FHIRPath may see, made when first needed.
+        related: resources outside the document that the caller gave, by `Type/id` and full URL.
         bundles: the Bundles around us, innermost last; `full_url` is that of the present entry.
     """
 
@@ -44,6 +48,7 @@ class Run:
         "left",
         "local_references",
         "registry",
+        "related",
         "resource",
         "root",
         "settings",
@@ -52,9 +57,15 @@ class Run:
     )
 
     def __init__(
-        self, registry: Registry, settings: ValidationSettings, document: Resource, at: str | None = None
+        self,
+        registry: Registry,
+        settings: ValidationSettings,
+        document: Resource,
+        at: str | None = None,
+        related: Mapping[str, Resource] = NOTHING,
     ) -> None:
         self.at = at
+        self.related = related
         self.registry = registry
         self.settings = settings
         self.document = document

@@ -58,7 +58,7 @@ def slicing_check(
     slicing = overlay.slicing or _implied(definition)
     if slicing is None:
         compiler.problem(overlay, "slices without slicing")
-        return lambda items, run: None
+        return lambda _items, _run: None
     if not slicing.discriminators:
         slicing = Slicing((_implied(definition) or Slicing()).discriminators, slicing.ordered, slicing.rules)
     slices = [
@@ -66,7 +66,7 @@ def slicing_check(
     ]
     if not slicing.discriminators:
         compiler.problem(overlay, "slicing without discriminator")
-        return lambda items, run: None
+        return lambda _items, _run: None
     names = ", ".join(piece.name for piece in slices)
     element = definition.key.removesuffix("[x]")
 

@@ -126,6 +126,7 @@ class _Node:
         required, choices = _cardinality(type_name, path)
         rules = rules_of(type_name, path)
         native, others = rules.native, rules.others
+        labels = _labels(type_name, path)
         is_resource = self._is_resource
         if is_resource:
             self.fast["resourceType"] = {type_name: None}.__getitem__
@@ -152,7 +153,7 @@ class _Node:
                     found = joined(found, more)
                     continue
                 if more is not None:
-                    found = joined(found, under(key.removeprefix("_"), more))
+                    found = joined(found, under(labels.get(key) or key, more))
             for name in required:
                 if name not in value and f"_{name}" not in value:
                     found = joined(found, missing(name, run))
@@ -160,7 +161,7 @@ class _Node:
                 if not choice.keys.isdisjoint(value) or choice.required:
                     found = joined(found, _choice(choice, value, run))
             if len(value) < 2 and (not value or "id" in value) and not is_resource:
-                found = joined(found, run.found(Finding("empty-object", rule="ele-1")))
+                found = joined(found, run.found(Finding("rule-ele-1", rule="ele-1")))
             for holds, constraint in native:
                 if not holds(value, run):
                     found = joined(found, run.found(broken(constraint)))
@@ -184,6 +185,17 @@ def _cardinality(type_name: str, path: str) -> tuple[tuple[str, ...], tuple[Choi
         elif definition.min > 0:
             required.append(name)
     return tuple(required), tuple(choices)
+
+
+def _labels(type_name: str, path: str) -> dict[str, str]:
+    """Return the FHIRPath name by JSON name, where the two differ: `valueQuantity`, `_status`."""
+    labels: dict[str, str] = {}
+    for key, definition in json_children(type_name, path).items():
+        name = definition.path.rpartition(".")[2].removesuffix("[x]")
+        labels[f"_{key}"] = name
+        if name != key:
+            labels[key] = name
+    return labels
 
 
 def _choice(choice: Choice, value: dict[str, Any], run: Run) -> Findings:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.definitions import CORE, ElementDefinition, is_resource_type, is_subtype
+from adapter.fhir.definitions import CORE, is_resource_type, is_subtype
 from adapter.validation.findings import Finding, Findings, joined
 from adapter.validation.items import Item
 from adapter.validation.overlay import Overlay, TypeRule
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SPECIAL = ("BackboneElement", "Element", "")
 
 
-def type_check(overlay: Overlay, definition: ElementDefinition, compiler: Compiler) -> ItemCheck:
+def type_check(overlay: Overlay, compiler: Compiler) -> ItemCheck:
     """Return the check of a value against the types that the overlay allows."""
     rules = overlay.types or ()
     allowed = ", ".join(dict.fromkeys(rule.code for rule in rules))
@@ -71,7 +72,7 @@ def _one_profile(item: Item, profiles: tuple[str, ...], run: Run) -> Findings:
     """Return what is wrong under the profile that fits best: the only one, or none of several."""
     found: Findings = None
     for profile in profiles:
-        found = run.trial(lambda canonical=profile: run.registry.value_findings(item.value, canonical, run))
+        found = run.trial(partial(run.registry.value_findings, item.value, profile, run))
         if not has_errors(found):
             return found
     if len(profiles) > 1:
@@ -116,7 +117,7 @@ def _target_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemC
 def _target_profile(target: dict[str, Any], type_name: str, known: tuple[str, ...], run: Run) -> Findings:
     own = [profile for profile in known if run.registry.type_of(profile) == type_name]
     for profile in own:
-        if not has_errors(run.trial(lambda canonical=profile: _in_place(target, canonical, run))):
+        if not has_errors(run.trial(partial(_in_place, target, profile, run))):
             return None
     values = {"type": type_name, "profiles": ", ".join(own)}
     return run.found(Finding("profile-target-profile", values))
@@ -139,8 +140,10 @@ def _aggregation(rule: TypeRule, reference: Any, target: Any, run: Run) -> Findi
         return None
     if reference.startswith("#"):
         how = "contained"
+    elif target is not None:
+        how = "bundled"
     else:
-        how = "bundled" if target is not None else "referenced"
+        how = "referenced"
     if how in rule.aggregation or (how == "bundled" and "referenced" in rule.aggregation):
         return None
     return run.found(Finding("profile-aggregation", {"allowed": ", ".join(rule.aggregation)}))

@@ -6,11 +6,13 @@ A `Validator` is safe to share between threads: what it compiles is kept, what i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from adapter.errors import SourceError
 from adapter.types import Outcome, Resource
+from adapter.validation.bundle_index import BundleIndex
 from adapter.validation.findings import Findings, joined, under
 from adapter.validation.outcome import Trace, issues_of
 from adapter.validation.packages import load_definitions
@@ -49,6 +51,7 @@ class Validator:
         *,
         profiles: Iterable[str] = (),
         at: str | None = None,
+        context: Iterable[Resource] = (),
         trace: Trace | None = None,
     ) -> Outcome:
         """Return every problem of one resource.
@@ -56,6 +59,7 @@ class Validator:
         Args:
             resource: FHIR JSON or XML as bytes or text, or a dict with Decimals.
             profiles: canonicals that it must meet beside those in `meta.profile`.
+            context: related resources that references may lead to, e.g. the team of a plan; Bundles give their entries.
             at: the present instant for invariants that ask for it (FHIR instant).
             trace: finds the sender's place by FHIRPath.
         """
@@ -63,7 +67,7 @@ class Validator:
             document, problems = read_resource(resource, self.settings.limits)
         except SourceError as error:
             return Outcome(error.issues)
-        run = Run(self.registry, self.settings, document, at)
+        run = Run(self.registry, self.settings, document, at, related_by_reference(context))
         found = self.findings(document, tuple(profiles), run)
         return Outcome(issues_of(joined(problems or None, found), run, trace))
 
@@ -81,3 +85,46 @@ class Validator:
             more = self.registry.claim_findings(document, canonical, "", document["resourceType"], run)
             found = joined(found, more)
         return found
+
+
+def validate(
+    resource: bytes | str | Resource,
+    *,
+    profiles: Iterable[str] = (),
+    definitions: Iterable[Resource | str | Path] = (),
+    context: Iterable[Resource] = (),
+    at: str | None = None,
+    trace: Trace | None = None,
+) -> Outcome:
+    """Judge one resource; see `Validator.validate`. What could not be understood of the definitions is told first.
+
+    Validators are kept for definitions given as paths; for many resources under definitions given as dicts make
+    one `Validator` yourself.
+    """
+    sources = tuple(definitions)
+    if all(isinstance(source, str | Path) for source in sources):
+        validator = _kept(tuple(map(str, sources)))
+    else:
+        validator = Validator(sources)
+    outcome = validator.validate(resource, profiles=profiles, context=context, at=at, trace=trace)
+    return Outcome((*validator.load_issues, *outcome.issues)) if validator.load_issues else outcome
+
+
+@lru_cache(maxsize=16)
+def _kept(paths: tuple[str, ...]) -> Validator:
+    return Validator(paths)
+
+
+def related_by_reference(resources: Iterable[Resource]) -> dict[str, Resource]:
+    """Return related resources by the references that may lead to them: `Type/id`, and full URL in a Bundle."""
+    found: dict[str, Resource] = {}
+    for resource in resources:
+        if resource.get("resourceType") == "Bundle":
+            for _, entry in BundleIndex(resource).each():
+                inner = entry.get("resource")
+                if isinstance(inner, dict):
+                    found |= related_by_reference((inner,))
+                    found[str(entry.get("fullUrl"))] = inner
+        if "id" in resource:
+            found[f"{resource.get('resourceType')}/{resource['id']}"] = resource
+    return found
