@@ -25,6 +25,16 @@ from adapter.validation.rules.scope import (
 )
 
 _COUNTY_SINCE = parse_temporal("2023-01-01")
+_REHABILITATION = frozenset(
+    {
+        "vocational-rehabilitation",
+        "rehabilitation-education",
+        "employment-promoting-rehabilitation",
+        "education-trial",
+        "supported-employment-line",
+        "personal-guidance-and-financial-support",
+    }
+)
 _WORKPLACE_MEASURES = frozenset({"job-modification", "work-tailoring", "preventive-workplace-measures"})
 
 
@@ -86,16 +96,13 @@ def organiser_by_date(scope: Scope, plan: Resource) -> Iterator[Breach]:
 @judgement("te_needs_finding")
 def te_needs_finding(scope: Scope, plan: Resource) -> Iterator[Breach]:
     """BR-103: services of the employment authority as vocational rehabilitation rest on a physician's finding."""
-    services = terminology.code_system("service")
     if not scope.has_context or observations(scope, "work-ability-evaluation"):
         return
     for place, detail in details(plan):
-        codes = [code for code in codes_of(detail.get("code"), services.url) if code in services]
-        if not any("rehabilitation" in services.properties(code).get("group", ()) for code in codes):
-            continue
-        for service in extension_values(detail, PLANNED_SERVICE):
-            if "te-office" in organisation_types(scope, extension_value(service, "organiser")):
-                yield Breach(place)
+        if codes_of(detail.get("code"), CODES + "service") & _REHABILITATION:
+            for service in extension_values(detail, PLANNED_SERVICE):
+                if "te-office" in organisation_types(scope, extension_value(service, "organiser")):
+                    yield Breach(place)
 
 
 @judgement("employer_decides_workplace")

@@ -245,17 +245,20 @@ def new_member_not_covered(scope: Scope, resource: Resource) -> Iterator[Breach]
 
 
 def _not_covered(scope: Scope, resource: Resource, team: Resource, consent: Resource) -> Iterator[Breach]:
+    """Yield the first member who joined later and was neither there before nor is named as a recipient."""
     provision = consent.get("provision")
     actors = objects(provision.get("actor")) if isinstance(provision, dict) else []
-    named = [person(scope, actor.get("reference")) for actor in actors]
-    signed = moment(consent.get("dateTime"))
+    covered = [person(scope, actor.get("reference")) for actor in actors]
+    later = []
     for member in members(scope, team):
-        if member.kind in _OUTSIDERS or member.period.start is None or signed is None:
-            continue
-        joined, signing = day(member.period.start), day(signed)
-        if joined is None or signing is None or joined <= signing:
-            continue
+        if member.kind not in _OUTSIDERS:
+            joined, signed = (day(at) if at else None for at in (member.period.start, moment(consent.get("dateTime"))))
+            if joined and signed and joined > signed:
+                later.append(member)
+            else:
+                covered.append(person(scope, member.reference))
+    for member in later:
         key = person(scope, member.reference)
-        if not any(same(key, other) for other in named):
+        if not any(same(key, other) for other in covered):
             yield Breach(member.place if resource is team else "provision.actor")
             return
