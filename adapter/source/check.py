@@ -137,11 +137,14 @@ class _Explainer:
 
     def wrong_pattern(self, value: str, pattern: str, path: str) -> None:
         """A pattern of a named definition has a message of its own where the catalogue knows one."""
-        name = f"not-a-{self.schema.pattern_names.get(pattern, '')}".replace("_", "-")
+        name = self.message_of_definition(pattern)
         if name in catalogue("source"):
             self.tell(name, path, length=str(len(value)))
         else:
             self.tell("wrong-pattern", path, pattern=pattern, length=str(len(value)))
+
+    def message_of_definition(self, key: str | int) -> str:
+        return f"not-a-{self.schema.text_names.get(key, '')}".replace("_", "-")
 
     def check_format(self, value: str, name: str, path: str) -> bool:
         """Tell what is wrong with a text of a format, and return whether something is."""
@@ -242,18 +245,30 @@ class _Explainer:
         elif given:
             self.issues += trials[given[0]]
         else:
-            self.closest(value, parts, trials, path)
+            self.closest(value, alternatives, trials, path)
 
-    def closest(self, value: Json, parts: list[Node], trials: list[list[Issue]], path: str) -> None:
-        """Tell the problems of the alternative that is nearest: of the right type, with the fewest problems."""
+    def closest(self, value: Json, alternatives: list[Node], trials: list[list[Issue]], path: str) -> None:
+        """Tell the problems of the nearest alternative: of the right type and shape, with the fewest problems."""
+        parts = [self.schema.resolved(part) for part in alternatives]
         types = list(dict.fromkeys(name for part in parts for name in _types(part)))
         found = type_of(value)
         if types and found not in types and not (found == "integer" and "number" in types):
             self.tell("wrong-type", path, expected=", ".join(types), found=found)
             return
-        fitting = [trial for part, trial in zip(parts, trials, strict=True) if found in (_types(part) or (found,))]
-        nearest = min(fitting or trials, key=len)
-        self.issues += nearest
+        name = self.message_of_definition(id(alternatives))
+        if name in catalogue("source") and not any(self.has_shape(value, part) for part in parts):
+            self.tell(name, path)
+            return
+        fitting = [at for at, part in enumerate(parts) if found in (_types(part) or (found,))] or range(len(parts))
+        nearest = min(fitting, key=lambda at: (not self.has_shape(value, parts[at]), len(trials[at])))
+        self.issues += trials[nearest]
+
+    def has_shape(self, value: Json, node: Node) -> bool:
+        """Tell whether a text matches the pattern of a node, or of one of its alternatives."""
+        node = self.schema.resolved(node)
+        if "anyOf" in node:
+            return any(self.has_shape(value, part) for part in node["anyOf"])
+        return isinstance(value, str) and "pattern" in node and pattern_matches(node["pattern"])(value)
 
 
 _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {

@@ -60,7 +60,7 @@ def _business_id(text: str) -> str | None:
 FORMATS: dict[str, Format] = {
     "date": Format(_DATE, "source.not-a-date"),
     "partial-date": Format(_PARTIAL_DATE, "source.not-a-partial-date"),
-    "date-time": Format(f"{_DATE}T{_TIME}{_OFFSET}", "source.not-a-date-time"),
+    "date-time": Format(f"{_DATE}T{_TIME}{_OFFSET}", "source.not-an-instant"),
     "time": Format(_TIME, "source.not-a-time"),
     "finnish-date": Format(_FINNISH_DATE, "source.not-a-finnish-date"),
     "finnish-date-time": Format(rf"{_FINNISH_DATE} klo {_FINNISH_TIME}", "source.not-a-finnish-date-time"),

@@ -48,10 +48,15 @@ class Schema:
         return node
 
     @cached_property
-    def pattern_names(self) -> dict[str, str]:
-        """Names of the definitions by their pattern: `line`, `uri`, …; a pattern with a name has its own message."""
+    def text_names(self) -> dict[str | int, str]:
+        """Names of the definitions of texts (`line`, `uri`, `moment`, …) by their pattern, or by the identity of their
+        list of alternatives; what has a name has a message of its own.
+        """
         definitions: dict[str, Node] = self.document.get("$defs", {})
-        return {node["pattern"]: name for name, node in definitions.items() if "pattern" in node}
+        patterns: dict[str | int, str] = {
+            node["pattern"]: name for name, node in definitions.items() if "pattern" in node
+        }
+        return patterns | {id(node["anyOf"]): name for name, node in definitions.items() if "anyOf" in node}
 
     def codes(self, name: str) -> tuple[str, ...]:
         """Return the codes of the list that `x-codes` names; empty when the list is known but not enumerated.
