@@ -28,11 +28,19 @@ from adapter.fhir.canonical import canonical
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
 from adapter.release import OnFile, check_release
-from adapter.source import SourceRecord, read
+from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
 from adapter.store.cipher import keyed_hash
-from adapter.types import Issue, Resource
-from adapter.validation import Validator
+from adapter.types import Issue, Record, Resource
+from adapter.validation.judge import judge
+
+RELATED = {
+    "work_ability_plan": ("client", "consent", "team", "work_ability_plan"),
+    "team": ("client", "consent", "team", "work_ability_plan"),
+    "consent": ("team",),
+    "health_check": ("client", "health_check"),
+}
+"""Which of the client's other records the rules about a record type look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class Line:
         supporting: `entries` or `contained` (design §4).
         max_entries: larger Bundles are refused.
         clock: UTC seconds.
+        judged_at: at which instant a record is judged; by default now. A demonstration of old records sets it.
     """
 
     def __init__(
@@ -96,19 +105,19 @@ class Line:
         *,
         id_key: bytes,
         repository: Repository,
-        validator: Validator | None = None,
         supporting: str = "entries",
         max_entries: int = 500,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        judged_at: Callable[[Record], float] | None = None,
     ) -> None:
         self._database = database
         self._cipher = cipher
         self._id_key = id_key
-        self._validator = validator or Validator()
         self._supporting = supporting
         self._max_entries = max_entries
         self._clock = clock
+        self._judged_at = judged_at or (lambda _record: clock())
         self.outbox = Outbox(database, cipher)
         self._delivery = Delivery(
             self.outbox, repository, Breaker(database, repository.base_url), clock=clock, chance=chance
@@ -125,15 +134,14 @@ class Line:
         Raises:
             SourceError, MappingError, ConsentRefused, ValidationFailed: with every problem found at that stage.
         """
-        source = read(data, record_type=record_type, vendor=vendor)
-        mapped = map_record(source, id_key=self._id_key)
-        self._consent(mapped)
+        source = self._read(data, record_type, vendor)
+        mapped = self._map(source)
+        on_file = self._on_file(mapped)
+        self._consent(mapped, on_file)
         bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
         self._refuse_too_large(bundle)
-        outcome = self._validator.validate(bundle, trace=mapped.locate, at=self._now())
-        if not outcome.ok:
-            raise ValidationFailed(outcome.issues, record_key=source.record_type)
-        return Checked(source, mapped, bundle, (*mapped.report.issues, *outcome.issues))
+        warnings = self._validate(mapped, on_file)
+        return Checked(source, mapped, bundle, (*source.warnings, *mapped.warnings, *warnings))
 
     def accept(
         self,
@@ -213,21 +221,45 @@ class Line:
         log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
         return Accepted(arrival.id, *told)
 
-    def _consent(self, mapped: Mapped) -> None:
-        """Ask the gate, with the client's consents and teams on file; a record for the own register needs none."""
-        on_file = OnFile()
-        if "release" in mapped.record:
-            lane = self._lane(mapped)
-            with self._database.reading() as connection:
-                bundles = [
-                    submissions.newest_bundles(connection, self._cipher, lane, kind) for kind in ("consent", "team")
-                ]
-            on_file = OnFile.of(*bundles)
-        basis = check_release(mapped.record, mapped.bundle, on_file, self._clock())
+    def _read(self, data: bytes, record_type: str | None, vendor: str | None) -> SourceRecord:
+        source = read(data, record_type=record_type, vendor=vendor)
+        log(Event.READ, record_type=source.record_type, vendor=source.vendor or "", bytes=len(data))
+        return source
+
+    def _map(self, source: SourceRecord) -> Mapped:
+        mapped = map_record(source, id_key=self._id_key)
+        count = len(mapped.bundle["entry"])
+        log(Event.MAPPED, record_type=mapped.record_type, mapping=mapped.mapping.id, resources=count, warnings=0)
+        return mapped
+
+    def _consent(self, mapped: Mapped, on_file: OnFile) -> None:
+        """Ask the gate; a record for the own register needs no consent."""
+        basis = check_release(mapped.record, mapped.bundle, on_file, self._judged_at(mapped.record))
         log(Event.CONSENT_DECIDED, record_type=mapped.record_type, basis=basis, decision="permit", reason=basis)
 
-    def _now(self) -> str:
-        return datetime.fromtimestamp(self._clock(), UTC).isoformat()
+    def _validate(self, mapped: Mapped, on_file: OnFile) -> list[Issue]:
+        """Judge the Bundle with what is on file of the client; returns what the sender should know."""
+        at = datetime.fromtimestamp(self._judged_at(mapped.record), UTC).isoformat()
+        outcome = judge(mapped.bundle, trace=mapped.locate, at=at, context=on_file.context)
+        log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
+        if not outcome.ok:
+            told = (issue for issue in outcome.issues if issue.severity != "information")
+            raise ValidationFailed(told)
+        return [issue for issue in outcome.issues if issue.severity == "warning"]
+
+    def _on_file(self, mapped: Mapped) -> OnFile:
+        """Return the client's newest records that the judgements about this one may look at."""
+        kinds = RELATED.get(mapped.record_type, ())
+        if "release" in mapped.record:
+            kinds = tuple({*kinds, "consent", "team"})
+        if not kinds:
+            return OnFile()
+        lane = self._lane(mapped)
+        with self._database.reading() as connection:
+            bundles = [
+                bundle for kind in kinds for bundle in submissions.newest_bundles(connection, self._cipher, lane, kind)
+            ]
+        return OnFile.of(bundles)
 
     def _lane(self, mapped: Mapped) -> str:
         """One lane a client: the keyed id of the Patient in the Bundle keeps the order of their records."""

@@ -45,11 +45,11 @@ class OnFile:
     context: tuple[Resource, ...] = ()
 
     @classmethod
-    def of(cls, consents: Iterable[Resource], teams: Iterable[Resource]) -> OnFile:
-        """Take the Bundles of consent and team records apart."""
-        bundles = (*consents, *teams)
-        entries = (entry["resource"] for bundle in bundles for entry in bundle["entry"])
-        return cls(tuple(each for each in entries if each["resourceType"] == "Consent"), bundles)
+    def of(cls, bundles: Iterable[Resource]) -> OnFile:
+        """Take the Bundles of records apart."""
+        context = tuple(bundles)
+        entries = (entry["resource"] for bundle in context for entry in bundle["entry"])
+        return cls(tuple(each for each in entries if each["resourceType"] == "Consent"), context)
 
 
 def check_release(record: Record, bundle: Resource, on_file: OnFile, at: float) -> str:

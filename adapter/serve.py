@@ -7,11 +7,13 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from adapter.settings import Settings, key_bytes
+from adapter.types import Record
 
 DEMO_ID_KEY = b"kykysilta-demo-id-key-published!"
 DEMO_STORAGE_KEY = b"kykysilta-demo-storage-key-open!"
@@ -63,8 +65,12 @@ def keys(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
     return id_key, storage
 
 
-def adapter_app(settings: Settings) -> Any:
-    """Return the ASGI application of the vendor API with its store, line and workers."""
+def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | None = None) -> Any:
+    """Return the ASGI application of the vendor API with its store, line and workers.
+
+    Args:
+        judged_at: see `adapter.pipeline.Line`.
+    """
     from adapter.api import create_app
     from adapter.delivery import Repository
     from adapter.pipeline import Line
@@ -78,6 +84,7 @@ def adapter_app(settings: Settings) -> Any:
         repository=Repository(settings.repository_url, timeout=settings.delivery_timeout),
         supporting=settings.supporting,
         max_entries=settings.max_entries,
+        judged_at=judged_at,
     )
     return create_app(line, workers=settings.workers)
 
@@ -133,10 +140,16 @@ def in_background(app: Any, host: str, port: int) -> Iterator[str]:
         thread.join(START_SECONDS)
 
 
+def _when_recorded(record: Record) -> float:
+    """The scenarios happened years ago; each record is judged as on the day when it was recorded."""
+    return datetime.fromisoformat(record["recorded_at"]).timestamp()
+
+
 @contextlib.contextmanager
 def demo(port: int, mock_port: int) -> Iterator[tuple[str, str]]:
     """Run mock and adapter on loopback with a database of their own; yields both base URLs."""
-    from adapter.mock import MockSettings, create_app
+    from adapter.mock.app import create_app
+    from adapter.mock.settings import MockSettings
 
     with (
         tempfile.TemporaryDirectory(prefix="kykysilta-") as folder,
@@ -144,5 +157,5 @@ def demo(port: int, mock_port: int) -> Iterator[tuple[str, str]]:
     ):
         database = f"sqlite:///{Path(folder) / 'kykysilta.sqlite'}"
         settings = load_settings(database=database, repository_url=f"{mock}/fhir", demo=True, port=port)
-        with in_background(adapter_app(settings), "127.0.0.1", port) as adapter:
+        with in_background(adapter_app(settings, judged_at=_when_recorded), "127.0.0.1", port) as adapter:
             yield adapter, mock

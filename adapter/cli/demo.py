@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.progress import Progress
 
 from adapter.cli.sending import Sender, Sent
 from adapter.data import data_root
+from adapter.events import configure_logging
 from adapter.serve import demo
 
 VENDORS = ("lahde", "silmu")
@@ -23,6 +25,7 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
         PortTakenError: a port is taken.
     """
     console = Console(highlight=False)
+    configure_logging(logging.ERROR)
     with demo(port, mock_port) as (adapter, mock), Sender(adapter, language) as sender:
         sent: list[Sent] = []
         scenarios = scenario_files()

@@ -113,9 +113,9 @@ def validate_files(
     """Validate FHIR R4 resources against base R4, our profiles and rules, and profiles of your own."""
     from adapter.fhir.canonical import dumps
     from adapter.source.json import read_json
-    from adapter.validation import Validator
+    from adapter.validation.judge import judge, packaged_validator, validator_with
 
-    validator = Validator(definitions or ())
+    validator = validator_with(definitions) if definitions else packaged_validator()
     if validator.load_issues:
         show_issues("definitions", validator.load_issues, language)
     related = [read_json(read_file(name)) for name in context or ()]
@@ -124,7 +124,7 @@ def validate_files(
         fail("--fail-on is error or warning; --output is text or json")
     worst = Exit.FINE
     for name, data in documents(files, form == "ndjson"):
-        outcome = validator.validate(data, profiles=profile or (), context=related, at=at)
+        outcome = judge(data, profiles=profile or (), validator=validator, context=related, at=at)
         if output == "json":
             write(dumps(outcome.operation_outcome(language)), "-")
         else:
@@ -178,7 +178,7 @@ RECORDS_A_CLIENT = 6
 
 def _map(data: bytes, vendor: str | None, record_type: str | None) -> Mapped:
     from adapter.mapping import map_record
-    from adapter.source import read
+    from adapter.source.record import read
 
     return map_record(read(data, record_type=record_type, vendor=vendor))
 

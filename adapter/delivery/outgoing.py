@@ -70,24 +70,25 @@ def receipts(sent: Resource, answer: Resource) -> tuple[dict[str, Known], list[s
         if entry["request"]["method"] == "DELETE":
             continue
         response = answered.get("response", {})
-        resources[entry["fullUrl"]] = _known(response)
+        request = entry["request"]
+        # A location is promised for what was created; an update stays where it was asked for.
+        place = response.get("location") or (request["url"] if request["method"] == "PUT" else "")
+        resources[entry["fullUrl"]] = _known(place, response.get("etag", ""))
         created = response.get("status", "").startswith("201")
-        if entry["request"]["method"] == "POST" and not created and is_owned(entry["resource"]):
+        if request["method"] == "POST" and not created and is_owned(entry["resource"]):
             found.append(entry["fullUrl"])
     return resources, found
 
 
-def _known(response: Mapping[str, Any]) -> Known:
-    path = urlsplit(response.get("location", "")).path
-    segments = [segment for segment in path.split("/") if segment]
+def _known(location: str, etag: str) -> Known:
+    segments = [segment for segment in urlsplit(location).path.split("/") if segment]
+    version = etag.removeprefix("W/").strip('"')
     if "_history" in segments:
         cut = segments.index("_history")
-        version = segments[cut + 1] if len(segments) > cut + 1 else ""
+        version = segments[cut + 1] if len(segments) > cut + 1 else version
         segments = segments[:cut]
-    else:
-        version = response.get("etag", "").removeprefix("W/").strip('"')
-    if len(segments) < 2:
-        raise ValueError("the answer names no location")
+    if len(segments) < 2 or not version:
+        raise ValueError("the answer names no location or version")
     return Known("/".join(segments[-2:]), version)
 
 

@@ -60,6 +60,17 @@ def test_receipts_name_place_and_version_of_every_entry() -> None:
     )
 
 
+def test_an_update_needs_no_location() -> None:
+    """FHIR promises a location for what was created; the version of an update is in its ETag."""
+    sent = outgoing(BUNDLE, KNOWN)
+    said = answer(("200 OK", ""), ("200 OK", "Patient/8/_history/4"))
+    said["entry"][0]["response"]["etag"] = 'W/"4"'
+    assert receipts(sent, said) == (
+        {"urn:uuid:plan": Known("CarePlan/7", "4"), "urn:uuid:patient": Known("Patient/8", "4")},
+        [],
+    )
+
+
 def test_an_owned_resource_that_somebody_else_had_made_is_reported() -> None:
     """200 on a conditional create of our own resource means that it still has another's content."""
     said = answer(("200 OK", "CarePlan/7/_history/2"), ("200 OK", "Patient/8/_history/4"))
