@@ -1,7 +1,8 @@
 """Assertions on the journal and on the effect: what a good client does, and a bad one does not.
 
-`count`, `never`, `sequence` look at the requests; `stored-once` at what they left; `retry-spacing` at the patience
-between an answer that asked to wait and the next try.
+`count`, `never`, `sequence` look at the requests; `stored-once` and `no-duplicates` at what they left;
+`retry-spacing` at the patience between an answer that asked to wait and the next try; the others at what a client
+does after an answer (`adapter.mock.effects`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapter.mock.effects import Verdict, effect_verdict
 from adapter.mock.exchange import Request
 from adapter.mock.faults import Pattern
 from adapter.mock.journal import Entry, JournalFilter
@@ -42,7 +44,17 @@ class Assertion(BaseModel):
     """One expectation."""
 
     model_config = ConfigDict(extra="forbid")
-    kind: Literal["count", "never", "sequence", "stored-once", "retry-spacing"]
+    kind: Literal[
+        "count",
+        "never",
+        "sequence",
+        "stored-once",
+        "retry-spacing",
+        "no-duplicates",
+        "updated-with-if-match",
+        "delivered-after",
+        "followed-up",
+    ]
     requests: RequestFilter = Field(default_factory=RequestFilter, description="count, never, retry-spacing")
     sequence: list[RequestFilter] = Field(default_factory=list, description="in this order, others may lie between")
     exactly: int | None = None
@@ -52,18 +64,6 @@ class Assertion(BaseModel):
     identifier: str = Field(default="", description="stored-once: system|value")
     posted: int | None = Field(default=None, description="stored-once: how often it must have been sent")
     jittered: bool = Field(default=False, description="retry-spacing: three waits or more must not all be the same")
-
-
-class Verdict(BaseModel):
-    """What an assertion found.
-
-    Attributes:
-        evidence: numbers of the journal entries that decide.
-    """
-
-    ok: bool
-    message: str
-    evidence: list[int] = Field(default_factory=list)
 
 
 def judge(world: World, assertion: Assertion) -> Verdict:
@@ -77,7 +77,9 @@ def judge(world: World, assertion: Assertion) -> Verdict:
         return _sequence(assertion, world.journal.find())
     if assertion.kind == "stored-once":
         return _stored_once(world, assertion)
-    return _retry_spacing(assertion, found)
+    if assertion.kind == "retry-spacing":
+        return _retry_spacing(assertion, found)
+    return effect_verdict(world, assertion.kind, found)
 
 
 def _numbers(entries: list[Entry]) -> list[int]:

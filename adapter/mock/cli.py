@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from adapter.data import DataFileError
+from adapter.i18n import LANGUAGES
 from adapter.mock.settings import Auth, ClientSettings, MockSettings, Strictness
 
 if TYPE_CHECKING:
@@ -121,6 +122,52 @@ def _clients(keys: list[str], scopes: list[str]) -> tuple[ClientSettings, ...]:
     if unknown := sorted(set(allowed) - {name for name, _ in pairs}):
         raise _fail(f"--scopes names a client that --client does not register: {unknown[0][:40]}")
     return tuple(ClientSettings(name, where, allowed.get(name, "")) for name, where in pairs)
+
+
+@app.command()
+def certify(
+    url: Annotated[str, typer.Option("--url", help="root URL of a running endpoint; by default one is started")] = "",
+    namespace: Namespace = "certification",
+    command: Annotated[
+        str, typer.Option(help="run for each step, with FHIR_BASE and CERTIFICATION_STEP in its environment")
+    ] = "",
+    wait: Annotated[float, typer.Option(help="seconds until the expectations of a step must hold")] = 30.0,
+    step: Annotated[list[str] | None, typer.Option(help="only this step; repeatable")] = None,
+    reports: Annotated[Path, typer.Option(help="folder for the JUnit, JSON and HTML reports")] = Path(),
+    port: Annotated[int, typer.Option(help="port of the endpoint that is started")] = 8090,
+    language: Annotated[str, typer.Option("--lang", help="fi, sv or en")] = "en",
+) -> None:
+    """Lead a system under test through named steps and judge each; exit code 1 when a step fails."""
+    from adapter.mock.certify import as_html, as_json, as_junit, certification_steps
+    from adapter.mock.certify import certify as certify_steps
+    from adapter.mock.certify import command as command_act
+    from adapter.mock.serve import running_mock
+
+    names = {one.name for one in certification_steps()}
+    if unknown := sorted(set(step or []) - names):
+        raise _fail(f"no such step: {unknown[0]}; there are {', '.join(sorted(names))}")
+    if language not in LANGUAGES:
+        raise _fail("--lang must be fi, sv or en")
+    with ExitStack() as stack:
+        try:
+            root = url or stack.enter_context(running_mock(MockSettings(port=port))).removesuffix("/fhir")
+        except OSError:
+            raise _fail(f"port {port} is taken; choose another with --port") from None
+        client = stack.enter_context(_client(root, namespace))
+        typer.echo(f"FHIR base  {client.fhir_url}")
+        run = command_act(command, client.fhir_url) if command else lambda one: typer.echo(one.task[language])
+        results = certify_steps(client, run, wait=wait, names=tuple(step or ()))
+    at = datetime.now(UTC)
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / "certification.json").write_bytes(as_json(results, at))
+    (reports / "certification.xml").write_bytes(as_junit(results))
+    (reports / "certification.html").write_text(as_html(results, at, language), encoding="utf-8")
+    for one in results:
+        typer.echo(f"{'ok  ' if one.ok else 'FAIL'}  {one.step.name}")
+        for verdict in one.verdicts:
+            if not verdict.ok:
+                typer.echo(f"      {verdict.message}")
+    raise typer.Exit(0 if all(one.ok for one in results) else 1)
 
 
 @app.command()

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import httpx
 
-from adapter.mock.assertions import Assertion, RequestFilter, Verdict
+from adapter.mock.assertions import Assertion, RequestFilter
+from adapter.mock.effects import Verdict
 from adapter.mock.faults import Effect, FaultRule, FaultState, Kind, Match, When
 from adapter.mock.storage import to_json
 from adapter.types import Resource
@@ -124,6 +125,10 @@ class MockClient:
         """Return the requests that fit; `wanted` are the fields of `RequestFilter`."""
         found: list[dict[str, Any]] = self._call("GET", "journal", params=_filter(wanted)).json()
         return found
+
+    def clear_journal(self) -> None:
+        """Forget the requests."""
+        self._call("DELETE", "journal")
 
     def entry(self, number: int) -> dict[str, Any]:
         """Return one request with everything that was kept."""

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from adapter.data import DataFileError
 from adapter.mock import exports
-from adapter.mock.assertions import Assertion, RequestFilter, Verdict, judge
+from adapter.mock.assertions import Assertion, RequestFilter, judge
 from adapter.mock.clock import fhir_instant
+from adapter.mock.effects import Verdict
 from adapter.mock.faults import FaultRule, FaultState
 from adapter.mock.guard import Guard
 from adapter.mock.identity import Identities

@@ -56,7 +56,7 @@ class _Model(BaseModel):
 class Match(_Model):
     """Which requests; what is not given fits every one."""
 
-    method: str = Field(default="", description="HTTP method, e.g. POST")
+    method: Pattern = Field(default="", description="HTTP method or a regular expression, e.g. POST|PUT")
     path: Pattern = Field(default="", description="regular expression on the path below the FHIR base, e.g. ^CarePlan")
     body: Pattern = Field(default="", description="regular expression on the body")
     header: dict[str, Pattern] = Field(default_factory=dict, description="header name to regular expression")
@@ -139,7 +139,7 @@ class _Live:
 
 
 def _fits(match: Match, request: Request) -> bool:
-    if match.method and match.method.upper() != request.method:
+    if match.method and not re.fullmatch(match.method, request.method, re.IGNORECASE):
         return False
     if match.path and not re.search(match.path, "/".join(request.path)):
         return False

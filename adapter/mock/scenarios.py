@@ -8,7 +8,8 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from adapter.data import parse_yaml_with_places
-from adapter.mock.assertions import Assertion, Verdict, judge
+from adapter.mock.assertions import Assertion, judge
+from adapter.mock.effects import Verdict
 from adapter.mock.faults import FaultRule
 from adapter.mock.identity import Identities
 from adapter.mock.policy import load_policy

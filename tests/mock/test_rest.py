@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from adapter.source.json import read_json
+from adapter.validation import Validator
+
 PLAN = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"display": "x"}}
 
 
@@ -265,3 +268,24 @@ def test_the_capability_statement_is_true(fhir: httpx.Client) -> None:
         query = {f"{parameter['name']}:missing": "true"}
         answer = fhir.get("CarePlan", params=query, headers={"prefer": "handling=strict"})
         assert answer.status_code == 200, parameter
+
+
+def test_everything_that_goes_out_is_valid_r4(fhir: httpx.Client, patient: dict[str, Any]) -> None:
+    """CapabilityStatement, search sets, histories, responses and outcomes pass our own validator."""
+    url = f"Patient/{patient['id']}"
+    fhir.put(url, json=patient)
+    batch = {"resourceType": "Bundle", "type": "batch"}
+    entries = [
+        {"request": {"method": "GET", "url": url}},
+        {"request": {"method": "GET", "url": "Foo"}},
+        {"resource": {"resourceType": "CareTeam"}, "request": {"method": "POST", "url": "CareTeam"}},
+    ]
+    answers = [
+        *(fhir.get(one) for one in ("metadata", "_history", f"{url}/_history?_count=1", "Patient?_count=1&x=1", "Foo")),
+        fhir.post("", json=batch | {"entry": entries}),
+        fhir.post("", json=batch | {"type": "transaction", "entry": [entries[0], entries[2]]}),
+    ]
+    validator = Validator()
+    for answer in answers:
+        found = validator.validate(read_json(answer.content))
+        assert [issue for issue in found.issues if issue.severity in ("fatal", "error")] == [], answer.request.url

@@ -1,0 +1,75 @@
+"""What a client left behind, and what it did after an answer: the judgements behind the assertions on effect."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from adapter.mock.journal import Entry
+from adapter.mock.world import World
+
+
+class Verdict(BaseModel):
+    """What an assertion found.
+
+    Attributes:
+        evidence: numbers of the journal entries that decide.
+    """
+
+    ok: bool
+    message: str
+    evidence: list[int] = Field(default_factory=list)
+
+
+def effect_verdict(world: World, kind: str, entries: list[Entry]) -> Verdict:
+    """Judge `no-duplicates`, `updated-with-if-match`, `delivered-after` or `followed-up`.
+
+    Args:
+        entries: the requests that the assertion is about.
+    """
+    if kind == "no-duplicates":
+        return _no_duplicates(world)
+    if kind == "updated-with-if-match":
+        return _updated(world)
+    later = _later(world, entries, same=kind == "delivered-after")
+    missing = [one.number for one, followed in later if not followed]
+    what = "delivered afterwards" if kind == "delivered-after" else "followed up"
+    message = f"{len(later) - len(missing)} of {len(later)} requests were {what}"
+    return Verdict(ok=bool(later) and not missing, message=message, evidence=missing)
+
+
+def _no_duplicates(world: World) -> Verdict:
+    rows = world.store.rows(
+        "SELECT t.parameter, count(DISTINCT t.pk) FROM index_token t JOIN resource r ON r.pk = t.pk "
+        "WHERE r.deleted = 0 AND t.parameter = r.type || '.identifier' AND t.code IS NOT NULL "
+        "GROUP BY t.parameter, t.system, t.code HAVING count(DISTINCT t.pk) > 1",
+        [],
+    )
+    kinds = sorted({parameter.partition(".")[0] for parameter, _ in rows})
+    found = f"the same identifier on several of {', '.join(kinds)}" if rows else "no identifier stands on two resources"
+    return Verdict(ok=not rows, message=found)
+
+
+def _updated(world: World) -> Verdict:
+    """At least one resource got a further version by a request that named the version it changes."""
+    changing = [one for one in world.journal.find() if any(change.version > 1 for change in one.changes)]
+    named = [one for one in changing if "if-match" in one.request.headers or b'"ifMatch"' in one.request.body]
+    message = f"{len(named)} of {len(changing)} updates named the version that they change"
+    return Verdict(
+        ok=bool(named) and len(named) == len(changing), message=message, evidence=[one.number for one in changing]
+    )
+
+
+def _later(world: World, entries: list[Entry], *, same: bool) -> list[tuple[Entry, bool]]:
+    """For each entry, whether a later request succeeded: the same one again, or any at all."""
+    done = [one for one in world.journal.find() if one.decision == "done"]
+    return [
+        (
+            one,
+            any(other.number > one.number and (not same or _is_same(one, other)) for other in done),
+        )
+        for one in entries
+    ]
+
+
+def _is_same(one: Entry, other: Entry) -> bool:
+    return (one.request.method, one.request.path) == (other.request.method, other.request.path)

@@ -1,0 +1,55 @@
+"""A small system under test for the certification run: `good` follows the rules, `bad` sends and hopes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import httpx
+
+TRIES = 4
+
+
+def plan(value: str, status: str = "active") -> dict[str, Any]:
+    """A plan with a business identifier."""
+    identifier = [{"system": "urn:vendor", "value": value}]
+    return {"resourceType": "CarePlan", "status": status, "intent": "plan", "identifier": identifier}
+
+
+def send(client: httpx.Client, method: str, url: str, body: dict[str, Any], headers: dict[str, str]) -> None:
+    """Send, wait as asked, try again when trying may help."""
+    for _ in range(TRIES):
+        try:
+            answer = client.request(method, url, json=body, headers=headers)
+        except httpx.TransportError:
+            continue
+        if answer.status_code not in (429, 503):
+            return
+        time.sleep(float(answer.headers["retry-after"]))
+
+
+def good(client: httpx.Client, step: str) -> None:
+    """Conditional create, If-Match on update, patience."""
+    value = "1" if step in ("create", "create-again", "update") else step
+    if step == "update":
+        found = client.get("CarePlan", params={"identifier": f"urn:vendor|{value}"}).json()["entry"][0]["resource"]
+        match = {"if-match": f'W/"{found["meta"]["versionId"]}"'}
+        send(client, "PUT", f"CarePlan/{found['id']}", found | {"status": "completed"}, match)
+    else:
+        send(client, "POST", "CarePlan", plan(value), {"if-none-exist": f"identifier=urn:vendor|{value}"})
+
+
+def bad(client: httpx.Client, step: str) -> None:
+    """Posts everything twice, never waits, ignores answers."""
+    for _ in range(2):
+        try:
+            client.post("CarePlan", json=plan("1" if step in ("create", "create-again", "update") else step))
+        except httpx.TransportError:
+            continue
+
+
+if __name__ == "__main__":
+    with httpx.Client(base_url=f"{os.environ['FHIR_BASE']}/") as http:
+        {"good": good, "bad": bad}[sys.argv[1]](http, os.environ["CERTIFICATION_STEP"])
