@@ -14,7 +14,7 @@ from typing import Any
 from adapter.fhir.definitions import Binding
 from adapter.fhir.terminology import Codes, core_terminology
 from adapter.types import Severity
-from adapter.validation.findings import Finding, Findings, joined
+from adapter.validation.findings import Finding, Findings, has_errors, joined
 from adapter.validation.run import Run
 
 Check = Callable[[Any, Run], Findings]
@@ -43,7 +43,7 @@ def bound(plain: Check, code: str, binding: Binding | None) -> Check:
 
     def check(value: Any, run: Run) -> Findings:
         found = plain(value, run)
-        if value.__class__ is not dict:
+        if found is not None and has_errors(found):
             return found
         return joined(found, binding_findings(value, binding.strength, binding.value_set, run))
 

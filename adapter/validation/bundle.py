@@ -52,7 +52,8 @@ def _bundle_rules(bundle: dict[str, Any], index: BundleIndex) -> Iterator[Findin
     if kind == "message":
         yield from _first_entry(index, "MessageHeader", "bdl-12")
     yield from _double_full_urls(index)
-    relations = [link.get("relation") for link in bundle.get("link", ()) if isinstance(link, dict)]
+    links = bundle.get("link")
+    relations = [link.get("relation") for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     for relation in SINGLE_RELATIONS:
         if relations.count(relation) > 1:
             yield Finding("link-relation-twice", {"name": relation}, "link")

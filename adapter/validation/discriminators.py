@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.definitions import CORE, is_primitive, is_type
 from adapter.validation.bindings import binding_findings
+from adapter.validation.findings import has_errors
 from adapter.validation.items import Item, as_object
 from adapter.validation.matching import equals, fits
 from adapter.validation.overlay import Overlay
 from adapter.validation.references import resolve, target_type
 from adapter.validation.run import Run
-from adapter.validation.type_rules import allows, has_errors
+from adapter.validation.type_rules import allows
 
 if TYPE_CHECKING:
     from adapter.validation.compile import Compiler

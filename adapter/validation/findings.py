@@ -59,6 +59,11 @@ def joined(left: Findings, right: Findings) -> Findings:
     return left
 
 
+def has_errors(found: Findings) -> bool:
+    """True when something refuses."""
+    return any(finding.severity in ("error", "fatal") and not finding.contexts for finding in found or ())
+
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 

@@ -35,6 +35,9 @@ _SYSTEM = {
 }
 """Systems that break no rule of `adapter.validation.datatype_rules` (those of HL7 are looked up)."""
 
+_KEY = {"Coding": "code", "CodeableConcept": "coding", "Identifier": "value"}
+"""What a value must hold to be surely not empty."""
+
 LEAVES = ("Coding", "CodeableConcept", "Identifier", "HumanName", "Address", "Meta")
 
 
@@ -53,7 +56,9 @@ def _schema(type_name: str) -> core_schema.CoreSchema:
         if value is not None:
             if definition.is_list:
                 value = core_schema.list_schema(value, min_length=1, strict=True)
-            fields[name] = core_schema.typed_dict_field(value, required=definition.min > 0)
+            fields[name] = core_schema.typed_dict_field(
+                value, required=definition.min > 0 or name == _KEY.get(type_name)
+            )
     return core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True)
 
 

@@ -18,11 +18,10 @@ from adapter.fhir.terminology import Terminology
 from adapter.types import Issue
 from adapter.validation.bindings import holds_code
 from adapter.validation.fhirpath import FhirPathError
-from adapter.validation.findings import Finding, Findings, joined
+from adapter.validation.findings import Finding, Findings, has_errors, joined
 from adapter.validation.profile import Profile
 from adapter.validation.run import Run
 from adapter.validation.structure import Check, check_of
-from adapter.validation.type_rules import has_errors
 
 R4 = "4.0.1"
 

@@ -22,7 +22,7 @@ from adapter.validation.explain import (
     sibling_findings,
     unknown_element,
 )
-from adapter.validation.findings import Finding, Findings, joined, under
+from adapter.validation.findings import Finding, Findings, has_errors, joined, under
 from adapter.validation.primitives import PRIMITIVES, Fast
 from adapter.validation.run import Run
 
@@ -162,6 +162,8 @@ class _Node:
                     found = joined(found, _choice(choice, value, run))
             if len(value) < 2 and (not value or "id" in value) and not is_resource:
                 found = joined(found, run.found(Finding("rule-ele-1", rule="ele-1")))
+            if found is not None and has_errors(found):
+                return found
             for holds, constraint in native:
                 if not holds(value, run):
                     found = joined(found, run.found(broken(constraint)))
@@ -217,7 +219,7 @@ def _leaf(type_name: str) -> Check:
         return exact
 
     def check(value: Any, run: Run) -> Findings:
-        return None if accepts(value) else exact(value, run)
+        return None if value and accepts(value) else exact(value, run)
 
     return check
 

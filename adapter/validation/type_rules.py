@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.definitions import CORE, is_resource_type, is_subtype
-from adapter.validation.findings import Finding, Findings, joined
+from adapter.validation.findings import Finding, Findings, has_errors, joined
 from adapter.validation.items import Item
 from adapter.validation.overlay import Overlay, TypeRule
 from adapter.validation.references import resolve, target_type
@@ -78,11 +78,6 @@ def _one_profile(item: Item, profiles: tuple[str, ...], run: Run) -> Findings:
     if len(profiles) > 1:
         return run.found(Finding("profile-none-fits", {"profiles": ", ".join(profiles)}))
     return run.counted(found)
-
-
-def has_errors(found: Findings) -> bool:
-    """True when something refuses."""
-    return any(finding.severity in ("error", "fatal") for finding in found or ())
 
 
 def _target_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemCheck | None:
