@@ -25,7 +25,7 @@ FOLDER = data_root() / "mappings" / "records"
 COMMON: dict[str, Any] = json.loads((FOLDER / "common.schema.json").read_text(encoding="utf-8"))
 LINE = COMMON["$defs"]["line"]["pattern"]
 TEXT = COMMON["$defs"]["text"]["pattern"]
-POOLED = ("OrganisationRef", "PractitionerRef")
+POOLED = ("OrganisationRef", "PractitionerRef", "Professional")
 
 _words = st.text("aAeäöåÄÖs 1-–é€😀.,<&", min_size=1, max_size=12).map(str.strip).filter(bool)
 _texts = st.one_of(_words, st.tuples(_words, _words).map("\n".join))
@@ -80,8 +80,10 @@ class Records:
     def _pooled(self, name: str, home: dict[str, Any]) -> list[Any]:
         if name not in self._pool:
             node = home["$defs"][name]
-            drawn = [self.value(node, home) for _ in range(self._draw(st.integers(1, 3)))]
-            self._pool[name] = list({(each.get("system"), each["id"]): each for each in drawn}.values())
+            drawn = [self._object(node, home) for _ in range(self._draw(st.integers(1, 3)))]
+            for each in drawn:
+                each["id"] = f"{name[:3]}{each['id']}"
+            self._pool[name] = list({each["id"]: each for each in drawn}.values())
         return self._pool[name]
 
     def _object(self, node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +101,9 @@ class Records:
         else:
             optional = [name for name in names if name not in chosen]
             chosen |= set(self._draw(st.lists(st.sampled_from(optional), max_size=8))) if optional else set()
+        for name, needed in node.get("dependentRequired", {}).items():
+            if not set(needed) <= set(names):
+                chosen.discard(name)
         if len(chosen) < node.get("minProperties", 0):
             chosen.add(names[0])
         for _ in names:
