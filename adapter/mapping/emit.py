@@ -23,7 +23,7 @@ from adapter.mapping.model import (
     UseType,
     Value,
 )
-from adapter.mapping.signature import is_static, is_sure, makes_several
+from adapter.mapping.signature import is_mixed, is_static, is_sure, makes_several
 from adapter.mapping.writer import Writer
 from adapter.types import Json
 
@@ -94,49 +94,67 @@ class Emitter(Writer):
             self.whole(node, name, {})
             self.line(store(name))
             return
+        if is_mixed(node):
+            name, alive = self._mixed_object(node)
+            with self.block(f"if {alive}:"):
+                self.line(store(name))
+            return
         dynamic = [(key, child) for key, child in node.fields if not is_static(child)]
-        statics = "".join(f"{key!r}: {self.expression(child)}, " for key, child in node.fields if is_static(child))
-        if len(dynamic) == 1 and not _is_mixed(dynamic[0][1]):
+        statics = [(key, self.expression(child)) for key, child in node.fields if is_static(child)]
+        if len(dynamic) == 1:
             key, child = dynamic[0]
+            before = "".join(f"{static!r}: {value}, " for static, value in statics)
             inner = "**" if _is_bare(child) else f"{key!r}: "
-            self.made(child, lambda value: store(f"{{{statics}{inner}{value}}}"))
+            self.made(child, lambda value: store(f"{{{before}{inner}{value}}}"))
             return
         self.line(f"{name} = {{}}")
-        waiting = []
         for key, child in dynamic:
-            if isinstance(child, Items) and _is_mixed(child):
-                waiting.append((key, *self._mixed(child, name, key)))
-            else:
-                self._child(child, name, key)
+            self._child(child, name, key)
         with self.block(f"if {name}:"):
-            for key, child in node.fields:
-                if is_static(child):
-                    self.line(f"{name}[{key!r}] = {self.expression(child)}")
-            for key, items, alive in waiting:
-                with self.block(f"if not {alive}:"):
-                    self.line(f"{name}[{key!r}] = {items}")
+            for key, value in statics:
+                self.line(f"{name}[{key!r}] = {value}")
             self.line(store(name))
 
     def _child(self, child: Element, name: str, key: str) -> None:
         if _is_bare(child):
             self.made(child, lambda value: f"{name}.update({value})")
+        elif is_mixed(child):
+            self.line(f"{name}[{key!r}] = {self._mixed(child)[0]}")
         else:
             self.made(child, lambda value: f"{name}[{key!r}] = {value}")
 
-    def _mixed(self, items: Items, name: str, key: str) -> tuple[str, str]:
-        """Write a list of constants and fields inside an object that constants alone do not make."""
+    def _mixed(self, element: Element) -> tuple[str, str]:
+        """Write an element that stays for its constants; return its variable, and the one that says if it lives."""
+        if isinstance(element, Object):
+            return self._mixed_object(element)
+        assert isinstance(element, Items)
         found, alive = self.temporary(), self.temporary()
         self.line(f"{found} = []")
         self.line(f"{alive} = False")
-        for kind in items.kinds:
+        for kind in element.kinds:
             before = self.temporary()
             self.line(f"{before} = len({found})")
             self._kind(kind, _adder(found, kind))
             if not is_static(Items((kind,), True)):
                 self.line(f"{alive} = {alive} or len({found}) > {before}")
-        with self.block(f"if {alive}:"):
-            self.line(f"{name}[{key!r}] = {found}")
         return found, alive
+
+    def _mixed_object(self, node: Object) -> tuple[str, str]:
+        name, alive = self.temporary(), self.temporary()
+        self.line(f"{name} = {{}}")
+        mixed = [(key, child) for key, child in node.fields if is_mixed(child)]
+        for key, child in node.fields:
+            if not is_static(child) and not is_mixed(child):
+                self._child(child, name, key)
+        self.line(f"{alive} = bool({name})")
+        for key, child in mixed:
+            value, lives = self._mixed(child)
+            self.line(f"{alive} = {alive} or {lives}")
+            self.line(f"{name}[{key!r}] = {value}")
+        for key, child in node.fields:
+            if is_static(child):
+                self.line(f"{name}[{key!r}] = {self.expression(child)}")
+        return name, alive
 
     def _items(self, node: Items, store: Store) -> None:
         if not node.many:
@@ -343,11 +361,6 @@ def _identity(how: CopyValue) -> dict[str, str]:
 
 def _is_bare(element: Element) -> bool:
     return isinstance(element, Link) and element.bare
-
-
-def _is_mixed(element: Element) -> bool:
-    """True for a list in which constants stand beside fields: it is there without saying anything of the record."""
-    return isinstance(element, Items) and any(is_static(Items((kind,), True)) for kind in element.kinds)
 
 
 def _has_link(element: Element) -> bool:

@@ -31,7 +31,7 @@ from adapter.mapping.model import (
     Value,
 )
 from adapter.mapping.run import DescribedTwice, Hop, Run
-from adapter.mapping.signature import is_static, makes_several
+from adapter.mapping.signature import is_mixed, is_static, makes_several
 from adapter.types import Issue, Json, Resource, SourcePlace, TraceRow
 
 
@@ -207,7 +207,7 @@ class Interpreter:
                 found[name] = part.value
             live = live or part.live
             trace += part.marks(f".{name}")
-        if live or root or is_static(node):
+        if live or root or is_static(node) or is_mixed(node):
             return Made(found, live, tuple(trace))
         return NOTHING
 
@@ -239,7 +239,7 @@ class Interpreter:
                 part = Made(part.value or ABSENT, True, part.trace)
             else:
                 part = self.element(content, item, made)
-            if part.value is not ABSENT:
+            if part.value is not ABSENT and (part.live or is_static(content)):
                 yield part
 
     def value(self, row: Value, frame: Frame) -> Made:
@@ -288,7 +288,7 @@ class Interpreter:
         inner = Frame((value,), (path,))
         made = self.resources(type_.rules, inner) if type_.rules else {}
         part = self.element(type_.tree, inner, made)
-        return part.value, type_.name, part.trace
+        return part.value if part.live or is_static(type_.tree) else ABSENT, type_.name, part.trace
 
     def link(self, link: Link, frame: Frame, made: Any) -> Made:
         """Return a reference, or a list of references where several resources are meant."""

@@ -135,12 +135,31 @@ def is_sure(element: Element) -> bool:
         return is_static(element) or any(is_sure(child) for _, child in element.fields if not is_static(child))
     if isinstance(element, Items):
         return is_static(element) or any(
-            kind.when is None and all(step.source.surely for step in kind.steps) and is_sure(kind.content)
+            kind.when is None
+            and all(step.source.surely for step in kind.steps)
+            and not is_static(kind.content)
+            and is_sure(kind.content)
             for kind in element.kinds
         )
     if isinstance(element, Link):
         return element.sure
     return is_static(element)
+
+
+def is_mixed(element: Element) -> bool:
+    """True for a list in which items of constants alone stand beside others, and for what holds such a list.
+
+    It stays when the element around it is written, though nothing in it comes from the record.
+    """
+    if is_static(element) or is_sure(element):
+        return False
+    if isinstance(element, Object):
+        return any(is_mixed(child) for _, child in element.fields)
+    return isinstance(element, Items) and element.many and any(_is_constant(kind) for kind in element.kinds)
+
+
+def _is_constant(kind: Kind) -> bool:
+    return not kind.steps and kind.when is None and is_static(kind.content)
 
 
 def _difference(one: Element, other: Element) -> Test | None:
