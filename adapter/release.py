@@ -113,17 +113,19 @@ def _refusals(
         if not requesters:
             yield Issue("error", "release.unknown-team", source=at_path)
         for requester in requesters:
-            request = _request(release, basis, requester, bundle, at)
+            request = _request(record, basis, requester, bundle, at)
             decision = decide(on_file.consents, request, context=context)
             if decision.decision != "permit":
-                values = {"recipient": str(number + 1), "reason": str(decision.reason)}
-                yield Issue("error", "release.refused", values, source=at_path, rule=str(decision.reason))
+                refused = next((entry for entry in decision.entries if entry.decision != "permit"), decision)
+                values = {"recipient": str(number + 1), "reason": str(refused.reason)}
+                yield Issue("error", "release.refused", values, source=at_path, rule=str(refused.reason))
+                break
 
 
-def _request(release: Record, basis: str, requester: Mapping[str, Any], bundle: Resource, at: float) -> dict[str, Any]:
+def _request(record: Record, basis: str, requester: Mapping[str, Any], bundle: Resource, at: float) -> dict[str, Any]:
     entries = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] not in NOT_OF_PERSONS]
     patients = (entry["fullUrl"] for entry in entries if entry["resource"]["resourceType"] == "Patient")
-    custodians = (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Provenance")
+    release = record["release"]
     request: dict[str, Any] = {
         "time": datetime.fromtimestamp(at, UTC).isoformat(),
         "mode": "live",
@@ -131,7 +133,7 @@ def _request(release: Record, basis: str, requester: Mapping[str, Any], bundle: 
         "purpose": _coding("consent-purpose", release.get("purpose", "service-coordination")),
         "action": "disclose",
         "patient": {"reference": next(patients, "")},
-        "custodian": next((_custodian(each) for each in custodians if _custodian(each)), {}),
+        "custodian": _organisation(record["custodian"], record["source_system"]),
         "resources": entries,
         "interaction": "submit",
     }
@@ -140,15 +142,6 @@ def _request(release: Record, basis: str, requester: Mapping[str, Any], bundle: 
         rule = {"system": PACKAGED.system("cs:statutory-rule"), "code": named} if named else None
         request["legalBasis"] = rule or _coding("disclosure-basis", basis)
     return request
-
-
-def _custodian(provenance: Resource) -> dict[str, Any]:
-    for agent in provenance.get("agent", ()):
-        codings = agent.get("type", {}).get("coding", ())
-        if any(coding.get("code") == "CST" for coding in codings):
-            who: dict[str, Any] = agent["who"]
-            return who
-    return {}
 
 
 def _requesters(recipient: Record, source_system: str, context: Iterable[Resource]) -> Iterator[dict[str, Any]]:

@@ -108,18 +108,19 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a check found. `ok` is true when nothing refuses."""
+    """What a check found. `ok` is true when nothing refuses; `language` is that of its OperationOutcome."""
 
     issues: tuple[Issue, ...] = ()
+    language: str = "en"
 
     @property
     def ok(self) -> bool:
         """True when no issue is fatal or an error."""
         return not any(issue.severity in ("fatal", "error") for issue in self.issues)
 
-    def operation_outcome(self, language: str = "en") -> Resource:
+    def operation_outcome(self, language: str | None = None) -> Resource:
         """Return a FHIR OperationOutcome; one `information` issue «all ok» when there is nothing to say."""
-        return operation_outcome(self.issues, language)
+        return operation_outcome(self.issues, language or self.language)
 
 
 def operation_outcome(issues: Iterable[Issue], language: str = "en") -> Resource:

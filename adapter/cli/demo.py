@@ -40,7 +40,7 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
                 seconds=WAIT_SECONDS,
                 tick=lambda: progress.update(arriving, completed=sum(item.state == "delivered" for item in sent)),
             )
-        sender.show(sent, "record → resources → receipt")
+        sender.show(sent)
         arrived = all(item.state == "delivered" for item in sent)
         console.print(
             f"\nThe mock repository  {mock}/fhir/CarePlan\n"

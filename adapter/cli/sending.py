@@ -37,6 +37,16 @@ class Sent:
     receipts: dict[str, str] = field(default_factory=dict)
 
     @property
+    def folder(self) -> str:
+        """Folder part of the name."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def file(self) -> str:
+        """Name without folder and ending."""
+        return self.name.rpartition("/")[2].removesuffix(".json")
+
+    @property
     def refused(self) -> bool:
         """True when the adapter did not take it."""
         return self.state == "refused"
@@ -96,18 +106,25 @@ class Sender:
                 return
             time.sleep(0.1)
 
-    def show(self, sent: Sequence[Sent], title: str | None = None) -> None:
+    def show(self, sent: Sequence[Sent]) -> None:
         """Print the table record → resources → receipt, then what is to be said about each."""
         console = Console(highlight=False)
-        table = Table("record", "type", "resources", "state", "receipt", "notes", title=title, title_justify="left")
+        table = Table("record", "type", "n", "state", "receipt", "notes")
+        folder = ""
         for item in sent:
-            receipt = next(iter(item.receipts.values()), "")
+            if item.folder != folder:
+                folder = item.folder
+                table.add_section()
+                table.add_row(f"[bold]{escape(folder)}[/]")
+            receipt = next(iter(item.receipts.values()), "").partition("/")[0]
             style = STYLES.get(item.state, "yellow")
             notes = str(len(item.issues)) if item.issues else ""
             count = str(item.resources or "")
-            table.add_row(escape(item.name), item.record_type, count, f"[{style}]{item.state}[/]", receipt, notes)
+            table.add_row(escape(item.file), item.record_type, count, f"[{style}]{item.state}[/]", receipt, notes)
         console.print(table)
         for item in sent:
             for issue in item.issues:
                 rule = issue["details"]["coding"][0]["code"]
-                console.print(f"  {escape(item.name)}: [bold]{rule}[/] {escape(issue['details']['text'])}")
+                console.print(
+                    f"{escape(item.name)}: [bold]{rule}[/] {escape(issue['details']['text'])}", soft_wrap=True
+                )

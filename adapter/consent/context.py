@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from adapter.consent.model import NO, UNKNOWN, YES, Match
-from adapter.consent.references import Ref, Token, identifier_token, read_reference, resource_key
+from adapter.consent.references import Ref, Token, identifier_token, read_literal, read_reference, resource_key
 from adapter.types import Resource
 
 
@@ -38,6 +38,10 @@ class Context:
         """Read a reference as this server sees it."""
         return read_reference(value, self.own_bases)
 
+    def named(self, value: Any) -> Ref:
+        """Read how a request names somebody: a reference, or its text alone."""
+        return read_literal(value, self.own_bases) if isinstance(value, str) else self.reference(value)
+
     def look_up(self, ref: Ref) -> Resource | None:
         """Return the resource that a reference names, when it is here and no other could be meant."""
         if ref.key:
@@ -63,7 +67,7 @@ class Context:
     def _by_identifier(self) -> dict[Token, list[Resource]]:
         found: dict[Token, list[Resource]] = {}
         for resource in filter(self._is_current, self._resources.values()):
-            for token in identifiers_of(resource):
+            for token in set(identifiers_of(resource)):
                 found.setdefault(token, []).append(resource)
         return found
 

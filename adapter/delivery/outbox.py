@@ -118,7 +118,7 @@ class Outbox:
         """
         with self._database.transaction() as connection:
             self._change(connection, message, State.DELIVERED, now, cause, issues=None, http_status=200)
-            text = json.dumps({url: known.location for url, known in resources.items()}, sort_keys=True)
+            text = json.dumps({url: known.location for url, known in resources.items()})
             connection.execute(
                 insert(receipt).values(
                     submission=message.submission, received_at=now, request_id=request_id, resources=text

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter.data import data_root, read_yaml
+from adapter.mapping import Mapped
 from adapter.types import Issue, Outcome, Resource
 from adapter.validation.outcome import Trace, place_of
 from adapter.validation.reading import read_resource
@@ -53,6 +54,40 @@ def judge(
         # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
         issues += [_placed(issue, trace) for issue in check_rules(document, at=at, context=context)]
     return Outcome(tuple(issues))
+
+
+def validate(
+    resource: bytes | str | Resource | Mapped,
+    *,
+    profiles: Iterable[str] = (),
+    definitions: Iterable[Resource | str | Path] = (),
+    context: Iterable[Resource] = (),
+    at: str | None = None,
+    language: str = "en",
+) -> Outcome:
+    """Validate a FHIR R4 resource against base R4, our profiles and rules, and definitions of your own.
+
+    Args:
+        resource: JSON or XML as bytes or text, a dict with Decimals, or what `map_record` returned: then issues
+            name the sender's field.
+        profiles: canonicals that it must meet beside those that it claims.
+        definitions: conformance resources as dicts, or paths of files, folders and packages (.tgz).
+        context: related resources or Bundles that rules may look at: the team of a plan, earlier versions.
+        at: the present instant for rules (ISO 8601 with offset); rules that need it rest without.
+        language: of the texts in `Outcome.operation_outcome()`: fi, sv or en.
+    """
+    extra = tuple(definitions)
+    validator = validator_with(extra) if extra else packaged_validator()
+    mapped = resource if isinstance(resource, Mapped) else None
+    found = judge(
+        mapped.bundle if mapped else resource,  # type: ignore[arg-type]
+        profiles=profiles,
+        validator=validator,
+        context=context,
+        at=at,
+        trace=mapped.locate if mapped else None,
+    )
+    return Outcome((*validator.load_issues, *found.issues), language)
 
 
 def validator_with(
