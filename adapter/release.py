@@ -116,7 +116,7 @@ def _refusals(
             request = _request(record, basis, requester, bundle, at)
             decision = decide(on_file.consents, request, context=context)
             if decision.decision != "permit":
-                refused = next((entry for entry in decision.entries if entry.decision != "permit"), decision)
+                refused = next((entry for entry in decision.entries.values() if entry.decision != "permit"), decision)
                 values = {"recipient": str(number + 1), "reason": str(refused.reason)}
                 yield Issue("error", "release.refused", values, source=at_path, rule=str(refused.reason))
                 break
