@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapter.data import data_root, read_yaml
-from adapter.mapping import Mapped
 from adapter.types import Issue, Outcome, Resource
 from adapter.validation.outcome import Trace, place_of
 from adapter.validation.reading import read_resource
 from adapter.validation.rules import check_rules
 from adapter.validation.settings import ValidationSettings
 from adapter.validation.validator import Validator
+
+if TYPE_CHECKING:
+    from adapter.mapping import Mapped
 
 NATIONAL = ("https://hl7.fi/fhir/", "https://gen.kanta.fi/", "https://shark.kanta.fi/", "http://phr.kanta.fi/")
 """Canonicals of national profiles: known, restated by ours, not checked themselves."""
@@ -78,15 +80,10 @@ def validate(
     """
     extra = tuple(definitions)
     validator = validator_with(extra) if extra else packaged_validator()
-    mapped = resource if isinstance(resource, Mapped) else None
-    found = judge(
-        mapped.bundle if mapped else resource,  # type: ignore[arg-type]
-        profiles=profiles,
-        validator=validator,
-        context=context,
-        at=at,
-        trace=mapped.locate if mapped else None,
-    )
+    trace = None
+    if not isinstance(resource, bytes | str | dict):
+        trace, resource = resource.locate, resource.bundle
+    found = judge(resource, profiles=profiles, validator=validator, context=context, at=at, trace=trace)
     return Outcome((*validator.load_issues, *found.issues), language)
 
 
