@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.consent.instants import ALWAYS, Span, period_span
 from adapter.consent.model import Coding, Reason
-from adapter.consent.references import Ref, read_reference
+from adapter.consent.references import Ref, read_literal
 from adapter.consent.vocabulary import Labels, Purposes, read_code_tree, read_coding
 from adapter.data import data_root, read_yaml
 
@@ -215,7 +215,7 @@ def read_statutory_rule(
         claims=frozenset({claim, Coding(id_system, rule["id"])} if id_system else {claim}),
         statute=rule.get("statute", rule.get("note", "")),
         valid=valid if any(bounds.values()) else ALWAYS,
-        recipients=frozenset(read_reference(text, own_bases) for text in rule.get("recipients", ())),
+        recipients=frozenset(read_literal(text, own_bases) for text in rule.get("recipients", ())),
         recipient_types=read_codings(rule.get("recipientTypes", ())),
         actions=frozenset(rule["actions"]),
         purposes=frozenset(

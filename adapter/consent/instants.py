@@ -46,8 +46,10 @@ def instant(text: str) -> int | None:
     """Return a FHIR dateTime with time and offset as an instant; None when it is anything else."""
     if not _TIME.fullmatch(text):
         return None
+    leap = text[17:19] == "60"
     try:
-        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+        moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
+        return (moment - _EPOCH) // _MICROSECOND + leap * _SECOND
     except (ValueError, OverflowError):
         return None
 

@@ -12,7 +12,7 @@ from adapter.consent.evidence import Evidence, read_evidence
 from adapter.consent.instants import ALWAYS, Span, instant, local_day, period_span, span
 from adapter.consent.model import DecidedBy, Reason
 from adapter.consent.provisions import Frame, Provision, compile_provisions
-from adapter.consent.references import Ref, Token, identifier_token, read_reference, resource_key
+from adapter.consent.references import Ref, Token, identifier_token, read_literal, read_reference, resource_key
 from adapter.consent.structure import StructureCheck, flaw
 from adapter.consent.vocabulary import read_coding
 from adapter.types import Resource
@@ -146,7 +146,7 @@ def _patients(value: Any, own_bases: tuple[str, ...]) -> list[Ref]:
     """Read `patient` even when it is broken: a flawed consent must still find its client."""
     if isinstance(value, list):
         return [ref for part in value for ref in _patients(part, own_bases)]
-    ref = read_reference(value, own_bases)
+    ref = read_literal(value, own_bases) if isinstance(value, str) else read_reference(value, own_bases)
     if ref.kind in ("foreign", "unreadable") and isinstance(value, dict):
         token = identifier_token(value.get("identifier"))
         return [Ref("identifier", "", "Patient", token)] if token else []

@@ -41,16 +41,14 @@ FOREIGN = Ref("foreign")
 
 
 def read_reference(value: Any, own_bases: tuple[str, ...]) -> Ref:
-    """Read a FHIR Reference, or a plain reference string, as `own_bases` sees it."""
-    if isinstance(value, str):
-        return _literal(value, own_bases)
+    """Read a FHIR Reference as the server of `own_bases` sees it."""
     if not isinstance(value, dict):
         return UNREADABLE
     hint = value.get("type")
     kind = hint if isinstance(hint, str) else ""
     literal = value.get("reference")
     if isinstance(literal, str):
-        found = _literal(literal, own_bases)
+        found = read_literal(literal, own_bases)
         return found._replace(type=kind) if found.kind == "urn" else found
     token = identifier_token(value.get("identifier"))
     return Ref("identifier", "", kind, token) if token else UNREADABLE
@@ -72,7 +70,8 @@ def resource_key(resource: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _literal(text: str, own_bases: tuple[str, ...]) -> Ref:
+def read_literal(text: str, own_bases: tuple[str, ...]) -> Ref:
+    """Read a reference written as text: `Patient/1`, an absolute URL, a urn."""
     if _URN.fullmatch(text):
         return Ref("urn", text)
     parts = _LITERAL.fullmatch(text)

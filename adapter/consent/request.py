@@ -80,7 +80,7 @@ def read_request(document: Mapping[str, Any], context: Context, configuration: C
     moment = document.get("time")
     moment = instant(moment) if isinstance(moment, str) else None
     mode, action, purpose = document.get("mode", "live"), document.get("action"), _purpose(document)
-    client = context.reference(document.get("patient"))
+    client = context.named(document.get("patient"))
     resources, several = _resources(document)
     interaction = document.get("interaction", "search" if several else "read")
     if (
@@ -99,7 +99,7 @@ def read_request(document: Mapping[str, Any], context: Context, configuration: C
     if isinstance(requester, Reason):
         return requester
     basis = document.get("legalBasis")
-    custodian = context.reference(document.get("custodian"))
+    custodian = context.named(document.get("custodian"))
     return Request(
         moment=moment,
         mode=mode,
@@ -137,7 +137,7 @@ def _requester(value: Any, context: Context, moment: int, configuration: Configu
     """Read who asks; a named person must be tied to the claimed organisation by a current role (R2)."""
     if not isinstance(value, dict):
         return Reason.REQUEST_INVALID
-    refs = {name: context.reference(value[name]) for name in _NAMES if value.get(name) is not None}
+    refs = {name: context.named(value[name]) for name in _NAMES if value.get(name) is not None}
     if any(ref.kind == "unreadable" for ref in refs.values()):
         return Reason.REQUEST_INVALID
     organization = refs.get("organization")

@@ -10,8 +10,9 @@ from adapter.validation.run import Run
 from adapter.validation.settings import ValidationSettings
 from adapter.validation.validator import Validator
 
-_IGNORED = "extension-"
-"""Ordinary extensions say nothing that the rules read (R8); modifier extensions are looked for apart."""
+_LEFT_TO_RULES = ("extension-", "reference-", "system-", "contained-")
+"""What is no structure: ordinary extensions and contained resources are ignored (R8), and where a reference or a
+code system leads is for the criteria to judge (R16, R17). Modifier extensions are looked for apart."""
 
 
 def base_structure(consent: Resource) -> Sequence[object]:
@@ -20,7 +21,7 @@ def base_structure(consent: Resource) -> Sequence[object]:
         return ("not a Consent",)
     validator = _validator()
     findings = validator.findings(consent, (), Run(validator.registry, validator.settings, consent))
-    return [one for one in findings or () if one.severity == "error" and not one.key.startswith(_IGNORED)]
+    return [one for one in findings or () if one.severity == "error" and not one.key.startswith(_LEFT_TO_RULES)]
 
 
 @cache

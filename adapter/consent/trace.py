@@ -116,7 +116,7 @@ class RequestGrounds:
         client, context = self.asking.request.client, self.asking.context
         for team in context.of_type("CareTeam"):
             for key in context.keys_of(team):
-                found = standing(context.reference(key), self.asking, client)
+                found = standing(context.named(key), self.asking, client)
                 if found is not None and found.best in (YES, Match.ADDED_LATER):
                     return True
         return False
