@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,20 +111,29 @@ class Member:
         return self.kind in ("Practitioner", "PractitionerRole")
 
 
-def members(scope: Scope, team: Resource) -> Iterator[Member]:
-    """Yield the members of a team."""
-    for index, participant in enumerate(objects(team.get("participant"))):
-        found = scope.resolve(participant.get("member"), team)
-        roles = participant.get("role")
-        yield Member(
-            index,
-            participant,
-            found["resourceType"] if found else str((participant.get("member") or {}).get("type", "")),
-            codes_of(roles, TEAM_FUNCTION),
-            codes_of(roles, MEMBERSHIP),
-            codes_of(roles, PROFESSIONAL_ROLE) | codes_of((found or {}).get("code"), PROFESSIONAL_ROLE),
-            span(participant.get("period")),
-        )
+def members(scope: Scope, team: Resource) -> list[Member]:
+    """Return the members of a team."""
+    known = scope.remembered.get(("members", id(team)))
+    if known is None:
+        scope.spend(len(objects(team.get("participant"))) ** 2)
+        known = [_member(scope, team, *row) for row in enumerate(objects(team.get("participant")))]
+        scope.remembered["members", id(team)] = known
+    return known
+
+
+def _member(scope: Scope, team: Resource, index: int, participant: dict[str, Any]) -> Member:
+    reference, roles = participant.get("member"), participant.get("role")
+    found = scope.resolve(reference, team) or {}
+    written = reference.get("type", "") if isinstance(reference, dict) else ""
+    return Member(
+        index,
+        participant,
+        str(found.get("resourceType", written)),
+        codes_of(roles, TEAM_FUNCTION),
+        codes_of(roles, MEMBERSHIP),
+        codes_of(roles, PROFESSIONAL_ROLE) | codes_of(found.get("code"), PROFESSIONAL_ROLE),
+        span(participant.get("period")),
+    )
 
 
 def member_organisation(scope: Scope, member: Member) -> Resource | None:

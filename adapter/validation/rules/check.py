@@ -9,7 +9,7 @@ from typing import Any
 from adapter.types import Issue, Resource
 from adapter.validation.rules.load import catalogue
 from adapter.validation.rules.model import Breach, Rule
-from adapter.validation.rules.scope import Entry, Scope, claims_our_profile, codings
+from adapter.validation.rules.scope import Entry, Scope, TooLarge, claims_our_profile, codings
 
 
 def check_rules(bundle: Resource, *, at: str | None = None, context: Iterable[Resource] = ()) -> list[Issue]:
@@ -30,7 +30,13 @@ def check_rules(bundle: Resource, *, at: str | None = None, context: Iterable[Re
         FhirPathError: `at` is no instant with an offset.
     """
     scope = Scope(bundle, tuple(context), at)
-    return [issue for entry in scope.entries for issue in _of_entry(scope, entry)]
+    issues: list[Issue] = []
+    try:
+        for entry in scope.entries:
+            issues.extend(_of_entry(scope, entry))
+    except TooLarge:
+        issues.append(Issue("error", "rules.too-large"))
+    return issues
 
 
 def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
@@ -41,6 +47,7 @@ def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
     context = scope.expression_context
     context.resource = context.root = resource
     conditions: dict[str, bool] = {}
+    elements: dict[tuple[str, ...], list[tuple[str, Any]]] = {(): [("", resource)]}
     tokens = None
     for rule in rules:
         if rule.codes:
@@ -55,17 +62,19 @@ def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
                 conditions[text] = rule.condition.holds_in(resource, context)
             if not conditions[text]:
                 continue
-        for breach in _breaches(scope, rule, resource):
+        if rule.each not in elements:
+            elements[rule.each] = _elements(resource, rule.each)
+        for breach in _breaches(scope, rule, resource, elements[rule.each]):
             yield _issue(rule, entry.path, breach)
 
 
-def _breaches(scope: Scope, rule: Rule, resource: Resource) -> Iterator[Breach]:
+def _breaches(scope: Scope, rule: Rule, resource: Resource, elements: list[tuple[str, Any]]) -> Iterator[Breach]:
     if rule.judge is not None:
         yield from rule.judge(scope, resource)
         return
     assert rule.must is not None
     context = scope.expression_context
-    for path, element in _elements(resource, rule.each):
+    for path, element in elements:
         if rule.filter is not None and not rule.filter.holds_in(element, context):
             continue
         if not rule.must.holds_in(element, context):
@@ -73,7 +82,7 @@ def _breaches(scope: Scope, rule: Rule, resource: Resource) -> Iterator[Breach]:
 
 
 def _elements(resource: Resource, path: tuple[str, ...]) -> list[tuple[str, Any]]:
-    """Return the elements of a path with their places; the resource itself for an empty path."""
+    """Return the elements of a path with their places."""
     found: list[tuple[str, Any]] = [("", resource)]
     for name in path:
         found = [step for place, element in found for step in _step(place, element, name)]

@@ -20,7 +20,8 @@ def hetu_valid(_scope: Scope, patient: Resource) -> Iterator[Breach]:
     known = any(
         (item.get("system") == HETU and item.get("use") != "old") or item.get("use") == "temp" for item in identifiers
     )
-    if not known:
+    # A patient that another record only refers to may be known by the source system's own identifier.
+    if not known and "managingOrganization" in patient:
         yield Breach("identifier", variant="unknown")
     for index, item in enumerate(identifiers):
         value = item.get("value")

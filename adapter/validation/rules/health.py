@@ -10,7 +10,7 @@ from adapter.validation.rules.actors import CODES, organisation, person, same
 from adapter.validation.rules.model import Breach
 from adapter.validation.rules.named import judgement
 from adapter.validation.rules.planning import COMPONENT, OBSERVATION_CODE, component_codes, observations
-from adapter.validation.rules.scope import Scope, codes_of, objects
+from adapter.validation.rules.scope import Scope, codes_of, inner, objects
 from adapter.validation.rules.team import meeting_kinds
 
 LEVEL = CODES + "health-check-level"
@@ -67,7 +67,7 @@ def yes_leads_to_physician(scope: Scope, check: Resource) -> Iterator[Breach]:
         return
     done = any("physician" in level_of(other) for other in observations(scope, "health-check"))
     planned = any(
-        codes_of((activity.get("detail") or {}).get("code"), CODES + "service") & {"physician-check"}
+        codes_of(inner(activity, "detail").get("code"), CODES + "service") & {"physician-check"}
         for plan in scope.of_type("CarePlan")
         for activity in objects(plan.get("activity"))
     )

@@ -25,8 +25,10 @@ from adapter.validation.rules.periods import order
 from adapter.validation.rules.scope import (
     Scope,
     codes_of,
+    codings,
     extension_value,
     extension_values,
+    inner,
     listed,
     moment,
     objects,
@@ -58,12 +60,7 @@ def component_codes(observation: Resource, code: str) -> set[str]:
     found: set[str] = set()
     for component in objects(observation.get("component")):
         if code in codes_of(component.get("code"), COMPONENT):
-            concept = component.get("valueCodeableConcept")
-            found |= (
-                {item.get("code", "") for item in objects(concept.get("coding"))}
-                if isinstance(concept, dict)
-                else set()
-            )
+            found |= {value for _, value in codings(component.get("valueCodeableConcept"))}
     return found
 
 
@@ -115,9 +112,10 @@ def _next_review(plan: Resource) -> list[tuple[str, Any]]:
 
 @judgement("activation_plan_3_months")
 def activation_plan_3_months(scope: Scope, plan: Resource) -> Iterator[Breach]:
-    """BR-021: the activation plan is reviewed at most three months after the last time, else after this plan."""
+    """BR-021: the activation plan is reviewed at most three months after the last time, else after this version."""
     earlier = [review for old in versions(scope, plan) for _, review in _next_review(old)]
-    made = moment(plan.get("created"))
+    written = [plan.get("created"), *(provenance.get("recorded") for provenance in scope.own("Provenance"))]
+    made = max((at for at in map(moment, written) if at), key=lambda at: at.text, default=None)
     for place, review in _next_review(plan):
         before = [at for at in earlier if order(at, review) < 0] or ([made] if made else [])
         last = max(before, key=lambda at: at.text, default=None)
@@ -132,10 +130,10 @@ def job_search_change(_scope: Scope, plan: Resource) -> Iterator[Breach]:
     found = []
     for place, detail in details(plan):
         if "job-search-obligation" in codes_of(detail.get("code"), CODES + "plan-activity"):
-            timing = detail.get("scheduledTiming")
-            repeat = timing.get("repeat", {}) if isinstance(timing, dict) else {}
-            bounds = repeat.get("boundsPeriod", {})
-            found.append((str(bounds.get("start", "")), place, detail, bounds, repeat.get("frequency", 0)))
+            repeat = inner(detail, "scheduledTiming", "repeat")
+            bounds, frequency = inner(repeat, "boundsPeriod"), repeat.get("frequency", 0)
+            number = frequency if type(frequency) is int else 0
+            found.append((str(bounds.get("start", "")), place, detail, bounds, number))
     found.sort(key=lambda row: row[0])
     for (_, place, _, bounds, old), (_, next_place, detail, _, new) in pairwise(found):
         if "end" not in bounds:
@@ -247,7 +245,7 @@ def group_at_least_two(scope: Scope, plan: Resource) -> Iterator[Breach]:
     if team is not None:
         references += [member.reference for member in members(scope, team)]
     keys: list[Key] = [person(scope, reference) for reference in references if is_professional(scope, reference)]
-    unknown_team = team is None and (plan.get("author") or {}).get("type") == "CareTeam"
+    unknown_team = team is None and inner(plan, "author").get("type") == "CareTeam"
     if count_different(keys) < 2 and not unknown_team:
         yield Breach("contributor")
 

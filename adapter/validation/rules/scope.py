@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from adapter.types import CANONICAL_ROOT, Json, Resource
 from adapter.validation.fhirpath import Context, instant
@@ -23,6 +23,14 @@ class Entry:
     resource: Resource
 
 
+LARGEST_WORK = 400_000
+"""Resources and members that the rules of one check may look at; a record of ours needs a few thousand."""
+
+
+class TooLarge(Exception):  # noqa: N818 - says what the document is
+    """The document holds so many resources beside each other that it is no record of ours."""
+
+
 class Scope:
     """One document with all that may be asked about it. Built for one check, never changed afterwards.
 
@@ -30,6 +38,9 @@ class Scope:
         document: a Bundle or a single resource.
         context: related resources and Bundles: the team of a plan, earlier versions, consents.
         at: the present instant; None when the caller gave none.
+
+    Attributes:
+        remembered: what rules have worked out of a resource, by purpose and `id()` of the resource.
     """
 
     def __init__(self, document: Resource, context: Iterable[Resource] = (), at: str | None = None) -> None:
@@ -37,6 +48,7 @@ class Scope:
         self.entries = list(_entries(document))
         self.related = [entry.resource for resource in context for entry in _entries(resource)]
         self.has_context = bool(self.related)
+        self._own = {id(entry.resource) for entry in self.entries}
         self._by_type: dict[str, list[Resource]] = {}
         self._by_url: dict[str, Resource] = {}
         self._by_identifier: dict[tuple[str, str, str], Resource] = {}
@@ -46,6 +58,8 @@ class Scope:
         for resource in self.all_resources():
             self._by_type.setdefault(resource["resourceType"], []).append(resource)
         self._identifiers_indexed = False
+        self._work_left = LARGEST_WORK
+        self.remembered: dict[tuple[str, int], Any] = {}
         self.expression_context = Context(resolve=self._of_url, now=self.now)
 
     def all_resources(self) -> Iterator[Resource]:
@@ -55,15 +69,27 @@ class Scope:
 
     def of_type(self, resource_type: str) -> list[Resource]:
         """Return all resources of a type, the document's own first."""
-        return self._by_type.get(resource_type, [])
+        found = self._by_type.get(resource_type, [])
+        self.spend(len(found))
+        return found
+
+    def spend(self, looks: int) -> None:
+        """Count work that grows with the document.
+
+        Raises:
+            TooLarge: it is more than `LARGEST_WORK`.
+        """
+        self._work_left -= looks
+        if self._work_left < 0:
+            raise TooLarge
 
     def own(self, resource_type: str) -> list[Resource]:
         """Return the document's own resources of a type."""
-        return [entry.resource for entry in self.entries if entry.resource["resourceType"] == resource_type]
+        return [resource for resource in self.of_type(resource_type) if self.is_own(resource)]
 
     def is_own(self, resource: Resource) -> bool:
         """True when the resource is part of the document, not only related."""
-        return any(entry.resource is resource for entry in self.entries)
+        return id(resource) in self._own
 
     def resolve(self, reference: Json, owner: Resource | None = None) -> Resource | None:
         """Return the resource that a Reference names: contained, by URL, or by identifier; None when unknown."""
@@ -102,11 +128,10 @@ class Scope:
         return set() if token is None else {token}
 
     def _index_urls(self, document: Resource) -> None:
-        for entry in listed(document.get("entry")) if document.get("resourceType") == "Bundle" else ():
-            if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
-                url = entry.get("fullUrl")
-                if isinstance(url, str):
-                    self._by_url.setdefault(url, entry["resource"])
+        for entry in objects(document.get("entry")) if document.get("resourceType") == "Bundle" else ():
+            url, resource = entry.get("fullUrl"), entry.get("resource")
+            if isinstance(url, str) and _is_resource(resource):
+                self._by_url.setdefault(url, resource)
 
     def _of_url(self, url: str) -> Resource | None:
         found = self._by_url.get(url)
@@ -135,15 +160,19 @@ def _entries(document: Resource) -> Iterator[Entry]:
         return
     for index, entry in enumerate(listed(document.get("entry"))):
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+        if _is_resource(resource):
             yield Entry(f"Bundle.entry[{index}].resource", resource)
 
 
 def _contained(owner: Resource | None, identity: str) -> Resource | None:
     for resource in listed(owner.get("contained")) if owner else ():
-        if isinstance(resource, dict) and resource.get("id") == identity:
+        if _is_resource(resource) and resource.get("id") == identity:
             return resource
     return None
+
+
+def _is_resource(value: Json) -> TypeGuard[Resource]:
+    return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
 def listed(value: Json) -> list[Any]:
@@ -153,7 +182,14 @@ def listed(value: Json) -> list[Any]:
 
 def objects(value: Json) -> list[dict[str, Any]]:
     """Return the JSON objects of a list."""
-    return [item for item in listed(value) if isinstance(item, dict)]
+    return [item for item in value if type(item) is dict] if type(value) is list else []
+
+
+def inner(value: Json, *names: str) -> dict[str, Any]:
+    """Return the JSON object below a path of names; an empty one where the path leaves objects."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def identifier_token(identifier: Json) -> Token | None:
@@ -182,6 +218,12 @@ def codings(concept: Json) -> Iterator[Token]:
 
 def codes_of(concept: Json, system: str) -> set[str]:
     """Return the codes of one system in a CodeableConcept or a list of them."""
+    if type(concept) is dict and type(concept.get("coding")) is list:
+        return {
+            coding["code"]
+            for coding in concept["coding"]
+            if type(coding) is dict and coding.get("system") == system and type(coding.get("code")) is str
+        }
     return {code for found, code in codings(concept) if found == system}
 
 

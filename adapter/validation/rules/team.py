@@ -44,7 +44,7 @@ def team_of_meeting(scope: Scope, meeting: Resource) -> Resource | None:
 @judgement("two_actors")
 def two_actors(scope: Scope, team: Resource) -> Iterator[Breach]:
     """BR-039: at least two organisations; the client and close persons do not count (BR-047)."""
-    if team.get("status") not in ("proposed", "active"):
+    if team.get("status") != "active":
         return
     organisations = [
         member_organisation(scope, member) for member in members(scope, team) if member.kind not in _OUTSIDERS
