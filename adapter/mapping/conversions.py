@@ -188,6 +188,11 @@ def _boolean(value: Any, _context: Context, _to: str) -> Json:
     return found
 
 
+def _comma(element: Any, context: Context, to: str) -> Json:
+    """The decimal as Finns write it, with a comma."""
+    return str(element).replace(".", ",")
+
+
 def _text(element: Any, _context: Context, _to: str) -> Json:
     return str(element)
 
@@ -218,6 +223,22 @@ def _local_date_time(value: Any, _context: Context, _to: str) -> Json:
 
 def _local_date_time_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.without_offset(element)
+
+
+def _moment(value: Any, context: Context, to: str) -> Json:
+    return _judged(finnish_times.moment_from_finnish(value), "mapping.not-a-finnish-date-time", value)
+
+
+def _moment_back(element: Any, context: Context, to: str) -> Json:
+    return finnish_times.finnish_moment(element)
+
+
+def _local_moment(value: Any, context: Context, to: str) -> Json:
+    return _judged(finnish_times.moment_from_local(value), "mapping.not-a-date-time", value)
+
+
+def _local_moment_back(element: Any, context: Context, to: str) -> Json:
+    return finnish_times.local_moment(element)
 
 
 def _judged(found: str | None, key: str, value: str) -> str:
@@ -288,10 +309,13 @@ CONVERSIONS: dict[str, tuple[Conversion, ...]] = {
     "full-name": (Conversion(("string",), _full_name, None, ("fields",)),),
     "integer": (Conversion((), _integer, _text),),
     "decimal": (Conversion((), _decimal, _text),),
+    "finnish-decimal": (Conversion((), _decimal, _comma),),
     "boolean": (Conversion((), _boolean, _boolean_text, ("string", "boolean")),),
     "finnish-date": (Conversion((), _date, _date_back),),
     "finnish-date-time": (Conversion((), _date_time, _date_time_back),),
+    "finnish-moment": (Conversion((), _moment, _moment_back),),
     "local-date-time": (Conversion((), _local_date_time, _local_date_time_back),),
+    "local-moment": (Conversion((), _local_moment, _local_moment_back),),
 }
 """By name; several when the field may be of several kinds."""
 

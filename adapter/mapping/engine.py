@@ -33,6 +33,9 @@ class Mapped:
         native: the vendor's own record, the canonical one when there was no vendor.
         mapping: canonical → FHIR.
         hop: vendor → canonical, or None.
+        warnings: what the caller should know; `report.issues` has them and more.
+        place: takes a path of `native`, gives the sender's place with line and column.
+        id_key: the key of the ids, kept for the trace and never shown.
     """
 
     bundle: Resource
@@ -42,6 +45,7 @@ class Mapped:
     hop: Mapping | None = None
     warnings: tuple[Issue, ...] = ()
     place: Locate = field(default=SourcePlace, repr=False)
+    id_key: bytes = field(default=DEMO_KEY, repr=False)
 
     @property
     def record_type(self) -> str:
@@ -60,7 +64,7 @@ class Mapped:
 
         Read off the rows a second time when it is first asked for, so mapping itself pays nothing for it.
         """
-        reading = _interpret(self.mapping, self.record, b"\0")
+        reading = _interpret(self.mapping, self.record, self.id_key)
         assert isinstance(reading.run, Run)
         rows = rendered(reading.trace, reading.run.bundle())
         rows += envelope_rows(self.bundle, self.record, self.mapping)
@@ -143,7 +147,7 @@ def _mapped(
             raise
         places = Places.of(_hop_trace(hop, source.record)[1]) if hop is not None else None
         raise MappingError([_placed(issue, places, source.place) for issue in reading.problems]) from None
-    return Mapped(run.bundle(), record, source.record, loaded.mapping, hop, warnings, source.place)
+    return Mapped(run.bundle(), record, source.record, loaded.mapping, hop, warnings, source.place, key)
 
 
 def _interpret(mapping: Mapping, record: Record, key: bytes) -> Interpreter:

@@ -10,6 +10,9 @@ HELSINKI = ZoneInfo("Europe/Helsinki")
 
 _DATE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 _DATE_TIME = re.compile(r"([0-9.]+),? (?:klo )?([0-9]{1,2})[.:]([0-9]{2})(?:[.:]([0-9]{2}))?")
+_MONTH = re.compile(r"(0?[1-9]|1[0-2])/([0-9]{4})")
+_YEAR = re.compile(r"[0-9]{4}")
+_PARTIAL = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 
 
@@ -69,3 +72,34 @@ def with_offset(text: str) -> str | None:
 def without_offset(text: str) -> str:
     """Return the Finnish wall-clock time of a FHIR dateTime."""
     return datetime.fromisoformat(text).astimezone(HELSINKI).replace(tzinfo=None).isoformat()
+
+
+def moment_from_finnish(text: str) -> str | None:
+    """Return a FHIR dateTime as precise as the text: `2022`, `3/2022`, `7.3.2022` or `7.3.2022 klo 9.20`, else None."""
+    text = text.strip()
+    if _YEAR.fullmatch(text):
+        return text
+    month = _MONTH.fullmatch(text)
+    if month is not None:
+        return f"{month[2]}-{int(month[1]):02}"
+    return date_from_finnish(text) or instant_from_finnish(text)
+
+
+def finnish_moment(text: str) -> str:
+    """Return a FHIR dateTime of any precision as a Finn writes it (see `moment_from_finnish`)."""
+    if "T" in text:
+        return finnish_date_time(text)
+    year, _, rest = text.partition("-")
+    if not rest:
+        return year
+    return finnish_date(text) if "-" in rest else f"{int(rest)}/{year}"
+
+
+def moment_from_local(text: str) -> str | None:
+    """Return a FHIR dateTime for a local time without offset or a date of any precision, None when it is neither."""
+    return with_offset(text) if "T" in text else text if _PARTIAL.fullmatch(text) else None
+
+
+def local_moment(text: str) -> str:
+    """Return a FHIR dateTime as a date of its precision or as Finnish wall-clock time."""
+    return without_offset(text) if "T" in text else text

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapter.mapping.conversions import Context, Unfit
+from adapter.mapping.sensitive_diagnoses import diagnosis_label
 from adapter.types import Json
 
 Function = Callable[[Any, Context, str], Json]
@@ -38,6 +39,7 @@ def appointment_bounds(value: Any, _context: Context, _to: str) -> Json:
 _FUNCTIONS: dict[str, Function] = {
     "appointment_bounds": appointment_bounds,
     "appointment_end": appointment_end,
+    "diagnosis_label": diagnosis_label,
 }
 
 

@@ -22,6 +22,7 @@ from adapter.mapping.model import (
     Kind,
     Link,
     Object,
+    Row,
     Rule,
     SmallTable,
     SourcePath,
@@ -168,7 +169,7 @@ class Interpreter:
             tree = self.object(rule.tree, item, made, root=True)
             body.update(tree.value)
             urn, identifier = self._identity(rule, item)
-            self.trace.setdefault(urn, []).extend(tree.trace)
+            self.trace.setdefault(urn, []).extend(tree.trace + self._condition_marks(rule.when, rule.row, item))
             if rule.owned:
                 self.run.own(rule, part_name(rule, item), urn, body, identifier)
             else:
@@ -190,7 +191,8 @@ class Interpreter:
             return self.link(element, frame, made)
         if not holds(element.when, frame, self.run):
             return NOTHING
-        return Made(_copied(element.value), element.when is not None, (Mark("", "", element.row.name),))
+        marks = self._condition_marks(element.when, element.row, frame) or (Mark("", "", element.row.name),)
+        return Made(_copied(element.value), element.when is not None, marks)
 
     def object(self, node: Object, frame: Frame, made: Any, root: bool = False) -> Made:
         """Return an object: constants count only beside something from the record, unless there is nothing else."""
@@ -240,7 +242,7 @@ class Interpreter:
             else:
                 part = self.element(content, item, made)
             if part.value is not ABSENT and (part.live or is_static(content)):
-                yield part
+                yield part._replace(trace=part.trace + self._condition_marks(kind.when, kind.row, item))
 
     def value(self, row: Value, frame: Frame) -> Made:
         """Return the value of a row that reads fields."""
@@ -263,8 +265,8 @@ class Interpreter:
             return NOTHING
         if written is None or written is ABSENT:
             return NOTHING
-        rows = tuple(Mark("", place, row.row.name, via) for _, place in found)
-        return Made(written, True, rows + inner)
+        rows = tuple(Mark("", place, row.row.name, via) for part, place in found if part is not None)
+        return Made(written, True, rows + inner + self._condition_marks(row.when, row.row, frame))
 
     def _made(self, row: Value, value: Json, path: str) -> tuple[Json, str, tuple[Mark, ...]]:
         how = row.how
@@ -282,6 +284,12 @@ class Interpreter:
             return how.forward(value, self.run, how.to), how.name, ()
         return self.embedded(how, value, path)
 
+    def _condition_marks(self, when: Condition | None, row: Row, frame: Frame) -> tuple[Mark, ...]:
+        """Return the trace row of a field that is said by a condition `equals`."""
+        if when is None or not when.marks:
+            return ()
+        return (Mark("", frame.find(when.sources[0], self.run)[1], row.name),)
+
     def embedded(self, how: UseType, value: Json, path: str) -> tuple[Json, str, tuple[Mark, ...]]:
         """Return the element of an embedded type; the resources that it brings along are added."""
         type_: EmbeddedType = how.type
@@ -298,7 +306,8 @@ class Interpreter:
         if not found:
             return NOTHING
         references = [{"reference": urn, "type": type_} for urn, type_ in found]
-        return Made(references if link.many else references[0], True, (Mark("", "", link.row.name),))
+        marks = self._condition_marks(link.when, link.row, frame) or (Mark("", "", link.row.name),)
+        return Made(references if link.many else references[0], True, marks)
 
     def _linked(self, link: Link, frame: Frame, made: Any) -> Iterator[tuple[str, str]]:
         if not link.rules:

@@ -146,13 +146,20 @@ def _open(path: Path, records: Path, kind: str, around: FileContext | None = Non
     document, places = parse_yaml_with_places(content.decode(), path)
     if not isinstance(document, dict):
         raise DataFileError(path, 1, "a mapping file is a table of keys")
+    shared, shared_places = {}, {}
+    if kind == "vendor":  # fragments that all records of a vendor share stand in its vendor.yaml
+        vendor_path = path.with_name("vendor.yaml")
+        vendor_content = vendor_path.read_bytes()
+        described, shared_places = parse_yaml_with_places(vendor_content.decode(), vendor_path)
+        shared, content = described.get("fragments", {}), content + vendor_content
     context = FileContext(
         mapping=around.mapping if around else str(document.get("mapping", document.get("type", path.stem))),
         file=str(path),
         places=places,
         terminology=Terminology(path.parent / "codes") if kind == "vendor" else PACKAGED,
         find_type=lambda name: load_type(name, records),
-        fragments=document.get("fragments", {}),
+        fragments={**shared, **document.get("fragments", {})},
+        shared=(str(path.with_name("vendor.yaml")), shared_places),
         rules=around.rules if around else {},
     )
     known = ", ".join(sorted(_KEYS[kind]))

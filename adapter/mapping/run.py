@@ -37,6 +37,7 @@ _SENSITIVITY_LABELS = {
 
 SENSITIVITIES = tuple(_SENSITIVITY_LABELS)
 """Data classes that are R and carry a label of their own (BR-079)."""
+_SENSITIVITIES = {code: name for name, (_, code) in _SENSITIVITY_LABELS.items()}
 
 
 class DescribedTwice(Exception):  # noqa: N818 - says what happened
@@ -118,9 +119,12 @@ class Run:
     def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
         """Add a resource of this record: part identifier, meta, language, request."""
         tags = [tag.copy() for tag in self._tags]
+        sensitivity = rule.sensitivity
+        if "meta" in body:  # a row has computed the label of this very resource
+            sensitivity = _SENSITIVITIES[body["meta"]["security"][0]["code"]]
         body["meta"] = {
             "profile": [*rule.profiles],
-            "security": self._security(rule.sensitivity),
+            "security": self._security(sensitivity),
             "source": self.source_system,
             "tag": tags,
         }

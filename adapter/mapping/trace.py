@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from adapter.mapping.model import Mapping
 from adapter.mapping.resources import record_type_of
-from adapter.mapping.run import PART_KEY_SYSTEM
 from adapter.types import Json, Record, Resource, TraceRow
 
 
@@ -50,16 +49,17 @@ def joined(rows: list[TraceRow], places: Places) -> list[TraceRow]:
 
 def envelope_rows(bundle: Resource, record: Record, mapping: Mapping) -> Iterator[TraceRow]:
     """Yield the rows of what the engine itself writes from the envelope: part identifier, meta, language."""
+    name = f"{mapping.id}:envelope"
+    labels = record.get("security_labels", [])
+    for position in range(len(labels)):
+        yield TraceRow(f"Bundle.meta.security[{position}]", f"security_labels[{position}]", name)
     for number, entry in enumerate(bundle["entry"]):
-        resource = entry["resource"]
-        if record_type_of(resource) is None:
-            continue
-        top = f"Bundle.entry[{number}].resource"
-        for element, source in _written(resource, record):
-            yield TraceRow(f"{top}.{element}", source, f"{mapping.id}:envelope")
+        if record_type_of(entry["resource"]) is not None:
+            for element, source in _written(entry["resource"], labels):
+                yield TraceRow(f"Bundle.entry[{number}].resource.{element}", source, name)
 
 
-def _written(resource: Resource, record: Record) -> Iterator[tuple[str, str]]:
+def _written(resource: Resource, labels: list[str]) -> Iterator[tuple[str, str]]:
     identifiers: Json = resource.get("identifier")
     if isinstance(identifiers, list):
         yield f"identifier[{len(identifiers) - 1}]", "record_id"
@@ -67,15 +67,12 @@ def _written(resource: Resource, record: Record) -> Iterator[tuple[str, str]]:
         yield "identifier", "record_id"
     yield "language", "language"
     yield "meta.source", "source_system"
-    for position, (_, source) in enumerate(
-        zip(resource["meta"]["tag"], ("register", "record_version", "record_type"), strict=False)
-    ):
+    tags = resource["meta"]["tag"]
+    for position, source in enumerate(("register", "record_version", "record_type", "record_id")[: len(tags)]):
         yield f"meta.tag[{position}]", source
-    for position, tag in enumerate(resource["meta"]["tag"]):
-        if tag["system"] == PART_KEY_SYSTEM:
-            yield f"meta.tag[{position}]", "record_id"
-    if "security_labels" in record:
-        yield "meta.security[0]", "security_labels[0]"
+    for position, label in enumerate(resource["meta"]["security"]):
+        if label["code"] in labels:
+            yield f"meta.security[{position}]", f"security_labels[{labels.index(label['code'])}]"
 
 
 def _tops(path: str) -> Iterator[str]:

@@ -88,7 +88,7 @@ class RuleHead:
 
 @dataclass(slots=True)
 class FileContext:
-    """What all rows of one file share while it is read."""
+    """What all rows of one file share while it is read; `shared` is the file of fragments that stand elsewhere."""
 
     mapping: str
     file: str
@@ -96,6 +96,7 @@ class FileContext:
     terminology: Terminology
     find_type: Callable[[str], EmbeddedType]
     fragments: dict[str, Any] = field(default_factory=dict)
+    shared: tuple[str, dict[YamlPath, tuple[int, int]]] = ("", {})
     rules: dict[str, RuleHead] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
@@ -106,8 +107,11 @@ class FileContext:
 
     def row(self, target: str, at: YamlPath) -> Row:
         """Return the place of a row."""
-        line = next((self.places[at[:n]][0] for n in range(len(at), -1, -1) if at[:n] in self.places), 1)
-        return Row(self.mapping, target, self.file, line)
+        file, places = self.file, self.places
+        if at[:2] not in places and at[:2] in self.shared[1]:
+            file, places = self.shared
+        line = next((places[at[:n]][0] for n in range(len(at), -1, -1) if at[:n] in places), 1)
+        return Row(self.mapping, target, file, line)
 
     def problem(self, row: Row, text: str) -> None:
         """Note what is wrong with a row; reading goes on."""
