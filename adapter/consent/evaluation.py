@@ -219,29 +219,31 @@ def _outcome(
             misses.append(Miss(objection, version.provision(provision.path)))
         if applies < UNKNOWN:
             return None
-    below = []
+    below: list[tuple[Effect, Outcome]] = []
     for child in provision.children:
         found = _outcome(child, applies, failed, rules, question, version, misses)
         if found is not None:
-            below.append(found)
+            below.append((child.effect, found))
     if applies < UNKNOWN:
         return None
     return _settled(provision, applies, objection, below) if below else _own(provision, applies, objection)
 
 
-def _settled(provision: Provision, applies: Match, objection: Failure | None, below: list[Outcome]) -> Outcome | None:
-    """Combine a rule that applies, or may apply, with what the rules below it come to."""
-    denies = [found for found in below if found.effect == "deny"]
-    permits = [found for found in below if found.effect == "permit"]
-    if provision.effect == "permit":
-        if denies:
-            return max(denies, key=lambda found: found.match)
+def _settled(
+    provision: Provision, applies: Match, objection: Failure | None, below: list[tuple[Effect, Outcome]]
+) -> Outcome | None:
+    """Combine a rule that applies, or may apply, with what the rules directly below it come to.
+
+    `turned` are those of the other type: they, and what stands below them, are deeper on the path. A rule of the
+    same type changes nothing by itself, but as a sibling its deny beats a permit.
+    """
+    denies = [found for _, found in below if found.effect == "deny"]
+    turned = [found for effect, found in below if effect != provision.effect]
+    if provision.effect == "deny" and not turned and not provision.is_default:
         return _own(provision, applies, objection)
-    if denies and (permits or provision.is_default):
+    if denies:
         return max(denies, key=lambda found: found.match)
-    if permits:
-        return permits[0]
-    return _own(provision, applies, objection)
+    return turned[0] if turned else _own(provision, applies, objection)
 
 
 def _own(provision: Provision, applies: Match, objection: Failure | None) -> Outcome | None:

@@ -10,9 +10,9 @@ from adapter.validation.run import Run
 from adapter.validation.settings import ValidationSettings
 from adapter.validation.validator import Validator
 
-_LEFT_TO_RULES = ("extension-", "reference-", "system-", "contained-")
+_LEFT_TO_RULES = ("extension-", "reference-", "contained-", "system-", "code-unknown")
 """What is no structure: ordinary extensions and contained resources are ignored (R8), and where a reference or a
-code system leads is for the criteria to judge (R16, R17). Modifier extensions are looked for apart."""
+code leads is for the criteria to judge (R16, R17). Modifier extensions are looked for apart."""
 
 
 def base_structure(consent: Resource) -> Sequence[object]:
