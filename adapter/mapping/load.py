@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from adapter.data import DataFileError, parse_yaml_with_places
+from adapter.data import DataFileError, Place, YamlPath, parse_yaml_with_places
 from adapter.fhir import definitions
 from adapter.mapping import checks
 from adapter.mapping.model import Element, EmbeddedType, Mapping, Object, Rule
@@ -146,20 +146,15 @@ def _open(path: Path, records: Path, kind: str, around: FileContext | None = Non
     document, places = parse_yaml_with_places(content.decode(), path)
     if not isinstance(document, dict):
         raise DataFileError(path, 1, "a mapping file is a table of keys")
-    shared, shared_places = {}, {}
-    if kind == "vendor":  # fragments that all records of a vendor share stand in its vendor.yaml
-        vendor_path = path.with_name("vendor.yaml")
-        vendor_content = vendor_path.read_bytes()
-        described, shared_places = parse_yaml_with_places(vendor_content.decode(), vendor_path)
-        shared, content = described.get("fragments", {}), content + vendor_content
+    shared = _shared(path.with_name("vendor.yaml")) if kind == "vendor" else _Shared("", b"", {}, {})
     context = FileContext(
         mapping=around.mapping if around else str(document.get("mapping", document.get("type", path.stem))),
         file=str(path),
         places=places,
         terminology=Terminology(path.parent / "codes") if kind == "vendor" else PACKAGED,
         find_type=lambda name: load_type(name, records),
-        fragments={**shared, **document.get("fragments", {})},
-        shared=(str(path.with_name("vendor.yaml")), shared_places),
+        fragments={**shared.fragments, **document.get("fragments", {})},
+        shared=(shared.file, shared.places),
         rules=around.rules if around else {},
     )
     known = ", ".join(sorted(_KEYS[kind]))
@@ -167,11 +162,28 @@ def _open(path: Path, records: Path, kind: str, around: FileContext | None = Non
         if key not in _KEYS[kind]:
             context.problem(context.row(key, (key,)), f"unknown key '{key}' (there are: {known})")
     missing = [key for key in _NEEDED[kind] if key not in document]
-    file = _File(document, content, context)
+    file = _File(document, content + shared.content, context)
     if missing:
         context.problem(context.row(missing[0], ()), f"'{missing[0]}' is missing")
         _refuse([file])
     return file
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The fragments that all record types of a vendor share."""
+
+    file: str
+    content: bytes
+    places: dict[YamlPath, Place]
+    fragments: dict[str, Any]
+
+
+def _shared(path: Path) -> _Shared:
+    """Read the fragments of `vendor.yaml`."""
+    content = path.read_bytes()
+    document, places = parse_yaml_with_places(content.decode(), path)
+    return _Shared(str(path), content, places, document.get("fragments", {}))
 
 
 def _source(file: _File, folder: Path) -> Shape:

@@ -64,6 +64,10 @@ FORMATS: dict[str, Format] = {
     "time": Format(_TIME, "source.not-a-time"),
     "finnish-date": Format(_FINNISH_DATE, "source.not-a-finnish-date"),
     "finnish-date-time": Format(rf"{_FINNISH_DATE} klo {_FINNISH_TIME}", "source.not-a-finnish-date-time"),
+    "finnish-moment": Format(
+        rf"(?:{_FINNISH_DATE}(?: klo {_FINNISH_TIME})?|(?:(?:0?[1-9]|1[0-2])/)?{_YEAR})", "source.not-a-finnish-moment"
+    ),
+    "local-moment": Format(rf"(?:{_DATE}T{_TIME}|{_PARTIAL_DATE})", "source.not-a-local-moment"),
     "local-date-time": Format(f"{_DATE}T{_TIME}", "source.not-a-local-date-time"),
     "uri": Format(_URI, "source.not-a-uri"),
     "oid": Format(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", "source.not-an-oid"),

@@ -12,7 +12,8 @@ from adapter.source.places import Format
 from adapter.source.schema import Schema, bundled
 from adapter.terminology import Terminology
 
-_KEYS = frozenset({"vendor", "title", "format", "encoding", "time_zone", "kind_field", "namespaces", "kinds", "notes"})
+# `fragments` are rows that the vendor's mappings share; they are read by `adapter.mapping.load`.
+_KEYS = frozenset({"vendor", "title", "format", "encoding", "time_zone", "kind_field", "namespaces", "kinds", "fragments"})
 
 
 @dataclass(frozen=True, slots=True)

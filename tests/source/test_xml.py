@@ -77,7 +77,7 @@ def refused(document: str | bytes, **settings: Any) -> tuple[str, int | None, in
     assert all(issue.text(language) for language in LANGUAGES)
     assert issue.source is not None or issue.key == "source.too-large"
     place = issue.source
-    return issue.key.removeprefix("source."), place and place.line, place and place.column
+    return issue.key.removeprefix("source."), place.line if place else None, place.column if place else None
 
 
 def test_elements_become_a_record_as_the_schema_says() -> None:
