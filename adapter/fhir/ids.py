@@ -18,14 +18,18 @@ DEMO_KEY = b"kykysilta: published demo key, never for real clients"
 _PLAIN = re.compile(r"[A-Za-z0-9._~:/-]*")
 
 
-def keyed_urn(key: bytes, system: str, value: str) -> str:
-    """Return `urn:uuid:…` for a business identifier; equal system and value give equal ids in every record.
+class Ids:
+    """Ids under one key, at most 64 bytes."""
 
-    Args:
-        key: at most 64 bytes.
-    """
-    digest = blake2b(f"{system}|{value}".encode(), digest_size=16, key=key).hexdigest()
-    return f"urn:uuid:{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
+    def __init__(self, key: bytes) -> None:
+        self._start = blake2b(digest_size=16, key=key)
+
+    def urn(self, system: str, value: str) -> str:
+        """Return `urn:uuid:…` for a business identifier; equal system and value give equal ids in every record."""
+        state = self._start.copy()
+        state.update(f"{system}|{value}".encode())
+        digest = state.hexdigest()
+        return f"urn:uuid:{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
 
 
 def search_token(system: str, value: str) -> str:
