@@ -82,7 +82,8 @@ def _unreachable(index: BundleIndex) -> Iterator[Finding]:
     for position, entry in entries.items():
         url = entry.get("fullUrl")
         for reference in references_in(entry.get("resource")):
-            for target in index.matches(reference, url if isinstance(url, str) else ""):
+            target = index.resolve(reference, url if isinstance(url, str) else "")
+            if target is not None:
                 neighbours[position].add(positions[id(target)])
                 neighbours[positions[id(target)]].add(position)
     reached, todo = {0}, [0]

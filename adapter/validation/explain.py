@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from adapter.validation.structure import PrimitiveField
 
 Check = Callable[[Any, "Run"], Findings]
+
+_ELEMENT_ID = re.compile(r"[^\s\x00-\x1f]+")
 
 SHOWN_CODES = 15
 """A message lists no more allowed codes than this."""
@@ -46,11 +49,9 @@ def unknown_element(key: str, known: Iterable[str], type_name: str, run: Run) ->
 
 def element_id(value: Any, run: Run) -> Findings:
     """Check the id of an element: a text without blanks, once in its resource (R4 §2.24.0.2)."""
-    fault = PRIMITIVES["string"].exact(value)
-    if fault is not None:
+    if not isinstance(value, str) or not _ELEMENT_ID.fullmatch(value):
+        fault = PRIMITIVES["string"].exact(value) or ("format-element-id", {})
         return run.found(Finding(*fault))
-    if any(character.isspace() for character in value):
-        return run.found(Finding("format-element-id"))
     if value in run.element_ids:
         return run.found(Finding("element-id-twice"))
     run.element_ids.add(value)

@@ -14,7 +14,9 @@ from typing import Any
 from pydantic_core import SchemaValidator, core_schema
 
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive
+from adapter.fhir.terminology import core_terminology
 from adapter.validation.bindings import required_codes
+from adapter.validation.primitives import LONGEST_STRING
 
 _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]*"
 _PATTERNS = {
@@ -29,11 +31,8 @@ _PATTERNS = {
 }
 """Strict subsets of the formats in `adapter.validation.primitives`."""
 
-_SYSTEM = {
-    "Coding": r"^(?:http://(?:snomed\.info/sct|loinc\.org|unitsofmeasure\.org)|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$",
-    "Identifier": r"^(?:https?://[!-~]+|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$",
-}
-"""Systems that break no rule of `adapter.validation.datatype_rules` (those of HL7 are looked up)."""
+_SYSTEM = r"^(?:https?://[!-~]+|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$"
+"""Systems that are surely absolute."""
 
 _KEY = {"Coding": "code", "CodeableConcept": "coding", "Identifier": "value"}
 """What a value must hold to be surely not empty."""
@@ -52,24 +51,41 @@ def accepts(type_name: str) -> Callable[[Any], bool] | None:
 def _schema(type_name: str) -> core_schema.CoreSchema:
     fields = {}
     for name, definition in children(type_name).items():
-        value = _value(type_name, name, definition)
+        value = _value(name, definition)
         if value is not None:
             if definition.is_list:
                 value = core_schema.list_schema(value, min_length=1, strict=True)
             fields[name] = core_schema.typed_dict_field(
                 value, required=definition.min > 0 or name == _KEY.get(type_name)
             )
-    return core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True)
+    schema = core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True)
+    if type_name == "Coding":
+        return core_schema.no_info_after_validator_function(_surely_known, schema)
+    return schema
 
 
-def _value(type_name: str, name: str, definition: ElementDefinition) -> core_schema.CoreSchema | None:
+def _surely_known(coding: dict[str, str]) -> dict[str, str]:
+    """Let a Coding pass whose system HL7 does not define, or whose code it does.
+
+    Raises:
+        ValueError: the exact check must look.
+    """
+    system = coding.get("system", "")
+    if "hl7.org" in system or "/ValueSet/" in system:
+        tree = core_terminology().code_system(system)
+        if tree is None or coding["code"] not in tree.codes:
+            raise ValueError
+    return coding
+
+
+def _value(name: str, definition: ElementDefinition) -> core_schema.CoreSchema | None:
     code = definition.types[0].code if len(definition.types) == 1 else ""
     if code in LEAVES and definition.binding is None:
         return _schema(code)
     if not is_primitive(code) or name == "id":
         return None
-    if name == "system" and type_name in _SYSTEM:
-        return core_schema.str_schema(strict=True, pattern=_SYSTEM[type_name])
+    if name == "system":
+        return core_schema.str_schema(strict=True, pattern=_SYSTEM)
     binding = definition.binding
     if code == "code" and binding is not None and binding.strength == "required":
         codes = required_codes(binding.value_set)
@@ -77,5 +93,5 @@ def _value(type_name: str, name: str, definition: ElementDefinition) -> core_sch
     if code == "boolean":
         return core_schema.bool_schema(strict=True)
     if code in _PATTERNS:
-        return core_schema.str_schema(strict=True, pattern=_PATTERNS[code])
+        return core_schema.str_schema(strict=True, max_length=LONGEST_STRING, pattern=_PATTERNS[code])
     return None

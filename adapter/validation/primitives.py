@@ -171,7 +171,8 @@ def _uri(value: Any) -> Fault | None:
 
 
 _URI = Primitive(_no(r"(?!urn:oid:|urn:uuid:|oid:|uuid:)[!-~]+"), _uri, "string")
-_STRING = Primitive(re.compile(f"[{_CONTROL}\ud800-\udfff]|\\A\\s*\\Z").search, _text("string"), "string")
+_BAD_TEXT = re.compile(f"[{_CONTROL}\ud800-\udfff]|\\A\\s*\\Z|\\A.{{{LONGEST_STRING + 1}}}", re.DOTALL)
+_STRING = Primitive(_BAD_TEXT.search, _text("string"), "string")
 
 
 PRIMITIVES: dict[str, Primitive] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -62,16 +61,20 @@ def read_xml(document: bytes | str, limits: Limits) -> tuple[Any, list[Finding]]
 
 
 def _read_json(document: bytes | str, limits: Limits) -> Any:
-    """Read JSON in one go where the bytes show that the limits hold; else the exact reader speaks.
+    """Read JSON in one go; whatever jiter refuses, the exact reader explains.
 
     The digits of a number are checked where the number is (`adapter.validation.primitives`).
     """
     body = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
-    opened = body.count(b"{") + body.count(b"[")
-    if opened <= limits.depth and len(body) <= min(2 * limits.nodes, limits.size) and b"\\u" not in body:
-        with suppress(ValueError):
-            return from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="decimal")
-    return read_json(document, limits=limits)
+    if len(body) > limits.size or b"\\u" in body:
+        return read_json(document, limits=limits)
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="decimal")
+    except ValueError:
+        return read_json(document, limits=limits)
+    if len(body) > 2 * limits.nodes or body.count(b"{") + body.count(b"[") > limits.depth:
+        _measure(value, limits)
+    return value
 
 
 def _measure(document: Any, limits: Limits) -> None:
@@ -87,6 +90,8 @@ def _measure(document: Any, limits: Limits) -> None:
         below: list[Any] = []
         for value in level:
             if isinstance(value, dict):
+                if not all(isinstance(name, str) for name in value):
+                    raise SourceError(Issue("fatal", "validation.not-json", {"type": "key"}))
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)

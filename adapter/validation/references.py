@@ -18,6 +18,9 @@ Check = Callable[[Any, Run], Findings]
 
 text_fault = PRIMITIVES["string"].fast
 
+LONGEST_REFERENCE = 2048
+"""No reference that leads anywhere is longer."""
+
 _PLAIN = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}\Z")
 _TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
 
@@ -100,7 +103,7 @@ def _stated_type(stated: str, reference: Any, allowed: frozenset[str], run: Run)
 
 def target_type(reference: Any, run: Run) -> str:
     """Return the type that a reference points to: of the resource when it is here, else by its text; else empty."""
-    if reference.__class__ is not str:
+    if reference.__class__ is not str or len(reference) > LONGEST_REFERENCE:
         return ""
     found = resolve(reference, run)
     if found is not None:

@@ -132,8 +132,10 @@ class Registry:
         meta = resource.get("meta")
         claimed = meta.get("profile") if isinstance(meta, dict) else None
         found: Findings = None
+        seen: set[str] = set()
         for index, canonical in enumerate(claimed if isinstance(claimed, list) else ()):
-            if isinstance(canonical, str):
+            if isinstance(canonical, str) and canonical not in seen:
+                seen.add(canonical)
                 found = joined(
                     found, self.claim_findings(resource, canonical, f"meta.profile[{index}]", type_name, run)
                 )

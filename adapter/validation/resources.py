@@ -31,10 +31,10 @@ def check_resource(value: Any, run: Run) -> Findings:
     """Check a resource that stands for itself: the document, a Bundle entry, a parameter."""
     found: Findings = None
     type_name = value.get("resourceType") if value.__class__ is dict else None
-    if type_name not in RESOURCE_TYPES:
+    if type_name.__class__ is not str or type_name not in RESOURCE_TYPES:
         return resource_type(value, run)[1]
-    outer = (run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids)
-    run.element_ids = set()
+    outer = (run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids, run.links)
+    run.element_ids, run.links = set(), {}
     run.resource = run.root = value
     if run.bundles:
         run.full_url = run.bundles[-1].full_url_of.get(id(value), "")
@@ -52,7 +52,7 @@ def check_resource(value: Any, run: Run) -> Findings:
     found = joined(found, _profiles(value, type_name, run))
     if type_name == "Bundle":
         run.bundles.pop()
-    run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids = outer
+    (run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids, run.links) = outer
     return found
 
 
@@ -72,7 +72,7 @@ def check_contained(value: Any, run: Run) -> Findings:
     """Check one contained resource; its root stays the resource around it."""
     found: Findings = None
     type_name = value.get("resourceType") if value.__class__ is dict else None
-    if type_name not in RESOURCE_TYPES:
+    if type_name.__class__ is not str or type_name not in RESOURCE_TYPES:
         return resource_type(value, run)[1]
     if "contained" in value:
         found = joined(found, run.found(Finding("contained-in-contained", rule="dom-2", path="contained")))
@@ -89,9 +89,7 @@ def check_contained(value: Any, run: Run) -> Findings:
     run.resource, run.local_references, run.element_ids = value, set(), set()
     found = joined(found, check_of(type_name)(value, run))
     found = joined(found, _profiles(value, type_name, run))
-    if "#" in run.local_references:
-        seen.add(f"^{value.get('id')}")
-    seen |= run.local_references
+    run.links[str(value.get("id"))] = run.local_references
     run.resource, run.local_references, run.element_ids = outer, seen, ids
     return found
 
@@ -122,19 +120,41 @@ def _index_contained(value: dict[str, Any], run: Run) -> tuple[dict[str, dict[st
 
 
 def _unlinked(value: dict[str, Any], run: Run) -> Findings:
-    """dom-3: a contained resource is referred to, or refers to the resource around it."""
-    seen = run.local_references
-    lonely = [name for name in run.contained if f"#{name}" not in seen and f"^{name}" not in seen]
-    if not lonely:
+    """dom-3: a contained resource is referred to, or refers to the resource around it.
+
+    That leaves circles of contained resources that nothing outside leads to; they get a warning.
+    """
+    referred = run.local_references.union(*run.links.values())
+    upwards = {name for name, links in run.links.items() if "#" in links}
+    reached = _reached(run, upwards)
+    if reached.issuperset(run.contained):
         return None
-    texts = _local_texts(value)
+    texts = _local_texts({key: item for key, item in value.items() if key != "contained"})
+    reached |= _reached(run, {text[1:] for text in texts})
+    inner_texts = _local_texts(value["contained"])
     found: Findings = None
     for position, resource in enumerate(value["contained"]):
         name = resource.get("id") if isinstance(resource, dict) else None
-        if name in lonely and f"#{name}" not in texts:
-            path = f"contained[{position}]"
+        if name not in run.contained or name in reached:
+            continue
+        path = f"contained[{position}]"
+        if f"#{name}" in referred or f"#{name}" in inner_texts:
+            found = joined(found, run.found(Finding("contained-circle", path=path, severity="warning")))
+        else:
             found = joined(found, run.found(Finding("contained-unused", path=path, rule="dom-3")))
     return found
+
+
+def _reached(run: Run, start: set[str]) -> set[str]:
+    """Return the ids of the contained resources that the outer resource leads to, directly or not."""
+    todo = [*start, *(reference[1:] for reference in run.local_references)]
+    reached: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in run.contained and name not in reached:
+            reached.add(name)
+            todo.extend(reference[1:] for reference in run.links.get(name, ()))
+    return reached
 
 
 _LINK = re.compile(r"""(?:src|href)\s*=\s*["'](#[^"']+)["']""")

@@ -30,7 +30,8 @@ class Run:
         resource: the resource that is being checked, and `root`: the one that contains it (itself if none).
         contained: the root's contained resources by id.
         element_ids: ids of the elements of the present resource.
-        local_references: every `#id` seen in the root so far.
+        local_references: every `#id` seen in the present resource so far.
+        links: those of the contained resources, by id.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
         context: what FHIRPath may see, made when first needed.
         related: resources outside the document that the caller gave, by `Type/id` and full URL.
@@ -46,6 +47,7 @@ class Run:
         "element_ids",
         "full_url",
         "left",
+        "links",
         "local_references",
         "registry",
         "related",
@@ -74,6 +76,7 @@ class Run:
         self.contained: dict[str, Resource] = {}
         self.local_references: set[str] = set()
         self.element_ids: set[str] = set()
+        self.links: dict[str, set[str]] = {}
         self.bundles: list[BundleIndex] = []
         self.full_url = ""
         self.left = settings.most_issues

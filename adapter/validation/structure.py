@@ -158,7 +158,8 @@ class _Node:
                 if name not in value and f"_{name}" not in value:
                     found = joined(found, missing(name, run))
             for choice in choices:
-                if not choice.keys.isdisjoint(value) or choice.required:
+                present = 0 if choice.keys.isdisjoint(value) else len(choice.keys & value.keys())
+                if present > 1 or (choice.required and not present):
                     found = joined(found, _choice(choice, value, run))
             if len(value) < 2 and (not value or "id" in value) and not is_resource:
                 found = joined(found, run.found(Finding("rule-ele-1", rule="ele-1")))
