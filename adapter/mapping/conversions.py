@@ -188,7 +188,7 @@ def _boolean(value: Any, _context: Context, _to: str) -> Json:
     return found
 
 
-def _comma(element: Any, context: Context, to: str) -> Json:
+def _comma(element: Any, _context: Context, _to: str) -> Json:
     """The decimal as Finns write it, with a comma."""
     return str(element).replace(".", ",")
 
@@ -225,19 +225,19 @@ def _local_date_time_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.without_offset(element)
 
 
-def _moment(value: Any, context: Context, to: str) -> Json:
+def _moment(value: Any, _context: Context, _to: str) -> Json:
     return _judged(finnish_times.moment_from_finnish(value), "mapping.not-a-finnish-date-time", value)
 
 
-def _moment_back(element: Any, context: Context, to: str) -> Json:
+def _moment_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.finnish_moment(element)
 
 
-def _local_moment(value: Any, context: Context, to: str) -> Json:
+def _local_moment(value: Any, _context: Context, _to: str) -> Json:
     return _judged(finnish_times.moment_from_local(value), "mapping.not-a-date-time", value)
 
 
-def _local_moment_back(element: Any, context: Context, to: str) -> Json:
+def _local_moment_back(element: Any, _context: Context, _to: str) -> Json:
     return finnish_times.local_moment(element)
 
 

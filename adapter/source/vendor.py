@@ -13,7 +13,7 @@ from adapter.source.schema import Schema, bundled
 from adapter.terminology import Terminology
 
 # `fragments` are rows that the vendor's mappings share; they are read by `adapter.mapping.load`.
-_KEYS = frozenset({"vendor", "title", "format", "encoding", "time_zone", "kind_field", "namespaces", "kinds", "fragments"})
+_KEYS = frozenset({"title", "format", "encoding", "time_zone", "kind_field", "namespaces", "kinds", "fragments"})
 
 
 @dataclass(frozen=True, slots=True)
