@@ -81,7 +81,7 @@ def test_no_rule_of_the_domain_model_is_missing() -> None:
         ("rules:\n  a: {id: BR-001, severity: error, on: CarePlan, each: a.b, must: title, fi: f, en: e, seed: S1}", 2),
         ("rules:\n  a: {id: BR-001, severity: error, on: '*', must: title, fi: f, en: e, seed: S1}", 2),
         (
-            "rules:\n  a: {id: BR-001, severity: error, on: Observation, code: no, must: value, fi: f, en: e, seed: S1}",
+            "rules:\n  a: {id: BR-001, severity: error, on: Observation, code: no, must: id, fi: f, en: e, seed: S1}",
             2,
         ),
         ("waiting:\n  a: {id: BR-001, severity: error, seed: S1}", 2),

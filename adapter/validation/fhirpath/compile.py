@@ -8,18 +8,20 @@ The first is tried; where it cannot be right it says so (`NeedsNodes`) and the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from adapter.validation.fhirpath import iteration, logic, model, paths
+from adapter.validation.fhirpath.analysis import arithmetic_types, common_types, parts, type_argument
 from adapter.validation.fhirpath.arithmetic import arithmetic, concatenate
+from adapter.validation.fhirpath.calls import call, refuse_dates
 from adapter.validation.fhirpath.casting import as_type, is_type
-from adapter.validation.fhirpath.code import Code, NeedsNodes, Truth, from_items, from_one, from_truth, truth
+from adapter.validation.fhirpath.code import Code, NeedsNodes, Truth, from_items, from_one, from_truth
 from adapter.validation.fhirpath.errors import FhirPathError
 from adapter.validation.fhirpath.functions import FUNCTIONS
 from adapter.validation.fhirpath.functions.collections import at, union
-from adapter.validation.fhirpath.functions.signature import STRING, Function
+from adapter.validation.fhirpath.functions.signature import STRING
 from adapter.validation.fhirpath.functions.strings import check_pattern
 from adapter.validation.fhirpath.nodes import Context, Focus, Items, node_of
 from adapter.validation.fhirpath.operators import equivalent
@@ -44,7 +46,6 @@ _FIXED_CONSTANTS = {
     "loinc": "http://loinc.org",
 }
 _MAXIMUM_DEPTH = 150
-_SETS = frozenset({"distinct", "isDistinct", "intersect", "exclude", "combine", "union", "subsetOf", "supersetOf"})
 
 
 class Compiler:
@@ -101,7 +102,7 @@ class Compiler:
 
     def uses_position(self, syntax: Syntax) -> bool:
         """True when `$index` or `$total` occurs."""
-        return any(type(part) is Variable and part.name != "this" for part in _parts(syntax))
+        return any(type(part) is Variable and part.name != "this" for part in parts(syntax))
 
     def _literal(self, syntax: Literal) -> Code:
         return from_items([syntax.value], (_SYSTEM_TYPES[type(syntax.value)],))
@@ -215,7 +216,7 @@ class Compiler:
             return Code(lambda this, context: concatenate(one(this, context), other(this, context)), (STRING,))
         return Code(
             lambda this, context: arithmetic(operator, one(this, context), other(this, context)),
-            _arithmetic_types(left, right),
+            arithmetic_types(left, right),
         )
 
     def _chain(self, syntax: Operation) -> Code:
@@ -231,8 +232,9 @@ class Compiler:
         return logic.any_of(codes) if syntax.operator == "or" else self._union(codes)
 
     def _union(self, codes: list[Code]) -> Code:
-        types = _common_types(codes)
-        self._refuse_dates(types)
+        types = common_types(codes)
+        if not self.exact:
+            refuse_dates(types)
         constants = [code.constant for code in codes if code.constant is not None]
         if len(constants) == len(codes):
             items = [item for constant in constants for item in constant]
@@ -244,17 +246,12 @@ class Compiler:
 
         return Code(run, types)
 
-    def _refuse_dates(self, types: tuple[str, ...]) -> None:
-        """Leave plain JSON where items become keys of a set and some may be dates, or the types are unknown."""
-        if not self.exact and (not types or any(type_path in model.TEMPORAL_TYPES for type_path in types)):
-            raise NeedsNodes
-
     def _call(self, syntax: Call) -> Code:
         name, count = syntax.name, len(syntax.arguments)
         if name in ("is", "as", "ofType"):
             self._check_count(syntax, 1, 1)
             source = self._this() if syntax.source is None else self.compile(syntax.source)
-            return self._typed(name, source, _type_argument(syntax), syntax.position)
+            return self._typed(name, source, type_argument(syntax), syntax.position)
         if name == "iif":
             self._check_count(syntax, 2, 3)
             given = None if syntax.source is None else self.compile(syntax.source)
@@ -271,7 +268,7 @@ class Compiler:
         self._check_count(syntax, function.minimum, function.maximum)
         if name in ("matches", "replaceMatches") and count and isinstance(syntax.arguments[0], Literal):
             check_pattern(str(syntax.arguments[0].value))
-        return self._function(name, function, source, [self.compile(part) for part in syntax.arguments])
+        return call(name, function, source, [self.compile(part) for part in syntax.arguments], self.exact)
 
     def _check_count(self, syntax: Call, minimum: int, maximum: int) -> None:
         if not minimum <= len(syntax.arguments) <= maximum:
@@ -279,68 +276,6 @@ class Compiler:
             raise FhirPathError(
                 f"{syntax.name}() takes {wanted} arguments, not {len(syntax.arguments)}", syntax.position
             )
-
-    def _function(self, name: str, function: Function, source: Code, arguments: list[Code]) -> Code:
-        if function.needs_nodes and not self.exact:
-            if name != "extension" or not _is_complex(source):
-                raise NeedsNodes
-            return self._extension(source, arguments[0])
-        if name == "not":
-            return from_truth(logic.negated(truth(source)))
-        if name in _SETS:
-            self._refuse_dates(_common_types([source, *arguments]))
-        body = function.body
-        run = source.run if function.result == "same" else logic.operand(source, self.exact or name == "count")
-        given = [logic.operand(argument, self.exact) for argument in arguments]
-        types = source.types if function.result == "same" else (function.result,) if function.result else ()
-        if name in ("combine", "union"):
-            types = _common_types([source, *arguments])
-
-        def call(this: Any, context: Context) -> Items:
-            return body(run(this, context), [argument(this, context) for argument in given], context)
-
-        if not (function.single and function.result):
-            return self._wrapped_result(name, Code(call, types))
-        if function.result == "System.Boolean":
-            return from_truth(lambda this, context: next(iter(call(this, context)), None))
-        return Code(call, types, lambda this, context: next(iter(call(this, context)), None))
-
-    def _wrapped_result(self, name: str, code: Code) -> Code:
-        if name != "resolve" or not self.exact:
-            return code
-        run = code.run
-        return Code(lambda this, context: [node_of(item) for item in run(this, context)])
-
-    def _extension(self, source: Code, url: Code) -> Code:
-        """Make `extension(url)` of complex elements on plain JSON."""
-        extensions = paths.step_on_json(source, "extension", False, 0).run
-        if url.constant is None or len(url.constant) != 1:
-            raise NeedsNodes
-        wanted = url.constant[0]
-        return Code(
-            lambda this, context: [item for item in extensions(this, context) if item.get("url") == wanted],
-            ("Extension",),
-        )
-
-
-def _is_complex(code: Code) -> bool:
-    return bool(code.types) and not any(model.is_primitive(type_path) for type_path in code.types)
-
-
-def _common_types(codes: Iterable[Code]) -> tuple[str, ...]:
-    """Return the types of all codes together; nothing is known when one is unknown."""
-    found: dict[str, None] = {}
-    for code in codes:
-        if not code.types:
-            return ()
-        found.update(dict.fromkeys(type_path for type_path in code.types if type_path not in paths.UNKNOWN))
-    return tuple(found) or paths.UNKNOWN
-
-
-def _arithmetic_types(left: Code, right: Code) -> tuple[str, ...]:
-    """Return a System type for the result, so that it is not taken for a FHIR date text."""
-    types = _common_types([left, right])
-    return ("System.Any",) if types else ()
 
 
 def _wrapped(item: Any) -> Any:
@@ -351,31 +286,6 @@ def _nodes_of(value: Any) -> Items:
     if type(value) is Focus:
         return value.items
     return [] if value is None else [node_of(value)]
-
-
-def _type_argument(syntax: Call) -> str:
-    """Return the type that `ofType(FHIR.Quantity)` names."""
-    argument = syntax.arguments[0]
-    names: list[str] = []
-    while type(argument) is Member:
-        names.append(argument.name)
-        if argument.source is None:
-            return ".".join(reversed(names))
-        argument = argument.source
-    raise FhirPathError(f"{syntax.name}() takes the name of a type", syntax.position)
-
-
-def _parts(syntax: Syntax) -> Iterator[Syntax]:
-    """Walk over all syntax, without recursion."""
-    waiting = [syntax]
-    while waiting:
-        part = waiting.pop()
-        yield part
-        for name in part.__slots__:
-            inner = getattr(part, name)
-            for value in inner if isinstance(inner, tuple) else (inner,):
-                if isinstance(value, Syntax):
-                    waiting.append(value)
 
 
 _SYSTEM_TYPES: dict[type, str] = {
