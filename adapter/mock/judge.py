@@ -59,11 +59,11 @@ def check_interaction(request: Request, resource_type: str, interaction: str) ->
 
 def check_resource(request: Request, resource: Resource) -> None:
     """Refuse a resource that the policy's profiles exclude or that is not valid (422)."""
-    _check_profiles(request, resource)
     outcome = judge(request.world, resource)
     refusing = ("fatal", "error", "warning") if request.world.strictness == "strict" else ("fatal", "error")
     if any(one.severity in refusing for one in outcome.issues):
         raise Refusal(422, outcome.issues)
+    _check_profiles(request, resource)
 
 
 def _fits(claimed: str, profile: str) -> bool:

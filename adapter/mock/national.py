@@ -42,11 +42,16 @@ def _has_provenance(bundle: Resource, entry: dict[str, Any]) -> bool:
     resource = entry["resource"]
     names = {entry.get("fullUrl"), f"{resource['resourceType']}/{resource.get('id')}"}
     return any(
-        target.get("reference", "").partition("/_history")[0] in names
+        str(target.get("reference", "")).partition("/_history")[0] in names
         for other in bundle["entry"]
         if other.get("resource", {}).get("resourceType") == "Provenance"
-        for target in other["resource"].get("target", [])
+        for target in _list(other["resource"].get("target"))
     )
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; the sender may have written anything else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _check_signature(request: Request, bundle: Resource) -> None:

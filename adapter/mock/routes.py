@@ -122,7 +122,8 @@ def _check_by(request: Request, route: Route, kind: str) -> None:
     """Ways of asking that the policy excludes: search by GET, conditional requests, writes outside a Bundle."""
     policy = request.world.policy
     by = "post" if request.method == "POST" else "get"
-    if route.interaction == "search-type" and by not in policy.search_by:
+    follows_page = any(name == "_page" for name, _ in request.query)
+    if route.interaction == "search-type" and by not in policy.search_by and not follows_page:
         raise _forbidden(request, f"search by {by.upper()}", kind)
     writes = route.interaction in ("create", "update", "patch", "delete")
     if writes and policy.inside_bundles_only and not request.in_bundle:

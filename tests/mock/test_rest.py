@@ -289,3 +289,37 @@ def test_everything_that_goes_out_is_valid_r4(fhir: httpx.Client, patient: dict[
     for answer in answers:
         found = validator.validate(read_json(answer.content))
         assert [issue for issue in found.issues if issue.severity in ("fatal", "error")] == [], answer.request.url
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": "x"}),
+        ("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [1]}),
+        ("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [{"request": "x"}]}),
+        ("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": [], "url": 1}}]}),
+        ("POST", "Patient/$validate", {"resourceType": "Parameters", "parameter": 1}),
+        (
+            "POST",
+            "Patient/$validate",
+            {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": 1}]},
+        ),
+        ("POST", "Patient", {"resourceType": "Patient", "meta": "x"}),
+        ("POST", "Patient", {"resourceType": "Patient", "identifier": [["x"]]}),
+        ("PATCH", "Patient/{id}", {"resourceType": "Parameters", "parameter": 1}),
+    ],
+)
+def test_nonsense_is_the_senders_fault(
+    fhir: httpx.Client, patient: dict[str, Any], method: str, url: str, body: dict[str, Any]
+) -> None:
+    """Wrong shapes anywhere in an envelope are 4xx, never 5xx."""
+    answer = fhir.request(method, url.format(id=patient["id"]), json=body)
+    assert 400 <= answer.status_code < 500, answer.text
+
+
+def test_a_system_search_can_be_paged(fhir: httpx.Client, patient: dict[str, Any]) -> None:
+    """The next link of a search over several types works."""
+    fhir.post("CareTeam", json={"resourceType": "CareTeam"})
+    page = fhir.get("?_type=Patient,CareTeam&_count=1").json()
+    following = next(one["url"] for one in page["link"] if one["relation"] == "next")
+    assert fhir.get(following).json()["entry"][0]["resource"]["resourceType"] == "CareTeam"

@@ -27,6 +27,14 @@ from adapter.types import Resource
 
 Dispatch = Callable[[Request], Answer]
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
+CONDITIONS = {
+    "ifNoneExist": "if-none-exist",
+    "ifMatch": "if-match",
+    "ifNoneMatch": "if-none-match",
+    "ifModifiedSince": "if-modified-since",
+}
+"""Elements of `Bundle.entry.request` and the headers that they stand for."""
+
 _STATUS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
 
 
@@ -55,7 +63,7 @@ def system_post(request: Request, dispatch: Dispatch) -> Answer:
     allowed = [one for one in ("batch", "transaction") if one in policy.system]
     if bundle["resourceType"] != "Bundle" or bundle.get("type") not in allowed:
         raise refuse(400, "bundle-type", "Bundle.type", allowed=", ".join(allowed))
-    entries = bundle.get("entry", [])
+    entries = _entries(bundle)
     if policy.bundle_entries and len(entries) > policy.bundle_entries:
         raise refuse(413, "bundle-entries", "Bundle.entry", count=str(len(entries)), limit=str(policy.bundle_entries))
     if bundle["type"] == "batch":
@@ -67,6 +75,26 @@ def system_post(request: Request, dispatch: Dispatch) -> Answer:
     return Answer(200, _response(request, "transaction-response", [_entry_response(one) for one in found]))
 
 
+def _entries(bundle: Resource) -> list[dict[str, Any]]:
+    """Return the entries when every one has the shape of an entry; what stands inside the resources comes later."""
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise refuse(400, "entry-request", "Bundle.entry")
+    for number, entry in enumerate(entries):
+        place = f"Bundle.entry[{number}]"
+        wanted = entry.get("request") if isinstance(entry, dict) else None
+        if not isinstance(wanted, dict) or not all(isinstance(one, str | list) for one in wanted.values()):
+            raise refuse(400, "entry-request", f"{place}.request")
+        if any(isinstance(wanted.get(name), list) for name in ("method", "url", *CONDITIONS)):
+            raise refuse(400, "entry-request", f"{place}.request")
+        resource = entry.get("resource", {"resourceType": ""})
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            raise refuse(400, "not-a-resource", f"{place}.resource")
+        if not isinstance(entry.get("fullUrl", ""), str) or not isinstance(resource.get("id", ""), str):
+            raise refuse(400, "not-a-resource", place)
+    return entries
+
+
 def _entry(request: Request, number: int, entry: dict[str, Any]) -> Entry:
     wanted = entry.get("request") or {}
     method, url = wanted.get("method"), wanted.get("url")
@@ -75,11 +103,7 @@ def _entry(request: Request, number: int, entry: dict[str, Any]) -> Entry:
     resource = entry.get("resource")
     if method in ("POST", "PUT", "PATCH") and not isinstance(resource, dict) and "$" not in url:
         raise refuse(400, "entry-resource", f"Bundle.entry[{number}].resource", method=method)
-    headers = {
-        "if-none-exist": wanted.get("ifNoneExist"),
-        "if-match": wanted.get("ifMatch"),
-        "if-none-match": wanted.get("ifNoneMatch"),
-        "if-modified-since": wanted.get("ifModifiedSince"),
+    headers = {name: wanted.get(key) for key, name in CONDITIONS.items()} | {
         "prefer": request.headers.get("prefer"),
         "accept-language": request.headers.get("accept-language"),
     }

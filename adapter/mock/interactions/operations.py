@@ -41,11 +41,16 @@ def _validated(request: Request) -> tuple[Resource | None, tuple[str, ...]]:
     if body["resourceType"] != "Parameters" or request.path[0] == "Parameters":
         return body, profiles
     parts: list[dict[str, Any]] = body.get("parameter", [])
+    if not isinstance(parts, list) or not all(isinstance(one, dict) for one in parts):
+        raise refuse(400, "not-a-resource", "Parameters.parameter")
     named = [one for one in parts if one.get("name") == "profile"]
-    profiles += tuple(value for one in named for key, value in one.items() if key.startswith("value"))
-    return next(
-        (one["resource"] for one in parts if one.get("name") == "resource" and "resource" in one), None
-    ), profiles
+    profiles += tuple(
+        value for one in named for key, value in one.items() if key.startswith("value") and isinstance(value, str)
+    )
+    resource = next((one.get("resource") for one in parts if one.get("name") == "resource"), None)
+    if resource is not None and not isinstance(resource, dict):
+        raise refuse(400, "not-a-resource", "Parameters.parameter")
+    return resource, profiles
 
 
 def everything(request: Request) -> Answer:

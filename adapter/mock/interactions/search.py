@@ -162,7 +162,7 @@ def _links(request: Request, result: Result, token: str, offset: int, self_url: 
 
     def page(start: int) -> str:
         path = "/".join(one for one in request.path if one != "_search" and not one.startswith("$"))
-        path = path.removesuffix(f"/{request.path[1]}") if request.path[-1].startswith("$") else path
+        path = path.removesuffix(f"/{request.path[1]}") if request.path and request.path[-1].startswith("$") else path
         return f"{request.base}/{path}?_page={token}&_offset={start}"
 
     size, last = result.size, (len(result.sequences) - 1) // result.size * result.size

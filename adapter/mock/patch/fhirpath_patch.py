@@ -35,8 +35,11 @@ def apply_fhirpath_patch(resource: Resource, parameters: Resource) -> Resource:
     Raises:
         PatchError: an operation is malformed, or its path does not lead to one element.
     """
+    operations = parameters.get("parameter", [])
+    if not isinstance(operations, list):
+        raise PatchError(0, "parameter is a list of operations")
     result = copy.deepcopy(resource)
-    for index, operation in enumerate(parameters.get("parameter", [])):
+    for index, operation in enumerate(operations):
         try:
             _apply(result, _parts(operation))
         except (KeyError, IndexError, TypeError, AttributeError):
