@@ -37,7 +37,8 @@ _SENSITIVITY_LABELS = {
 
 SENSITIVITIES = tuple(_SENSITIVITY_LABELS)
 """Data classes that are R and carry a label of their own (BR-079)."""
-_SENSITIVITIES = {code: name for name, (_, code) in _SENSITIVITY_LABELS.items()}
+
+_CLASS_OF_LABEL = {code: name for name, (_, code) in _SENSITIVITY_LABELS.items()}
 
 
 class DescribedTwice(Exception):  # noqa: N818 - says what happened
@@ -83,7 +84,8 @@ class Run:
         self.seen: dict[tuple[str, Any], tuple[Json, Json]] = {}
         self._ids = Ids(key)
         self._owned: list[tuple[bool, Json]] = []
-        self._shared: dict[str, tuple[Json, str]] = {}
+        self._shared: dict[str, tuple[str, str, Json, str]] = {}
+        self._language: str = record["language"]
         self._token = f"identifier={search_token(self.source_system, self.record_id)}"
         self._tags = (
             _labelled("register", record["register"]),
@@ -91,7 +93,7 @@ class Run:
             {"system": RECORD_TYPE_SYSTEM, "code": record["record_type"]},
         )
         self._given = record.get("security_labels", ())
-        self._labels: dict[str, list[Json]] = {}
+        self._labels: dict[tuple[str, bool], list[Json]] = {}
 
     def special(self, name: str) -> str:
         """Return the mapping's own `id`, `version` or `digest`."""
@@ -118,17 +120,18 @@ class Run:
 
     def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
         """Add a resource of this record: part identifier, meta, language, request."""
-        tags = [tag.copy() for tag in self._tags]
+        register, version, record_type = self._tags
+        tags = [register.copy(), version.copy(), record_type.copy()]
         sensitivity = rule.sensitivity
         if "meta" in body:  # a row has computed the label of this very resource
-            sensitivity = _SENSITIVITIES[body["meta"]["security"][0]["code"]]
+            sensitivity = _CLASS_OF_LABEL[body["meta"]["security"][0]["code"]]
         body["meta"] = {
             "profile": [*rule.profiles],
-            "security": self._security(sensitivity),
+            "security": self._security(sensitivity, True),
             "source": self.source_system,
             "tag": tags,
         }
-        body["language"] = self.record["language"]
+        body["language"] = self._language
         criterion = f"{self._token}/{part}" if part else self._token
         if rule.identifier == "none":
             code = urn[9:]
@@ -145,7 +148,8 @@ class Run:
                 body["identifier"] = [part_identifier]
         if identifier is not None:
             criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"
-        self._owned.append((rule.core, _entry(urn, body, criterion)))
+        request = {"method": "POST", "url": rule.type, "ifNoneExist": criterion}
+        self._owned.append((rule.core, {"fullUrl": urn, "request": request, "resource": body}))
 
     def share(self, rule: Rule, urn: str, body: Resource, identifier: Json, place: str = "") -> None:
         """Add a resource that is merely referred to, or join it with an earlier mention.
@@ -158,13 +162,15 @@ class Run:
             body.setdefault("identifier", []).append(identifier)
         known = self._shared.get(urn)
         if known is None:
-            hidden = rule.type == "Patient" and NON_DISCLOSURE in self._given
-            security = labels(rule.sensitivity, (NON_DISCLOSURE,) if hidden else ())
+            security = self._security(rule.sensitivity, False)
+            if rule.type == "Patient" and NON_DISCLOSURE in self._given:
+                security.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
             body["meta"] = {"profile": [*rule.profiles], "security": security}
             criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"
-            self._shared[urn] = (_entry(urn, body, criterion), place)
+            request = {"method": "POST", "url": rule.type, "ifNoneExist": criterion}
+            self._shared[urn] = (rule.type, urn, {"fullUrl": urn, "request": request, "resource": body}, place)
             return
-        entry, first = known
+        _, _, entry, first = known
         body["meta"] = entry["resource"]["meta"]
         if body != entry["resource"]:
             try:
@@ -172,19 +178,19 @@ class Run:
             except Clash as clash:
                 raise DescribedTwice(f"{body['resourceType']}.{clash}", first, place) from None
 
-    def _security(self, sensitivity: str) -> list[Json]:
-        known = self._labels.get(sensitivity)
+    def _security(self, sensitivity: str, owned: bool) -> list[Json]:
+        known = self._labels.get((sensitivity, owned))
         if known is None:
-            known = self._labels[sensitivity] = labels(sensitivity, self._given)
+            known = self._labels[sensitivity, owned] = labels(sensitivity, self._given if owned else ())
+        if len(known) == 1:
+            return [known[0].copy()]
         return [label.copy() for label in known]
 
     def bundle(self) -> Resource:
         """Return the transaction: core resources, the other owned ones, the shared ones by type and id."""
         core = [entry for is_core, entry in self._owned if is_core]
         others = [entry for is_core, entry in self._owned if not is_core]
-        shared = sorted(
-            (entry for entry, _ in self._shared.values()), key=lambda e: (e["resource"]["resourceType"], e["fullUrl"])
-        )
+        shared = [entry for _, _, entry, _ in sorted(self._shared.values())]
         made: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": [*core, *others, *shared]}
         given = self.record.get("security_labels")
         if given:
@@ -209,11 +215,6 @@ def labels(sensitivity: str, given: Collection[str]) -> list[Json]:
     if NON_DISCLOSURE in given:
         found.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
     return found
-
-
-def _entry(urn: str, body: Resource, criterion: str) -> Json:
-    request = {"method": "POST", "url": body["resourceType"], "ifNoneExist": criterion}
-    return {"fullUrl": urn, "request": request, "resource": body}
 
 
 def _list_of(label: str) -> str:
