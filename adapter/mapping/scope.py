@@ -57,7 +57,7 @@ class Scope:
         Raises:
             NoSuchField: the schema has no such field, or the way leads through a list.
         """
-        if text.startswith("@"):
+        if text.startswith("@") and text not in self.shape.fields:  # else it is an attribute of a vendor's XML
             if text[1:] not in SPECIAL:
                 raise NoSuchField(f"'{text}' is not known: @{', @'.join(SPECIAL)}")
             return SourcePath(0, (), text[1:], True), Shape({"type": "string"}, _NOWHERE), ""
