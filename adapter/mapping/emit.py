@@ -293,6 +293,11 @@ class Emitter(Writer):
         with self.condition(link.when), self.nested():
             if not link.rules:
                 self._everything(store)
+            elif link.many and len(link.rules) == 1:
+                rule = self.rules[link.rules[0]]
+                loops = sum(step.is_list for step in rule.steps[link.common[0] :])
+                self._each_id(self._ids_at(link, 0), loops, link.types[0], store)
+                return
             found = ""
             for number in range(len(link.rules)):
                 if found:
@@ -306,17 +311,31 @@ class Emitter(Writer):
     def _everything(self, store: Store) -> None:
         for rule in self.rules.values():
             if rule.owned and rule.identifier != "none":
-                whole = _flattened(self.id_names(rule)[0], sum(step.is_list for step in rule.steps))
-                with self.block(f"for w in {whole}:"):
-                    self.line(store(_reference("w", rule.type)))
+                loops = sum(step.is_list for step in rule.steps)
+                self._each_id(self.id_names(rule)[0], loops, rule.type, store)
+
+    def _each_id(self, ids: str, loops: int, type_: str, store: Store) -> None:
+        """Write a reference to each resource of a rule, whose ids stand in lists `loops` deep with None for gaps."""
+        with self.nested():
+            for _ in range(loops):
+                inner = self.temporary()
+                self.enter(f"for {inner} in {ids}:")
+                ids = inner
+            self.enter(f"if {ids} is not None:")
+            self.line(store(_reference(ids, type_)))
 
     def _linked(self, link: Link, number: int) -> str:
         """Return the expression of the id(s) that a link leads to."""
         rule, common = self.rules[link.rules[number]], link.common[number]
-        index = "".join(f"[i{place + 1}]" for place, step in enumerate(rule.steps[:common]) if step.is_list)
         left = sum(step.is_list for step in rule.steps[common:])
-        whole = f"{self.id_names(rule)[0]}{index}"
+        whole = self._ids_at(link, number)
         return _flattened(whole, left) if link.many else whole
+
+    def _ids_at(self, link: Link, number: int) -> str:
+        """Return the expression of the id(s) below the items around the link."""
+        rule, common = self.rules[link.rules[number]], link.common[number]
+        index = "".join(f"[i{place + 1}]" for place, step in enumerate(rule.steps[:common]) if step.is_list)
+        return f"{self.id_names(rule)[0]}{index}"
 
     def _surely_linked(self, link: Link) -> bool:
         return link.sure and len(link.rules) == 1

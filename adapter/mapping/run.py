@@ -147,7 +147,9 @@ class Run:
             else:
                 body["identifier"] = [part_identifier]
         if identifier is not None:
-            criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"
+            # Made before by a record that knew only one of several codes: any of them finds it.
+            tokens = (search_token(each["system"], each["value"]) for each in body["identifier"])
+            criterion = f"identifier={','.join(tokens)}"
         request = {"method": "POST", "url": rule.type, "ifNoneExist": criterion}
         self._owned.append((rule.core, {"fullUrl": urn, "request": request, "resource": body}))
 
