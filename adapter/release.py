@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from adapter.consent import Context, decide
+from adapter.consent.instants import period_span
 from adapter.errors import ConsentRefused
 from adapter.mapping.conversions import CONVERSIONS
 from adapter.terminology import PACKAGED
-from adapter.types import Issue, Record, Resource, SourcePlace
+from adapter.types import CANONICAL_ROOT, Issue, Record, Resource, SourcePlace
 
+ZONE = ZoneInfo("Europe/Helsinki")
 OWN_REGISTER = "own-register"
 TO_CLIENT = "to-client"
 CONSENT = "client-consent"
@@ -24,6 +27,7 @@ STATUTORY = ("statutory-concern-notification", "other-statutory")
 NOT_OF_PERSONS = frozenset({"Organization", "Practitioner", "PractitionerRole", "Provenance"})
 """Types that hold no client's data; a Provenance says who wrote, not what."""
 
+STATUTORY_RULE = f"{CANONICAL_ROOT}/CodeSystem/statutory-rule"
 NON_DISCLOSURE = "TURVAKIELTO"
 PROTECTED: Mapping[str, tuple[str, ...]] = {
     "Patient": ("address", "telecom", "managingOrganization", "extension"),
@@ -109,7 +113,7 @@ def _refusals(
     context = [*on_file.context, bundle]
     for number, recipient in enumerate(recipients):
         at_path = SourcePlace(f"release.recipients[{number}]")
-        requesters = list(_requesters(recipient, record["source_system"], context))
+        requesters = list(_requesters(recipient, record["source_system"], context, at))
         if not requesters:
             yield Issue("error", "release.unknown-team", source=at_path)
         for requester in requesters:
@@ -139,13 +143,15 @@ def _request(record: Record, basis: str, requester: Mapping[str, Any], bundle: R
     }
     if basis in STATUTORY:
         named = release.get("legal_basis")
-        rule = {"system": PACKAGED.system("cs:statutory-rule"), "code": named} if named else None
+        rule = {"system": STATUTORY_RULE, "code": named} if named else None
         request["legalBasis"] = rule or _coding("disclosure-basis", basis)
     return request
 
 
-def _requesters(recipient: Record, source_system: str, context: Iterable[Resource]) -> Iterator[dict[str, Any]]:
-    """Yield whom the decision is about: an organisation, a professional, or every professional of a team."""
+def _requesters(
+    recipient: Record, source_system: str, context: Iterable[Resource], at: float
+) -> Iterator[dict[str, Any]]:
+    """Yield whom the decision is about: an organisation, a professional, or every present professional of a team."""
     if "organisation" in recipient:
         yield {"organization": _organisation(recipient["organisation"], source_system)}
     elif "practitioner" in recipient:
@@ -157,15 +163,18 @@ def _requesters(recipient: Record, source_system: str, context: Iterable[Resourc
     else:
         team = recipient["team"]
         wanted = (team.get("system", source_system), team["id"])
-        yield from _members(wanted, Context(context, ()))
+        yield from _members(wanted, Context(context, ()), at)
 
 
-def _members(team: tuple[str, str], context: Context) -> Iterator[dict[str, Any]]:
+def _members(team: tuple[str, str], context: Context, at: float) -> Iterator[dict[str, Any]]:
     for resource in context.of_type("CareTeam"):
         tokens = {(each.get("system"), each.get("value")) for each in resource.get("identifier", ())}
         if team not in tokens:
             continue
         for participant in resource.get("participant", ()):
+            period = period_span(participant.get("period", {}), ZONE)
+            if period is not None and not period.holds(at * 1_000_000):
+                continue
             role = context.look_up(context.reference(participant.get("member")))
             if role is not None and role["resourceType"] == "PractitionerRole":
                 yield {

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from adapter.api.access import Access
 from adapter.api.answers import NotFound, json_answer, language_of, outcome
@@ -82,7 +83,7 @@ async def accept_batch(request: Request, type: str | None = None, vendor: str | 
             request.app.state.wake()
             yield dumps(answer) + b"\n"
 
-    return StreamingResponse(answers(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+    return Answers(answers(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
 
 
 @router.post("/preview", summary="Map and check one record, store nothing")
@@ -119,6 +120,17 @@ async def read_status(request: Request, submission: str) -> Response:
     if status is None:
         raise NotFound(Issue("error", "delivery.no-such-submission"))
     return json_answer(_status(status))
+
+
+class Answers(StreamingResponse):
+    """A stream of answers made while the request's own body is still coming in.
+
+    Starlette's response waits for a disconnect by reading the same channel, and would swallow the body.
+    """
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send every answer as soon as it is there."""
+        await self.stream_response(send)
 
 
 def line_of(request: Request) -> Line:
