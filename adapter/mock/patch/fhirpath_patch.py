@@ -77,7 +77,10 @@ def _apply(resource: Resource, parts: dict[str, dict[str, Any]]) -> None:
 
 
 def _plain(part: dict[str, Any]) -> Any:
-    return next(value for name, value in part.items() if name.startswith("value"))
+    found = [value for name, value in part.items() if name.startswith("value")]
+    if len(found) != 1:
+        raise KeyError("value[x]")
+    return found[0]
 
 
 def _position(part: dict[str, Any], highest: int) -> int:
