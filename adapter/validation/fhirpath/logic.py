@@ -7,6 +7,7 @@ from typing import Any
 from adapter.validation.fhirpath import model, operators
 from adapter.validation.fhirpath.code import Code, NeedsNodes, Run, Truth, from_truth, truth
 from adapter.validation.fhirpath.nodes import Context, Node, as_temporal
+from adapter.validation.fhirpath.values import same_form
 
 _PLAIN_SYSTEM = frozenset({"System.Boolean", "System.String", "System.Integer", "System.Decimal"})
 
@@ -177,4 +178,18 @@ def comparison(operator: str, left: Code, right: Code, exact: bool) -> Truth:
         order = operators.order(one(this, context), other(this, context))
         return None if order is None else order in accepted
 
-    return compare
+    first, second = left.one, right.one
+    if exact or first is None or second is None or not (_is_temporal(left) and _is_temporal(right)):
+        return compare
+
+    def compare_texts(this: Any, context: Context) -> bool | None:
+        start, end = first(this, context), second(this, context)
+        if type(start) is str and type(end) is str and same_form(start, end):
+            return ((start > end) - (start < end)) in accepted
+        return compare(this, context)
+
+    return compare_texts
+
+
+def _is_temporal(code: Code) -> bool:
+    return bool(code.types) and all(type_path in model.TEMPORAL_TYPES for type_path in code.types)

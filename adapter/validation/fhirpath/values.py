@@ -143,6 +143,12 @@ def _filled(parts: Sequence[int | Decimal]) -> list[int | Decimal]:
     return [*parts, *(1, 1, 1, 0, 0, 0)[len(parts) :]]
 
 
+def same_form(left: str, right: str) -> bool:
+    """True when two texts are ordered as they stand: two days, or two instants to the second with one offset."""
+    length = len(left)
+    return length == len(right) and (length == 10 or (length >= 20 and left[19:] == right[19:] and left[19] != "."))
+
+
 def compare_temporals(left: Temporal, right: Temporal) -> int | None:
     """Return -1, 0 or 1; None where the precision or a missing offset leaves it open.
 

@@ -118,6 +118,8 @@ def test_expressions_on_resources(resource: dict[str, Any], text: str, expected:
     [
         ("Period", {"start": "2022-01-01", "end": "2022-02-01"}, "start <= end", True),
         ("Period", {"start": "2022-03-01", "end": "2022-02-01"}, "start <= end", False),
+        ("Period", {"start": "2022-03-01T10:00:00Z", "end": "2022-03-01T09:59:59Z"}, "start <= end", False),
+        ("Period", {"start": "2022-03-01T10:00:00.5Z", "end": "2022-03-01T10:00:00.6Z"}, "start <= end", True),
         ("Period", {"start": "2022-01", "end": "2022-01-05"}, "start <= end", False),
         ("Period", {"start": "2022-01-01T10:00:00+02:00", "end": "2022-01-01T08:00:00Z"}, "start <= end", True),
         ("CarePlan.activity", {"detail": {}, "reference": {}}, "detail.empty() or reference.empty()", False),
