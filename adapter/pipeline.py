@@ -39,6 +39,7 @@ RELATED = {
     "team": ("client", "consent", "team", "work_ability_plan"),
     "consent": ("team",),
     "health_check": ("client", "health_check"),
+    "functional_assessment": ("functional_assessment",),
 }
 """Which of the client's other records the rules about a record type look at."""
 
