@@ -80,14 +80,18 @@ class Store:
     """
 
     def __init__(self, path: Path | str = ":memory:") -> None:
-        self.connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
-        self.connection.execute("PRAGMA journal_mode=WAL")
-        self.connection.execute("PRAGMA synchronous=FULL")
-        self._script = (resources.files("adapter.mock") / "schema.sql").read_text(encoding="utf-8")
-        self.connection.executescript(self._script)
+        self.path = path
+        self.connection = self._open()
         self._depth = 0
         self.written: list[Stored] = []
         """Versions written since the list was last emptied; the journal tells them."""
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(str(self.path), isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript((resources.files("adapter.mock") / "schema.sql").read_text(encoding="utf-8"))
+        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -182,11 +186,12 @@ class Store:
         return b"".join(body + b"\n" for (body,) in rows)
 
     def clear(self) -> None:
-        """Forget everything."""
-        with self.transaction():
-            for table in ("version", "resource", *(f"index_{name}" for name in TABLES)):
-                self.connection.execute(f"DELETE FROM {table}")
-            self.connection.execute("DELETE FROM sqlite_sequence")
+        """Forget everything, in a time that does not depend on how much there is: the database begins anew."""
+        self.connection.close()
+        if self.path != ":memory:":
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{self.path}{ending}").unlink(missing_ok=True)
+        self.connection = self._open()
 
     def snapshot(self) -> bytes:
         """Return the whole database as bytes."""
