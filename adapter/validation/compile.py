@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 FieldCheck = Callable[[dict[str, Any], Run], Findings]
 
 
+def nothing(_item: Item, _run: Run) -> Findings:
+    """Ask nothing of a value."""
+    return None
+
+
 class Compiler:
     """Turns the overlays of one profile into checks; what it does not understand goes to `profile.problems`."""
 
@@ -37,16 +42,16 @@ class Compiler:
             owner, inside: where the element stands: type, and path inside it (empty: the type itself).
         """
         from adapter.validation.facets import facet_checks
-        from adapter.validation.type_rules import type_check
+        from adapter.validation.type_rules import adds_nothing, type_check
 
         checks: list[ItemCheck] = []
-        if overlay.types is not None:
+        if overlay.types is not None and not adds_nothing(overlay.types, definition):
             checks.append(type_check(overlay, self))
         checks += facet_checks(overlay, definition, self)
         if overlay.children or self._repeats(definition):
             checks.append(self._children(overlay, definition, owner, inside))
-        if len(checks) == 1:
-            return checks[0]
+        if len(checks) < 2:
+            return checks[0] if checks else nothing
 
         def check(item: Item, run: Run) -> Findings:
             found: Findings = None
@@ -103,12 +108,16 @@ class Compiler:
                     self.problem(child, "no such element")
                 continue
             below = f"{place[1]}.{name}" if place[1] else name
-            checks.append(self._field(child, found, place[0], below))
+            check_field = self._field(child, found, place[0], below)
+            if check_field is not None:
+                checks.append(check_field)
         mentioned = set(overlay.children)
         for name, found in options.items():
             if name not in mentioned and self._repeats(found):
                 below = f"{place[1]}.{name}" if place[1] else name
-                checks.append(self._field(Overlay(f"{overlay.path}.{name}"), found, place[0], below))
+                again = self._field(Overlay(f"{overlay.path}.{name}"), found, place[0], below)
+                if again is not None:
+                    checks.append(again)
 
         def check(value: dict[str, Any], run: Run) -> Findings:
             found: Findings = None
@@ -120,17 +129,23 @@ class Compiler:
 
         return check
 
-    def _field(self, overlay: Overlay, definition: ElementDefinition, owner: str, inside: str) -> FieldCheck:
-        """Return the check of an element with all its values."""
+    def _field(self, overlay: Overlay, definition: ElementDefinition, owner: str, inside: str) -> FieldCheck | None:
+        """Return the check of an element with all its values; None when it adds nothing to the base."""
         from adapter.validation.slicing import slicing_check
 
         name = definition.key.removesuffix("[x]")
         check_item = self.item(overlay, definition, owner, inside)
         check_slices = slicing_check(overlay, definition, owner, inside, self) if overlay.slices else None
         least, most = overlay.min or 0, overlay.max
+        gather = items_of(definition)
+        if check_item is nothing and check_slices is None and (most is None or most == definition.max):
+            if least <= definition.min:
+                return None
+            if least == 1 and not definition.is_choice:
+                return _presence(name)
 
         def check(value: dict[str, Any], run: Run) -> Findings:
-            items = items_of(value, definition)
+            items = gather(value)
             found: Findings = None
             if len(items) < least:
                 finding = Finding("profile-missing", {"name": name, "min": str(least), "count": str(len(items))})
@@ -152,6 +167,18 @@ class Compiler:
             return found
 
         return check
+
+
+def _presence(name: str) -> FieldCheck:
+    """Return the check that an element is there at all."""
+    beside = f"_{name}"
+
+    def check(value: dict[str, Any], run: Run) -> Findings:
+        if name in value or beside in value:
+            return None
+        return run.found(Finding("profile-missing", {"name": name, "min": "1", "count": "0"}))
+
+    return check
 
 
 def type_path(code: str, definition: ElementDefinition) -> str:

@@ -58,6 +58,13 @@ def element_id(value: Any, run: Run) -> Findings:
     return None
 
 
+def definition_id(value: Any, run: Run) -> Findings:
+    """Check the id of an ElementDefinition, which snapshot and differential of one resource share."""
+    found = element_id(value, run)
+    run.element_ids.discard(value if isinstance(value, str) else "")
+    return found
+
+
 def explain_primitive(field: PrimitiveField, owner: dict[str, Any], key: str, run: Run) -> Findings:
     """Return what is wrong with a primitive element, or None when the fast test was only too careful."""
     value = owner[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from adapter.fhir.definitions import ElementDefinition, choice_key
@@ -23,19 +24,26 @@ class Item(NamedTuple):
     code: str
 
 
-def items_of(owner: dict[str, Any], definition: ElementDefinition) -> list[Item]:
-    """Return the values of an element inside an object; a choice under any of its types."""
+def items_of(definition: ElementDefinition) -> Callable[[dict[str, Any]], list[Item]]:
+    """Return what gathers the values of an element from an object; a choice under any of its types."""
+    bare = definition.key.removesuffix("[x]")
     if not definition.is_choice:
         code = definition.types[0].code if definition.types else ""
-        return _under(owner, definition.key, definition.key, code)
-    bare = definition.key.removesuffix("[x]")
-    return [
-        item for type_ in definition.types for item in _under(owner, choice_key(bare, type_.code), bare, type_.code)
-    ]
+        return lambda owner: _under(owner, bare, f"_{bare}", bare, code)
+    codes = {choice_key(bare, type_.code): type_.code for type_ in definition.types}
+    names = frozenset([*codes, *(f"_{key}" for key in codes)])
+
+    def gather(owner: dict[str, Any]) -> list[Item]:
+        if names.isdisjoint(owner):
+            return []
+        present = sorted({key.removeprefix("_") for key in names & owner.keys()})
+        return [item for key in present for item in _under(owner, key, f"_{key}", bare, codes[key])]
+
+    return gather
 
 
-def _under(owner: dict[str, Any], key: str, label: str, code: str) -> list[Item]:
-    value, sibling = owner.get(key), owner.get(f"_{key}")
+def _under(owner: dict[str, Any], key: str, beside: str, label: str, code: str) -> list[Item]:
+    value, sibling = owner.get(key), owner.get(beside)
     if value is None and sibling is None:
         return []
     if not isinstance(value, list) and not isinstance(sibling, list):

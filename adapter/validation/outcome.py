@@ -17,7 +17,7 @@ _ORDER = {"fatal": 0, "error": 1, "warning": 2, "information": 3}
 
 def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Issue, ...]:
     """Return every problem once, errors first, in the order of the document."""
-    if found is None and run.left > 0:
+    if found is None and run.left > 0 and run.work_left >= 0:
         return ()
     kept: dict[tuple[object, ...], Issue] = {}
     for finding in found or ():
@@ -30,6 +30,8 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
     if run.left <= 0:
         severity: Severity = "error" if run.suppressed_error else "information"
         issues.append(Issue(severity, "validation.more-issues", {"count": str(run.settings.most_issues)}))
+    if run.work_left < 0:
+        issues.insert(0, Issue("error", "validation.too-much-work", {"max": str(run.settings.most_work)}))
     return tuple(issues)
 
 

@@ -215,5 +215,6 @@ class Registry:
 @cache
 def _core_structures() -> dict[str, dict[str, Any]]:
     folder = data_root() / "profiles" / "r4"
-    rows = [row for name in ("extensions.json", "profiles.json") for row in json.loads((folder / name).read_bytes())]
+    names = ("extensions.json", "profiles.json")
+    rows: list[dict[str, Any]] = [row for name in names for row in json.loads((folder / name).read_bytes())]
     return {row["url"]: row for row in rows}

@@ -56,6 +56,7 @@ class Run:
         "settings",
         "suppressed_error",
         "under_check",
+        "work_left",
     )
 
     def __init__(
@@ -80,6 +81,7 @@ class Run:
         self.bundles: list[BundleIndex] = []
         self.full_url = ""
         self.left = settings.most_issues
+        self.work_left = settings.most_work
         self.suppressed_error = False
         self.context: Context | None = None
         self.under_check: set[tuple[int, str]] = set()
@@ -91,6 +93,11 @@ class Run:
             return None
         self.left -= 1
         return [finding]
+
+    def spend(self, work: int) -> bool:
+        """Count work; False when there was too much of it already and no more is done."""
+        self.work_left -= work
+        return self.work_left >= 0
 
     def counted(self, findings: Findings) -> Findings:
         """Let findings of a trial into the report, as far as there is room."""

@@ -17,6 +17,8 @@ class ValidationSettings:
     Attributes:
         limits: size, depth, nodes and digits; over them the document is refused unread.
         most_issues: a report holds no more; the rest is summed up in one issue.
+        most_work: how many invariants in FHIRPath and slices are tried on one document, about half a second; over
+            it the document is refused, because what is left was not checked.
         unknown_extension: an extension whose definition is not known (Java validator: error).
         unknown_profile: a profile in `meta.profile` that is not known (Java validator: warning).
         known_unchecked: canonical prefixes of profiles that are known but not checked; they are mentioned
@@ -30,6 +32,7 @@ class ValidationSettings:
 
     limits: Limits = DEFAULT
     most_issues: int = 500
+    most_work: int = 60_000
     unknown_extension: Answer = "error"
     unknown_profile: Answer = "warning"
     known_unchecked: tuple[str, ...] = ()

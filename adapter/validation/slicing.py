@@ -75,6 +75,8 @@ def slicing_check(
         members: list[list[Item]] = [[] for _ in slices]
         last, seen_outside = 0, False
         for item in items:
+            if not run.spend(len(slices)):
+                return found
             position = next((index for index, piece in enumerate(slices) if piece.holds(item, run)), None)
             if position is None:
                 seen_outside = True

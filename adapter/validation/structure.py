@@ -15,6 +15,7 @@ from typing import Any
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive, is_subtype, json_children
 from adapter.validation import leaf_types
 from adapter.validation.explain import (
+    definition_id,
     element_id,
     explain_primitive,
     missing,
@@ -68,7 +69,7 @@ class _Node:
             self._add(key, definition)
         if "id" in self.primitives and not self._is_resource:
             del self.primitives["id"], self.fast["id"]
-            self.parts["id"] = element_id
+            self.parts["id"] = element_id if self.type_name != "ElementDefinition" else definition_id
 
     @property
     def _is_resource(self) -> bool:

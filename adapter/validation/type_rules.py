@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.definitions import CORE, is_resource_type, is_subtype
+from adapter.fhir.definitions import CORE, ElementDefinition, is_resource_type, is_subtype
 from adapter.validation.findings import Finding, Findings, has_errors, joined
 from adapter.validation.items import Item
 from adapter.validation.overlay import Overlay, TypeRule
@@ -38,6 +38,18 @@ def type_check(overlay: Overlay, compiler: Compiler) -> ItemCheck:
         return first
 
     return check
+
+
+def adds_nothing(rules: tuple[TypeRule, ...], definition: ElementDefinition) -> bool:
+    """True when the types that a profile states are those of the element anyway."""
+    if definition.is_choice or len(definition.types) != 1 or len(rules) != 1:
+        return False
+    rule, base = rules[0], definition.types[0]
+    if rule.code != base.code or rule.aggregation or rule.code == "Resource":
+        return False
+    targets = {target.removeprefix(CORE) for target in rule.targets}
+    profiles = {profile.removeprefix(CORE) for profile in rule.profiles}
+    return targets in (set(), set(base.targets)) and profiles in (set(), set(base.profiles))
 
 
 def allows(rule: TypeRule, code: str) -> bool:

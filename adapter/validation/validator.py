@@ -6,12 +6,12 @@ A `Validator` is safe to share between threads: what it compiles is kept, what i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from adapter.errors import SourceError
-from adapter.types import Outcome, Resource
+from adapter.types import Issue, Outcome, Resource
 from adapter.validation.bundle_index import BundleIndex
 from adapter.validation.findings import Findings, joined, under
 from adapter.validation.outcome import Trace, issues_of
@@ -29,9 +29,6 @@ class Validator:
     Args:
         definitions: conformance resources (dicts), or paths of files, folders and packages (.tgz).
         settings: limits and severities.
-
-    Attributes:
-        load_issues: what of the definitions could not be read or understood, by name.
     """
 
     def __init__(
@@ -43,7 +40,12 @@ class Validator:
         self.settings = settings or ValidationSettings()
         resources, problems = load_definitions(definitions)
         self.registry = Registry(resources)
-        self.load_issues = (*problems, *self.registry.load_issues())
+        self._unreadable = problems
+
+    @cached_property
+    def load_issues(self) -> tuple[Issue, ...]:
+        """What of the definitions could not be read or understood, by name; compiles every loaded profile."""
+        return (*self._unreadable, *self.registry.load_issues())
 
     def validate(
         self,
