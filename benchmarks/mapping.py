@@ -1,0 +1,133 @@
+"""How fast mapping is, as ratios inside one run; `python benchmarks/mapping.py` prints the table.
+
+Everything is measured on the plan of scenario 5 in one process, in turns, garbage collection off as in `timeit`;
+of each measurement the best round counts. What is asked for stands beside what was found; the exit code is 1 when
+something asked for was missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import timeit
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from adapter.fhir.canonical import canonical, dumps
+from adapter.mapping import map_record, mapping_for
+from adapter.mapping.report import has_unknown_fields
+from adapter.mapping.run import Run
+from adapter.source import read, read_json
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plan_by_hand import plan_by_hand  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAN = ROOT / "fixtures" / "scenarios" / "SCN-5-tyoton-polku" / "records" / "12-work-ability-plan.json"
+KEY = b"key of the benchmark"
+ROUNDS = 150
+
+START = """
+import time
+start = time.perf_counter()
+import adapter
+done = time.perf_counter() - start
+print(done)
+"""
+LOAD = """
+import adapter.mapping, time
+from adapter.mapping import mapping_for
+from adapter.mapping.registry import record_types
+start = time.perf_counter()
+for record_type in record_types():
+    mapping_for(record_type).make
+print(time.perf_counter() - start)
+"""
+
+
+def measured(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Return the best time of each function in microseconds, measured in turns."""
+    timers = {name: timeit.Timer(function) for name, function in functions.items()}
+    number = {name: max(1, int(0.003 / (timer.timeit(3) / 3 or 1e-6))) for name, timer in timers.items()}
+    best = dict.fromkeys(timers, float("inf"))
+    for _ in range(ROUNDS):
+        for name, timer in timers.items():
+            best[name] = min(best[name], timer.timeit(number[name]) / number[name] * 1e6)
+    return best
+
+
+def in_new_process(code: str) -> float:
+    """Return the seconds that a new Python prints, the best of five."""
+    runs = (subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT) for _ in range(5))
+    return min(float(run.stdout) for run in runs)
+
+
+def main() -> int:
+    """Measure, print the table, return 1 when a target was missed."""
+    data = PLAN.read_bytes()
+    record = read_json(data)
+    loaded = mapping_for("work_ability_plan")
+    mapping, make = loaded.mapping, loaded.make
+    names = (mapping.id, mapping.version, mapping.digest)
+    unknown = has_unknown_fields(mapping.shape)
+    mapped = map_record(record, id_key=KEY)
+    assert canonical(plan_by_hand(record, KEY, names)) == canonical(mapped.bundle), "the twin makes another Bundle"
+    plain = json.loads(canonical(mapped.bundle))
+
+    def compiled() -> object:
+        run = Run(mapping, record, KEY)
+        make(run)
+        return run.bundle()
+
+    def traced() -> object:
+        found = map_record(source, id_key=KEY)
+        return found.trace
+
+    source = read(data)
+    found = measured(
+        {
+            "orjson.loads": lambda: orjson.loads(data),
+            "orjson.dumps": lambda: orjson.dumps(plain),
+            "by hand": lambda: plan_by_hand(record, KEY, names),
+            "compiled": compiled,
+            "compiled, trace on demand": lambda: map_record(source, id_key=KEY),
+            "trace shown": traced,
+            "read, checked against its schema": lambda: read(data),
+            "loss check": lambda: unknown(record),
+            "dump": lambda: dumps(mapped.bundle),
+            "canonical dump": lambda: canonical(mapped.bundle),
+        }
+    )
+    yardstick = found["orjson.loads"] + found["orjson.dumps"]
+    whole = sum(found[name] for name in ("read, checked against its schema", "compiled", "loss check", "dump"))
+    print(f"{len(data)} bytes in, {len(canonical(mapped.bundle))} bytes out, {len(plain['entry'])} resources\n")
+    for name, microseconds in found.items():
+        print(f"{name:34}{microseconds:9.1f} µs {microseconds / yardstick:7.2f} × orjson there and back")
+    extra = found["compiled, trace on demand"] / found["compiled"] - 1
+    rows = [
+        ("compiled / by hand, speed", found["by hand"] / found["compiled"], ">=", 0.85),
+        ("cost of being able to show the trace", extra, "<=", 0.05),
+        ("read + map + trace + loss + dump, × orjson", whole * (1 + max(extra, 0)) / yardstick, "<=", 7.0),
+        ("load and compile all record mappings, s", in_new_process(LOAD), "<=", 0.3),
+        ("import adapter, s", in_new_process(START), "<=", 0.25),
+    ]
+    print()
+    missed = False
+    for name, value, sign, target in rows:
+        good = value >= target if sign == ">=" else value <= target
+        missed = missed or not good
+        print(f"{name:44}{value:7.3f}  {sign} {target:<5} {'ok' if good else 'MISSED'}")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    begun = time.perf_counter()
+    code = main()
+    print(f"\n{time.perf_counter() - begun:.0f} s, Python {sys.version.split()[0]}")
+    sys.exit(code)
