@@ -8,6 +8,6 @@ outcome.ok, outcome.issues, outcome.operation_outcome("fi")
 from __future__ import annotations
 
 from adapter.validation.settings import ValidationSettings
-from adapter.validation.validator import Validator, validate
+from adapter.validation.validator import Validator
 
-__all__ = ["ValidationSettings", "Validator", "validate"]
+__all__ = ["ValidationSettings", "Validator"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from adapter.fhir.definitions import ElementDefinition, choice_key
@@ -44,25 +45,22 @@ def items_of(definition: ElementDefinition) -> Callable[[dict[str, Any]], list[I
 
 def _under(owner: dict[str, Any], key: str, beside: str, label: str, code: str) -> list[Item]:
     value, sibling = owner.get(key), owner.get(beside)
-    if value is None and sibling is None:
-        return []
+    if sibling is None:
+        if value is None:
+            return []
+        if value.__class__ is not list:
+            return [Item(label, value, None, _shown_type(value, code))]
+        return [Item(f"{label}[{index}]", one, None, _shown_type(one, code)) for index, one in enumerate(value)]
     if not isinstance(value, list) and not isinstance(sibling, list):
-        return [Item(label, value, sibling, _shown_type(value, code))]
+        return [Item(label, value, sibling, code)]
     values = value if isinstance(value, list) else []
     siblings = sibling if isinstance(sibling, list) else []
-    return [
-        Item(
-            f"{label}[{index}]",
-            values[index] if index < len(values) else None,
-            siblings[index] if index < len(siblings) else None,
-            _shown_type(values[index] if index < len(values) else None, code),
-        )
-        for index in range(max(len(values), len(siblings)))
-    ]
+    pairs = zip_longest(values, siblings)
+    return [Item(f"{label}[{index}]", one, other, code) for index, (one, other) in enumerate(pairs)]
 
 
 def _shown_type(value: Any, code: str) -> str:
-    if isinstance(value, dict) and code in ("Resource", "DomainResource"):
+    if code == "Resource" and isinstance(value, dict):
         name = value.get("resourceType")
         return name if isinstance(name, str) else code
     return code

@@ -70,11 +70,12 @@ class Registry:
     def structure(self, canonical: str) -> dict[str, Any] | None:
         """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""
         url, _, version = canonical.partition("|")
-        for definition in reversed(self._structures.get(url, ())):
+        for definition in reversed(self._structures.get(url, [])):
             own = str(definition.get("version", ""))
             if not version or own == version or own.startswith(f"{version}."):
                 return definition
-        return _core_structures().get(url) if version in ("", R4) else None
+        core: dict[str, Any] | None = _core_structures().get(url)
+        return core if version in ("", R4) else None
 
     def is_base(self, canonical: str) -> bool:
         """True for a type of R4 itself."""

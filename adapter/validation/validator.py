@@ -6,7 +6,7 @@ A `Validator` is safe to share between threads: what it compiles is kept, what i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,34 +87,6 @@ class Validator:
             more = self.registry.claim_findings(document, canonical, "", document["resourceType"], run)
             found = joined(found, more)
         return found
-
-
-def validate(
-    resource: bytes | str | Resource,
-    *,
-    profiles: Iterable[str] = (),
-    definitions: Iterable[Resource | str | Path] = (),
-    context: Iterable[Resource] = (),
-    at: str | None = None,
-    trace: Trace | None = None,
-) -> Outcome:
-    """Judge one resource; see `Validator.validate`. What could not be understood of the definitions is told first.
-
-    Validators are kept for definitions given as paths; for many resources under definitions given as dicts make
-    one `Validator` yourself.
-    """
-    sources = tuple(definitions)
-    if all(isinstance(source, str | Path) for source in sources):
-        validator = _kept(tuple(map(str, sources)))
-    else:
-        validator = Validator(sources)
-    outcome = validator.validate(resource, profiles=profiles, context=context, at=at, trace=trace)
-    return Outcome((*validator.load_issues, *outcome.issues)) if validator.load_issues else outcome
-
-
-@lru_cache(maxsize=16)
-def _kept(paths: tuple[str, ...]) -> Validator:
-    return Validator(paths)
 
 
 def related_by_reference(resources: Iterable[Resource]) -> dict[str, Resource]:
