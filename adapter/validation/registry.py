@@ -70,7 +70,8 @@ class Registry:
     def structure(self, canonical: str) -> dict[str, Any] | None:
         """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""
         url, _, version = canonical.partition("|")
-        for definition in reversed(self._structures.get(url, [])):
+        versions = self._structures.get(url)
+        for definition in reversed(versions) if versions else ():
             own = str(definition.get("version", ""))
             if not version or own == version or own.startswith(f"{version}."):
                 return definition
