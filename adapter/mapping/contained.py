@@ -51,7 +51,7 @@ def _kept(entries: dict[str, Json]) -> set[str]:
     provenance = [urn for urn in entries if _type(entries[urn]) in KEPT_TYPES]
     others = [urn for urn in entries if urn not in provenance]
     wanted = {reference for urn in others for reference in _references(entries[urn]["resource"])}
-    only_theirs = _reached(provenance, entries, stop=CORE_TYPES)
+    only_theirs = _reached(provenance, _without_targets(entries), stop=CORE_TYPES)
     free = {urn for urn in only_theirs if urn not in wanted}
     while True:
         more = {
@@ -62,6 +62,15 @@ def _kept(entries: dict[str, Json]) -> set[str]:
         if not more:
             return free | set(provenance)
         free |= more
+
+
+def _without_targets(entries: dict[str, Json]) -> dict[str, Json]:
+    """A Provenance speaks of its targets; only its agents and entities are there for its sake."""
+    made = dict(entries)
+    for urn, entry in entries.items():
+        if _type(entry) in KEPT_TYPES:
+            made[urn] = {**entry, "resource": {**entry["resource"], "target": []}}
+    return made
 
 
 def _reached(start: list[str], entries: dict[str, Json], stop: frozenset[str] = frozenset()) -> set[str]:
