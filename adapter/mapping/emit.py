@@ -22,8 +22,10 @@ from adapter.mapping.model import (
     Translate,
     UseType,
     Value,
+    is_static,
+    is_sure,
 )
-from adapter.mapping.signature import is_mixed, is_static, is_sure, makes_several
+from adapter.mapping.signature import is_mixed, makes_several
 from adapter.mapping.writer import Writer
 from adapter.types import Json
 

@@ -30,9 +30,10 @@ from adapter.mapping.model import (
     Translate,
     UseType,
     Value,
+    is_static,
 )
 from adapter.mapping.run import DescribedTwice, Hop, Run
-from adapter.mapping.signature import is_mixed, is_static, makes_several
+from adapter.mapping.signature import is_mixed, makes_several
 from adapter.types import Issue, Json, Resource, SourcePlace, TraceRow
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def load_type(name: str, records: Path) -> EmbeddedType:
 def _open(path: Path, records: Path, kind: str, around: FileContext | None = None) -> _File:
     """Read a file; rows of the envelope (`around` given) belong to the mapping around them and know its rules."""
     content = path.read_bytes()
-    document, places = parse_yaml_with_places(content.decode(), path)
+    document, places = _parsed(content, path)
     if not isinstance(document, dict):
         raise DataFileError(path, 1, "a mapping file is a table of keys")
     shared = _shared(path.with_name("vendor.yaml")) if kind == "vendor" else _Shared("", b"", {}, {})
@@ -169,6 +169,12 @@ def _open(path: Path, records: Path, kind: str, around: FileContext | None = Non
     return file
 
 
+@lru_cache(maxsize=16)
+def _parsed(content: bytes, path: Path) -> tuple[Any, dict[YamlPath, Place]]:
+    """Parse a file once though several mappings share it (the envelope)."""
+    return parse_yaml_with_places(content.decode(), path)
+
+
 @dataclass(frozen=True, slots=True)
 class _Shared:
     """The fragments that all record types of a vendor share."""
@@ -182,7 +188,7 @@ class _Shared:
 def _shared(path: Path) -> _Shared:
     """Read the fragments of `vendor.yaml`."""
     content = path.read_bytes()
-    document, places = parse_yaml_with_places(content.decode(), path)
+    document, places = _parsed(content, path)
     return _Shared(str(path), content, places, document.get("fragments", {}))
 
 

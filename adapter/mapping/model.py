@@ -191,23 +191,67 @@ class Kind:
     content: Element
     row: Row
 
+    @property
+    def is_constant(self) -> bool:
+        """True for an item that stands there whatever the record says."""
+        return not self.steps and self.when is None and is_static(self.content)
+
+    @property
+    def is_sure(self) -> bool:
+        """True when every record that fits its schema makes such an item."""
+        walked = all(step.source.surely for step in self.steps)
+        return self.when is None and walked and not is_static(self.content) and is_sure(self.content)
+
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An element with children, by JSON name."""
+    """An element with children, by JSON name. `static`, `sure`: see `is_static`, `is_sure`."""
 
     fields: tuple[tuple[str, Element], ...]
+    static: bool = field(init=False, compare=False, repr=False)
+    sure: bool = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        children = [child for _, child in self.fields]
+        static = all(map(is_static, children))
+        object.__setattr__(self, "static", static)
+        object.__setattr__(self, "sure", static or any(is_sure(each) for each in children if not is_static(each)))
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """An element that repeats (`many`), or the first present of alternatives."""
+    """An element that repeats (`many`), or the first present of alternatives. `static`, `sure`: as in `Object`."""
 
     kinds: tuple[Kind, ...]
     many: bool
+    static: bool = field(init=False, compare=False, repr=False)
+    sure: bool = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        static = all(kind.is_constant for kind in self.kinds)
+        object.__setattr__(self, "static", static)
+        object.__setattr__(self, "sure", static or any(kind.is_sure for kind in self.kinds))
 
 
 Element = Object | Items | Value | Constant | Link
+
+
+def is_static(element: Element) -> bool:
+    """True when nothing of the record has a say: constants only."""
+    if isinstance(element, Constant):
+        return element.when is None
+    return isinstance(element, Object | Items) and element.static
+
+
+def is_sure(element: Element) -> bool:
+    """True when the element is written for every record that fits its schema."""
+    if isinstance(element, Value):
+        partial = isinstance(element.how, Translate) and None in element.how.table.values()
+        known = element.required or element.default is not None or all(s.surely for s in element.sources)
+        return known and element.when is None and not partial
+    if isinstance(element, Constant):
+        return element.when is None
+    return element.sure
 
 
 @dataclass(frozen=True, slots=True)

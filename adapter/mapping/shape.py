@@ -13,6 +13,7 @@ from typing import Any
 
 SchemaNode = dict[str, Any]
 
+_JUDGING = frozenset(("properties", "allOf", "oneOf", "anyOf", "then", "else"))
 _KINDS = {bool: "boolean", int: "integer", str: "string"}
 
 
@@ -47,6 +48,9 @@ class Shape:
     @cached_property
     def fields(self) -> dict[str, Shape]:
         """Child fields by name, in the order of the schema."""
+        first, file, _ = self._parts[0]
+        if "$ref" in first and not _JUDGING & first.keys():
+            return read_shape(*_target(first["$ref"], file)).fields
         found: dict[str, list[tuple[SchemaNode, Path]]] = {}
         for part, file, _ in self._parts:
             for name, child in part.get("properties", {}).items():
@@ -105,8 +109,7 @@ def _parts(schema: SchemaNode, file: Path, certain: bool = True) -> Iterator[tup
     yield schema, file, certain
     reference = schema.get("$ref")
     if isinstance(reference, str):
-        name, _, fragment = reference.partition("#")
-        target = (file.parent / name).resolve() if name else file
+        target, fragment = _target(reference, file)
         yield from _parts(_behind(target, fragment), target, certain)
     for part in schema.get("allOf", ()):
         yield from _parts(part, file, certain)
@@ -115,6 +118,12 @@ def _parts(schema: SchemaNode, file: Path, certain: bool = True) -> Iterator[tup
     for keyword in ("then", "else"):
         if keyword in schema:
             yield from _parts(schema[keyword], file, False)
+
+
+@cache
+def _target(reference: str, file: Path) -> tuple[Path, str]:
+    name, _, fragment = reference.partition("#")
+    return ((file.parent / name).resolve() if name else file), fragment
 
 
 def _joined(options: list[tuple[SchemaNode, Path]]) -> SchemaNode:

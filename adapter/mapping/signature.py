@@ -19,6 +19,8 @@ from adapter.mapping.model import (
     Translate,
     UseType,
     Value,
+    is_static,
+    is_sure,
 )
 from adapter.types import Json
 
@@ -114,38 +116,6 @@ def gives_back(kind: Kind) -> bool:
     return marks(kind.when) or reads_back(kind.content)
 
 
-def is_static(element: Element) -> bool:
-    """True when nothing of the record has a say: constants only."""
-    if isinstance(element, Constant):
-        return element.when is None
-    if isinstance(element, Object):
-        return all(is_static(child) for _, child in element.fields)
-    if isinstance(element, Items):
-        return all(not kind.steps and kind.when is None and is_static(kind.content) for kind in element.kinds)
-    return False
-
-
-def is_sure(element: Element) -> bool:
-    """True when the element is written for every record that fits its schema."""
-    if isinstance(element, Value):
-        partial = isinstance(element.how, Translate) and None in element.how.table.values()
-        known = element.required or element.default is not None or all(s.surely for s in element.sources)
-        return known and element.when is None and not partial
-    if isinstance(element, Object):
-        return is_static(element) or any(is_sure(child) for _, child in element.fields if not is_static(child))
-    if isinstance(element, Items):
-        return is_static(element) or any(
-            kind.when is None
-            and all(step.source.surely for step in kind.steps)
-            and not is_static(kind.content)
-            and is_sure(kind.content)
-            for kind in element.kinds
-        )
-    if isinstance(element, Link):
-        return element.sure
-    return is_static(element)
-
-
 def is_mixed(element: Element) -> bool:
     """True for a list in which items of constants alone stand beside others, and for what holds such a list.
 
@@ -155,11 +125,7 @@ def is_mixed(element: Element) -> bool:
         return False
     if isinstance(element, Object):
         return any(is_mixed(child) for _, child in element.fields)
-    return isinstance(element, Items) and element.many and any(_is_constant(kind) for kind in element.kinds)
-
-
-def _is_constant(kind: Kind) -> bool:
-    return not kind.steps and kind.when is None and is_static(kind.content)
+    return isinstance(element, Items) and element.many and any(kind.is_constant for kind in element.kinds)
 
 
 def _difference(one: Element, other: Element) -> Test | None:
