@@ -5,6 +5,7 @@ Rules R1–R8 and S1–S8 of SMART App Launch 2.2 as testable statements. Under 
 
 from __future__ import annotations
 
+from adapter.mock.consent_gate import Gate
 from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.security.scopes import covering
@@ -48,6 +49,9 @@ def authenticate(request: Request) -> None:
         request.access = guard.tokens.check(token, token_url=guard.token_url(request), certificate=request.certificate)
     except TokenRefused as refused:
         raise _unauthorised(refused.error) from None
+    if request.world.policy.consent_enforced:
+        interaction = "search" if "_search" in request.path or len(request.path) < 2 else "read"
+        request.gate = Gate(request.world, request.access, interaction)
 
 
 def _unauthorised(error: str) -> Refusal:

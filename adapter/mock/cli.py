@@ -47,6 +47,10 @@ def serve(
     auth: Annotated[str, typer.Option(help="open, smart, or mtls (smart over mutual TLS)")] = "open",
     client: Annotated[list[str] | None, typer.Option(help="ID=JWKS file or URL; repeatable")] = None,
     scopes: Annotated[list[str] | None, typer.Option(help="ID='scopes of that client'; repeatable")] = None,
+    organization: Annotated[
+        list[str] | None, typer.Option(help="ID=system|value of the organisation it acts for; repeatable")
+    ] = None,
+    purpose: Annotated[list[str] | None, typer.Option(help="ID=system|code of the purpose assumed; repeatable")] = None,
     certificates: Annotated[str, typer.Option(help="folder for the test CA's certificates (mtls)")] = "certificates",
     trusted: Annotated[str, typer.Option(help="PEM file of authorities trusted for signatures")] = "",
 ) -> None:
@@ -66,7 +70,7 @@ def serve(
         seed=seed,
         clock=clock,
         auth=cast(Auth, auth),
-        clients=_clients(client or [], scopes or []),
+        clients=_clients(client or [], scopes or [], organization or [], purpose or []),
         certificates=certificates,
         trusted=trusted,
     )
@@ -113,15 +117,23 @@ def scenario_run(
     raise typer.Exit(0 if report.ok else 1)
 
 
-def _clients(keys: list[str], scopes: list[str]) -> tuple[ClientSettings, ...]:
-    """Join `ID=JWKS` and `ID=scopes`."""
-    if wrong := [one for one in [*keys, *scopes] if "=" not in one]:
-        raise _fail(f"--client and --scopes are written ID=…; this is not: {wrong[0][:40]}")
-    allowed = dict(one.split("=", 1) for one in scopes)
-    pairs = [one.split("=", 1) for one in keys]
-    if unknown := sorted(set(allowed) - {name for name, _ in pairs}):
-        raise _fail(f"--scopes names a client that --client does not register: {unknown[0][:40]}")
-    return tuple(ClientSettings(name, where, allowed.get(name, "")) for name, where in pairs)
+def _clients(*options: list[str]) -> tuple[ClientSettings, ...]:
+    """Join `ID=JWKS`, `ID=scopes`, `ID=organisation` and `ID=purpose`."""
+    if wrong := [one for values in options for one in values if "=" not in one]:
+        raise _fail(f"--client, --scopes, --organization and --purpose are written ID=…; this is not: {wrong[0][:40]}")
+    keys, scopes, organizations, purposes = (dict(one.split("=", 1) for one in values) for values in options)
+    if unknown := sorted({*scopes, *organizations, *purposes} - set(keys)):
+        raise _fail(f"this client is not registered by --client: {unknown[0][:40]}")
+    return tuple(
+        ClientSettings(
+            name,
+            where,
+            scopes=scopes.get(name, ""),
+            organization=organizations.get(name, ""),
+            purpose=purposes.get(name, ""),
+        )
+        for name, where in keys.items()
+    )
 
 
 @app.command()

@@ -12,6 +12,7 @@ from adapter.security.tokens import Access
 from adapter.types import Issue, Resource
 
 if TYPE_CHECKING:
+    from adapter.mock.consent_gate import Gate
     from adapter.mock.world import World
 
 Query = list[tuple[str, str]]
@@ -32,6 +33,7 @@ class Request:
         in_bundle: True for an entry of a batch or transaction.
         access: what the caller's token allows; None under `--auth open`.
         certificate: `x5t#S256` of the caller's TLS certificate, or empty.
+        gate: decides what the caller may see; None when everything may be seen.
         as_of: a stale search sees nothing written after this instant (microseconds since the epoch).
     """
 
@@ -47,6 +49,7 @@ class Request:
     as_of: int | None = None
     access: Access | None = None
     certificate: str = ""
+    gate: Gate | None = None
 
     def preference(self, name: str) -> str:
         """Return the value of one preference of `Prefer` (RFC 7240), or an empty string."""
@@ -90,6 +93,11 @@ class Wire:
     headers: dict[str, str]
     body: bytes
     refusal: tuple[Issue, ...] = ()
+
+
+def visible(request: Request, stored: Stored) -> Resource | None:
+    """Return what the caller may see of a version; None looks like "not there"."""
+    return stored.resource if request.gate is None else request.gate.show(stored)
 
 
 def version_headers(stored: Stored) -> dict[str, str]:

@@ -72,6 +72,11 @@ def token_url(base: str) -> str:
     return re.sub(r"/[^/]+$", "/oauth/token", base)
 
 
+def _identifier(text: str) -> dict[str, str]:
+    system, _, value = text.rpartition("|")
+    return {"system": system, "value": value} if value else {}
+
+
 def _client(given: ClientSettings) -> Client:
     inline = given.keys.lstrip().startswith("{")
     remote = given.keys.startswith(("http://", "https://"))
@@ -86,4 +91,6 @@ def _client(given: ClientSettings) -> Client:
         keys=keys,
         jwks_url=given.keys if remote else "",
         certificate=given.certificate,
+        organization=_identifier(given.organization),
+        purpose=given.purpose,
     )

@@ -84,6 +84,11 @@ class Entry:
                 {"resource": one.path, "before": one.version - 1 or None, "after": one.version, "method": one.method}
                 for one in self.changes
             ],
+            "consent": [
+                {"resource": path, "decision": decision, "reason": reason}
+                for path, decision, reason in (self.request.gate.decisions if self.request.gate is not None else ())
+            ],
+            "client": self.request.access.client.id if self.request.access is not None else "",
             "durationMs": round(self.duration * 1000, 3),
         }
 

@@ -58,6 +58,7 @@ class Policy:
         patient_parameter_required: a search must say whose data it wants.
         provenance_for: types that need a Provenance in the same transaction.
         signed: types whose transaction must be signed.
+        consent_enforced: reads by another organisation go through the consent engine.
         correlation_ids: own `X-Request-Id`; the caller's comes back as `X-Correlation-Id`.
         empty_unauthorised, empty_unreadable: 401, and 400 for an unreadable body, have no body.
         outcome_system, outcome_codes: national codes of refusals by message key.
@@ -83,6 +84,7 @@ class Policy:
     patient_parameter_required: bool = False
     provenance_for: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    consent_enforced: bool = False
     correlation_ids: bool = False
     empty_unauthorised: bool = False
     empty_unreadable: bool = False

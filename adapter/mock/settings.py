@@ -22,12 +22,16 @@ class ClientSettings:
         keys: JWKS as JSON text, path of a file, or URL.
         scopes: what it may ask for; empty means `system/*.cruds`.
         certificate: `x5t#S256` of its TLS certificate, or empty.
+        organization: identifier `system|value` of the organisation that it acts for.
+        purpose: `system|code` of the purpose assumed when the assertion states none.
     """
 
     id: str
     keys: str
     scopes: str = ""
     certificate: str = ""
+    organization: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)

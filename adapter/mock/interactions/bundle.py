@@ -119,6 +119,7 @@ def _entry(request: Request, number: int, entry: dict[str, Any]) -> Entry:
         resource=resource,
         in_bundle=True,
         access=request.access,
+        gate=request.gate,
         certificate=request.certificate,
     )
     return Entry(number, inner, entry.get("fullUrl", ""), resource)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.mock.clock import fhir_instant
-from adapter.mock.exchange import Answer, Request
+from adapter.mock.exchange import Answer, Request, visible
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.dates import date_range
 from adapter.mock.search.pages import Result
@@ -33,12 +33,24 @@ def history(request: Request) -> Answer:
         versions = [one for one in versions if one[1] >= since]
     if "_at" in values:
         versions = _current_at(world.store.by_sequence([one[0] for one in versions]), _range("_at", values["_at"]))
+    if request.gate is not None:
+        versions = _permitted(request, versions)
+        if len(path) == 2 and not versions:
+            raise refuse(404, "not-found")
     size = values.get("_count", str(DEFAULT_COUNT))
     if not (size.isascii() and size.isdigit()):
         raise refuse(400, "bad-value", parameter="_count", kind="number", hint="0, 1, 2, …")
     result = Result([one[0] for one in versions], int(size), None)
     token = world.pages.keep(result) if 0 < result.size < len(result.sequences) else ""
     return Answer(200, _bundle(request, result, token, 0))
+
+
+def _permitted(request: Request, versions: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Versions that the caller may see; of a deletion nothing is told but to whom the version before it may show."""
+    found = request.world.store.by_sequence([one[0] for one in versions])
+    shown = {one.path for one in found if one.body is not None and visible(request, one) is not None}
+    kept = {one.seq for one in found if one.path in shown}
+    return [one for one in versions if one[0] in kept]
 
 
 def _range(name: str, text: str) -> tuple[int, int]:
@@ -96,8 +108,8 @@ def _entry(request: Request, stored: Stored) -> dict[str, Any]:
     url = stored.type if stored.method == "POST" else stored.path
     status = {"POST": "201", "DELETE": "204"}.get(stored.method, "201" if stored.version == 1 else "200")
     entry: dict[str, Any] = {"fullUrl": f"{request.base}/{stored.path}"}
-    if stored.body is not None:
-        entry["resource"] = stored.resource
+    if stored.body is not None and (resource := visible(request, stored)) is not None:
+        entry["resource"] = resource
     return entry | {
         "request": {"method": stored.method, "url": url},
         "response": {"status": status, "etag": stored.etag, "lastModified": fhir_instant(stored.updated)},

@@ -7,7 +7,7 @@ from typing import Any
 from adapter.mock.access import allowed
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.exchange import Answer, Request
-from adapter.mock.interactions.search import bundle_page
+from adapter.mock.interactions.search import bundle_page, permitted
 from adapter.mock.judge import judge
 from adapter.mock.negotiation import read_resource
 from adapter.mock.outcomes import refuse
@@ -74,6 +74,7 @@ def everything(request: Request) -> Answer:
     kinds = {seq: kind for seq, kind, _, _ in rows}
     sequences = [patient.seq, *(seq for seq in found if seq != patient.seq)]
     sequences = [seq for seq in sequences if not wanted or kinds.get(seq, "Patient") in wanted]
+    sequences = permitted(request, sequences)
     search = Search("Patient", count=int(values["_count"]) if values.get("_count", "").isdigit() else DEFAULT_COUNT)
     result = Result(sequences, search.count, (search, f"{request.base}/{'/'.join(request.path)}"))
     token = request.world.pages.keep(result) if 0 < search.count < len(sequences) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from adapter.mock.exchange import Answer, Request, version_headers
+from adapter.mock.exchange import Answer, Request, version_headers, visible
 from adapter.mock.interactions.search import read_shape
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.shaping import shaped
@@ -33,12 +33,17 @@ def _answer(request: Request, stored: Stored | None) -> Answer:
         refusal = refuse(410, "deleted")
         refusal.headers = version_headers(stored)
         raise refusal
+    resource = visible(request, stored) if request.gate is not None else None
+    if request.gate is not None and resource is None:
+        raise refuse(404, "not-found")
     headers = version_headers(stored)
     if _unchanged(request, stored):
         return Answer(304, headers=headers)
     summary, elements = read_shape(request.query)
     if summary or elements:
-        return Answer(200, shaped(stored.resource, summary, elements), headers=headers)
+        return Answer(200, shaped(resource or stored.resource, summary, elements), headers=headers)
+    if resource is not None:
+        return Answer(200, resource, headers=headers)
     return Answer(200, stored=stored, headers=headers)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from adapter.mock.access import allowed
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import patient_compartment
-from adapter.mock.exchange import Answer, Query, Request, parse_query
+from adapter.mock.exchange import Answer, Query, Request, parse_query, visible
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.includes import included
 from adapter.mock.search.pages import Result
@@ -74,7 +74,7 @@ def _search(
         if compartment is not None:
             _restrict(search, *compartment)
         sql, arguments = search.select()
-        sequences += [row[0] for row in request.world.store.rows(sql, arguments)]
+        sequences += permitted(request, [row[0] for row in request.world.store.rows(sql, arguments)])
     search = searches[0]
     if named:
         search.used.insert(0, ("_type", ",".join(named)))
@@ -93,6 +93,13 @@ def _check_patient(kinds: list[str], query: Query) -> None:
         links = {"identifier", "_id"} if kind == "Patient" else {"patient", *patient_compartment().get(kind, ())}
         if kind in patient_compartment() and not names & links:
             raise refuse(400, "patient-required", type=kind)
+
+
+def permitted(request: Request, sequences: list[int]) -> list[int]:
+    """Return the versions that the caller may see at all, so that no total tells of the others."""
+    if request.gate is None:
+        return sequences
+    return [one.seq for one in request.world.store.by_sequence(sequences) if visible(request, one) is not None]
 
 
 def _restrict(search: Search, identity: str, links: tuple[str, ...]) -> None:
@@ -136,10 +143,10 @@ def bundle_page(request: Request, result: Result, token: str, offset: int) -> Re
     entries: list[dict[str, Any]] = []
     if search.count and search.summary != "count":
         found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
-        entries = [_entry(request, search, one, "match") for one in found]
+        entries = _entries(request, search, found, "match")
         if search.includes:
             more = included(request.world.store, found, search.includes)
-            entries += [_entry(request, search, one, "include") for one in more if allowed(request, one.type, "r")]
+            entries += _entries(request, search, [one for one in more if allowed(request, one.type, "r")], "include")
     if search.issues and not offset:
         outcome = operation_outcome(search.issues, request.language)
         entries.append({"resource": outcome, "search": {"mode": "outcome"}})
@@ -148,12 +155,16 @@ def bundle_page(request: Request, result: Result, token: str, offset: int) -> Re
     return bundle
 
 
-def _entry(request: Request, search: Search, stored: Stored, mode: str) -> dict[str, Any]:
-    return {
-        "fullUrl": f"{request.base}/{stored.path}",
-        "resource": shaped(stored.resource, search.summary, search.elements),
-        "search": {"mode": mode},
-    }
+def _entries(request: Request, search: Search, found: list[Stored], mode: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "fullUrl": f"{request.base}/{one.path}",
+            "resource": shaped(resource, search.summary, search.elements),
+            "search": {"mode": mode},
+        }
+        for one in found
+        if (resource := visible(request, one)) is not None
+    ]
 
 
 def _links(request: Request, result: Result, token: str, offset: int, self_url: str) -> list[dict[str, str]]:

@@ -49,6 +49,19 @@ def apply_fhirpath_patch(resource: Resource, parameters: Resource) -> Resource:
     return result
 
 
+def cut(resource: Resource, path: str) -> Resource:
+    """Return a copy without the elements that a path names (obligations of the consent engine).
+
+    Raises:
+        ValueError: the path uses something that cannot be followed.
+    """
+    result = copy.deepcopy(resource)
+    for spot in reversed(_locate(result, path)):
+        del spot.holder[spot.key]
+    _prune(result)
+    return result
+
+
 def _parts(operation: Json) -> dict[str, dict[str, Any]]:
     if operation["name"] != "operation":
         raise ValueError("every parameter is named operation")
