@@ -21,24 +21,21 @@ def contain(bundle: Resource) -> Resource:
     """Return the transaction with core entries only, everything else contained in them. The input is not changed.
 
     A resource that several core resources need is contained in each. One that no core resource refers to and
-    that refers to none itself stays an entry: it has no place inside (dom-3).
+    that refers to none itself has no place inside (dom-3): the adapter keeps it, see `kept_by_adapter`.
     """
     entries = {entry["fullUrl"]: entry for entry in bundle["entry"]}
     kept = _kept(entries)
     inside = {urn for urn in entries if _type(entries[urn]) not in CORE_TYPES and urn not in kept}
-    placed: set[str] = set()
     made: list[Json] = []
     for urn in entries:
         if _type(entries[urn]) in CORE_TYPES:
             needed = _needed(urn, entries, inside)
-            placed |= needed
             made.append({**entries[urn], "resource": _container(urn, needed, entries)})
-    made += [entries[urn] for urn in entries if urn in inside - placed]
     return {**bundle, "entry": made}
 
 
 def kept_by_adapter(bundle: Resource) -> list[Json]:
-    """Return the entries that the contained form leaves out, Provenance and what only it refers to.
+    """Return the entries that the contained form may leave out: Provenance and all that it leads to.
 
     `unmap` takes them beside the Bundle.
     """
