@@ -70,13 +70,12 @@ class Registry:
     def structure(self, canonical: str) -> dict[str, Any] | None:
         """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""
         url, _, version = canonical.partition("|")
-        versions = self._structures.get(url)
-        for definition in reversed(versions) if versions else ():
+        found: dict[str, Any] | None = None
+        for definition in self._structures.get(url, ()):
             own = str(definition.get("version", ""))
             if not version or own == version or own.startswith(f"{version}."):
-                return definition
-        core: dict[str, Any] | None = _core_structures().get(url)
-        return core if version in ("", R4) else None
+                found = definition
+        return found or (_core_structures().get(url) if version in ("", R4) else None)
 
     def is_base(self, canonical: str) -> bool:
         """True for a type of R4 itself."""

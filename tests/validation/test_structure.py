@@ -1,0 +1,130 @@
+"""Shape, cardinality, formats and codes of base R4, and what the messages say."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.validation.conftest import Errors
+from tests.validation.specimens import resource_of
+
+from adapter.validation import Validator
+
+PATIENT: dict[str, Any] = {"resourceType": "Patient"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"genderr": "male"}, ("unknown-element-near", "Patient.genderr")),
+        ({"gender": "mies"}, ("code-not-in-set", "Patient.gender")),
+        ({"gender": ["male"]}, ("not-single", "Patient.gender")),
+        ({"gender": None}, ("null-value", "Patient.gender")),
+        ({"name": {"family": "a"}}, ("not-list", "Patient.name")),
+        ({"name": []}, ("empty-list", "Patient.name")),
+        ({"name": [{}]}, ("ele-1", "Patient.name[0]")),
+        ({"name": [{"given": ["a", None]}]}, ("null-without-sibling", "Patient.name[0].given[1]")),
+        ({"birthDate": "2025-02-29"}, ("format-calendar", "Patient.birthDate")),
+        ({"birthDate": "2025-2-9"}, ("format-date", "Patient.birthDate")),
+        ({"birthDate": 2025}, ("wrong-json-type", "Patient.birthDate")),
+        ({"active": "true"}, ("wrong-json-type", "Patient.active")),
+        ({"multipleBirthInteger": Decimal("1.0")}, ("format-integer", "Patient.multipleBirth")),
+        ({"deceasedBoolean": True, "deceasedDateTime": "2025"}, ("choice-several", "Patient.deceased")),
+        ({"contact": [{"gender": "male"}]}, ("pat-1", "Patient.contact[0]")),
+        ({"link": [{"type": "refer"}]}, ("missing", "Patient.link[0]")),
+        ({"_birthDate": {"id": "a"}}, ("ele-1", "Patient.birthDate")),
+        ({"_id": {"extension": []}}, ("no-extension-here", "Patient.id")),
+        ({"id": "a_b"}, ("format-id", "Patient.id")),
+        ({"photo": [{"data": "a==="}]}, ("format-base64Binary", "Patient.photo[0].data")),
+    ],
+)
+def test_one_broken_element(errors: Errors, change: dict[str, Any], expected: tuple[str, str]) -> None:
+    """A broken element is named by its rule and its FHIRPath."""
+    assert expected in errors(PATIENT | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"birthDate": "2024-02-29"},
+        {"birthDate": "2025"},
+        {
+            "_birthDate": {
+                "extension": [
+                    {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+                ]
+            }
+        },
+        {
+            "name": [
+                {
+                    "given": ["a", None],
+                    "_given": [None, {"extension": [{"url": "http://example.org/a", "valueCode": "b"}]}],
+                }
+            ]
+        },
+        {"deceasedDateTime": "2025-03-14T23:59:60.123+02:00"},
+        {"name": [{"family": "Ääkkönen 😀\n"}]},
+        {"identifier": [{"system": "urn:oid:1.2.246.21", "value": "a"}]},
+    ],
+)
+def test_right_element(errors: Errors, change: dict[str, Any]) -> None:
+    """Leap days, partial dates, siblings, leap seconds and any writing are accepted."""
+    assert errors(PATIENT | change) == []
+
+
+def test_expression_of_a_choice_is_fhirpath(errors: Errors) -> None:
+    """FHIRPath names a choice without its type: `Observation.value`, not `Observation.valueQuantity`."""
+    broken = resource_of("Observation") | {"valueQuantity": {"value": "5"}}
+    assert errors(broken) == [("wrong-json-type", "Observation.value.value")]
+
+
+def test_message_says_what_would_be_right(validator: Validator) -> None:
+    """A wrong code is answered with the codes that are allowed, in both languages, and never with the value."""
+    (issue,) = validator.validate(PATIENT | {"gender": "salainen"}).issues
+    for language in ("fi", "en"):
+        assert "female" in issue.text(language)
+        assert "salainen" not in issue.text(language)
+
+
+def test_unknown_key_that_is_no_word_is_not_shown(validator: Validator) -> None:
+    """A key could be a value in disguise: it stands neither in the text nor in the path."""
+    (issue,) = validator.validate(PATIENT | {"010594Y9032 nimi": 1}).issues
+    assert "010594Y9032" not in issue.text() + issue.expression
+
+
+def test_report_is_bounded(validator: Validator) -> None:
+    """After 500 issues one issue says that there are more, and still refuses."""
+    outcome = validator.validate(PATIENT | {"name": [{"x": 1}] * 2000})
+    assert len(outcome.issues) == 501
+    assert not outcome.ok
+    assert outcome.issues[-1].key == "validation.more-issues"
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b"5", b"null", b'"a"', {"resourceType": ["a"]}, {}, None, 5])
+def test_what_is_no_resource(validator: Validator, document: Any) -> None:
+    """Anything that is no resource is refused with an issue, never with an exception."""
+    assert not validator.validate(document).ok
+
+
+def test_unknown_code_of_an_hl7_code_system(validator: Validator) -> None:
+    """FHIR's own code systems are closed; those of HL7 Terminology grow, so an unknown code there is a warning."""
+    coding = {"system": "http://hl7.org/fhir/observation-status", "code": "valmis"}
+    broken = resource_of("Observation") | {"code": {"coding": [coding]}}
+    assert [issue.severity for issue in validator.validate(broken).issues] == ["error"]
+    coding["system"] = "http://terminology.hl7.org/CodeSystem/observation-category"
+    assert [issue.severity for issue in validator.validate(broken).issues] == ["warning"]
+
+
+def test_element_ids_are_unique_in_a_resource(errors: Errors) -> None:
+    """Two elements of a resource may not share an id."""
+    broken = PATIENT | {"name": [{"id": "a", "text": "b"}, {"id": "a", "text": "c"}]}
+    assert errors(broken) == [("element-id-twice", "Patient.name[1].id")]
+
+
+def test_attachment_size(errors: Errors) -> None:
+    """The stated size is that of the data before base64."""
+    photo = {"contentType": "text/plain", "data": "aGVp", "size": 3}
+    assert errors(PATIENT | {"photo": [photo]}) == []
+    assert errors(PATIENT | {"photo": [photo | {"size": 4}]}) == [("attachment-size", "Patient.photo[0].size")]
