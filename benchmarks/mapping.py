@@ -25,7 +25,7 @@ from adapter.mapping.run import Run
 from adapter.source import read, read_json
 
 sys.path.insert(0, str(Path(__file__).parent))
-from plan_by_hand import plan_by_hand  # noqa: E402
+from plan_by_hand import plan_by_hand
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAN = ROOT / "fixtures" / "scenarios" / "SCN-5-tyoton-polku" / "records" / "12-work-ability-plan.json"

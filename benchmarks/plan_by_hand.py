@@ -4,6 +4,7 @@ It makes the same Bundle as `mappings/records/work-ability-plan/mapping.yaml` (t
 it has no trace, no reverse, no loss report, no documentation and no check that its element names exist.
 """
 
+# ruff: noqa: D102 - methods are named after what they make
 from __future__ import annotations
 
 from datetime import datetime, timedelta
@@ -460,7 +461,8 @@ class Plan:
     def follow_up(self, said: dict[str, Any], result: str | None) -> dict[str, Any]:
         due = said["follow_up_due"]
         status = "scheduled" if result is None else "completed"
-        detail: dict[str, Any] = {"kind": "Task", "code": concept("plan-activity", said["follow_up_kind"]), "status": status}
+        code = concept("plan-activity", said["follow_up_kind"])
+        detail: dict[str, Any] = {"kind": "Task", "code": code, "status": status}
         if "period" in due:
             detail["scheduledPeriod"] = due["period"].copy()
         elif "date" in due:
@@ -594,7 +596,8 @@ class Plan:
         self.own("custodian", self.part("custodian"), "kykysilta-custodian-provenance", body)
 
     def recording(self, targets: list[Any]) -> None:
-        body = self.provenance([{"reference": urn, "type": type_} for urn, type_ in targets], self.record["recorded_at"])
+        target = [{"reference": urn, "type": type_} for urn, type_ in targets]
+        body = self.provenance(target, self.record["recorded_at"])
         who = self.practitioner(self.record["recorded_by"])
         body["agent"].insert(0, {"type": concept("provenance-participant-type", "author"), "who": who})
         name, version, digest = self.mapping
