@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,6 +26,7 @@ from adapter.fhir.canonical import canonical
 from adapter.fhir.ids import DEMO_KEY
 from adapter.i18n import LANGUAGES
 from adapter.mapping import Mapped, explain, map_record, unmap
+from adapter.mapping.contained import contain, kept_by_adapter
 from adapter.pipeline import Accepted, Line, Sender
 from adapter.source import read
 from adapter.source.json import read_json
@@ -62,6 +63,9 @@ class Played:
     lines: list[Any] = field(default_factory=list)
 
 
+Play = Callable[[str], Played]
+
+
 @cache
 def steps(scenario: str, folder: str = "records") -> tuple[Step, ...]:
     """Return the canonical records of a scenario in the order in which they are sent."""
@@ -80,7 +84,7 @@ def recorded(record: Record) -> float:
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Send a scenario through a line of its own, once."""
     kept: dict[str, Played] = {}
 
@@ -183,7 +187,7 @@ def test_records_give_the_golden_bundles(scenario: str, update_golden: bool) -> 
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_records_give_the_golden_reports(scenario: str, play: Any, update_golden: bool) -> None:
+def test_records_give_the_golden_reports(scenario: str, play: Play, update_golden: bool) -> None:
     """The line takes every record, loses no field and tells exactly the expected warnings."""
     accepted = play(scenario).accepted
     for step in steps(scenario):
@@ -211,7 +215,7 @@ def test_the_last_look_finds_no_error(scenario: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_refused_records_leave_no_trace_but_the_refusal(scenario: str, play: Any) -> None:
+def test_refused_records_leave_no_trace_but_the_refusal(scenario: str, play: Play) -> None:
     """What the consents on file do not permit is refused at the time it is sent, and the sender learns which field."""
     refused = play(scenario).refused
     assert refused.keys() == {step.path.name for step in steps(scenario, "refused")}
@@ -243,7 +247,7 @@ def test_the_story_tells_of_every_record(scenario: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_story_tells_what_the_adapter_says(scenario: str, play: Any) -> None:
+def test_the_story_tells_what_the_adapter_says(scenario: str, play: Play) -> None:
     """The story's table of warnings is what the line said, no more and no less."""
     rows = re.findall(r"^\| `([^`]+)` \| ([A-Z]+-[0-9]+) \|", story(scenario)["text"], re.MULTILINE)
     said = {
@@ -257,10 +261,11 @@ def test_the_story_tells_what_the_adapter_says(scenario: str, play: Any) -> None
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_record_comes_back(scenario: str) -> None:
-    """unmap(map(record)) is the record, to the digit, apart from what the mapping declares."""
+    """unmap(map(record)) is the record, to the digit, from entries and from contained resources."""
     for step in steps(scenario):
-        back = unmap(step.mapped.bundle)
-        assert [canonical(each) for each in back] == [canonical(comes_back(step.record))]
+        contained, kept = contain(step.mapped.bundle), kept_by_adapter(step.mapped.bundle)
+        for back in (unmap(step.mapped.bundle), unmap(contained, kept=kept)):
+            assert [canonical(each) for each in back] == [canonical(comes_back(step.record))]
 
 
 def comes_back(record: Record) -> Any:
@@ -338,7 +343,7 @@ def broken(record: Record) -> Iterator[Record]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_no_line_text_or_url_names_a_person(scenario: str, play: Any) -> None:
+def test_no_line_text_or_url_names_a_person(scenario: str, play: Play) -> None:
     """No identity code, name, number or address stands in a log line, an error text, a URL or a reference."""
     secrets = secrets_of([step.record for step in steps(scenario)])
     assert len(secrets) > 10
