@@ -53,3 +53,8 @@ def find(name: str) -> Function:
     if found is None:
         raise LookupError(f"there is no function '{name}' (there are: {', '.join(_FUNCTIONS)})")
     return found
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all functions."""
+    return tuple(_FUNCTIONS)

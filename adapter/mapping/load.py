@@ -137,7 +137,17 @@ def load_type(name: str, records: Path) -> EmbeddedType:
     _refuse([file])
     types = reference_types(tree) if element == "Reference" else ()
     inner = (used.digest.encode() for used in context.used_types.values())
-    return EmbeddedType(name, element, tree, rules, types, str(path), _digest(file.content, *inner))
+    return EmbeddedType(
+        name=name,
+        element=element,
+        tree=tree,
+        rules=rules,
+        reference_types=types,
+        shape=scope.shape,
+        ignored=file.ignored,
+        file=str(path),
+        digest=_digest(file.content, *inner),
+    )
 
 
 def _open(path: Path, records: Path, kind: str, around: FileContext | None = None) -> _File:

@@ -303,6 +303,8 @@ class EmbeddedType:
     tree: Element
     rules: tuple[Rule, ...]
     reference_types: tuple[str, ...]
+    shape: Shape = field(hash=False, repr=False, compare=False)
+    ignored: dict[str, str] = field(hash=False)
     file: str
     digest: str
 

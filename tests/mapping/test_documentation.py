@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def test_every_mapping_has_a_page_with_its_losses(generated: dict[Path, str]) ->
             assert reason in text
 
 
+@cache
 def validator() -> Draft202012Validator:
     """Return the schema that editors use."""
     schema: dict[str, Any] = json.loads((ROOT / "mappings" / "mapping.schema.json").read_text(encoding="utf-8"))
