@@ -13,8 +13,20 @@ from adapter.consent.reading import Shelf
 from adapter.consent.records import Rules, Version
 
 STAGES = {name: stage for stage, name in enumerate(CRITERIA)}
-EVIDENCE = len(STAGES)
-SPECIFICITY = EVIDENCE + 1
+_LATER_STAGES = {
+    reason: stage
+    for stage, reason in enumerate(
+        (
+            Reason.CONSENT_UNVERIFIED,
+            Reason.PERFORMER_NOT_AUTHORISED,
+            Reason.CUSTODIAN_NOT_COVERED,
+            Reason.PERMIT_NOT_SPECIFIC,
+        ),
+        start=len(STAGES),
+    )
+}
+"""What is looked at after the criteria, in order: evidence (R11), then specificity (R15)."""
+
 
 _NOT_COVERED = {
     "actor": Reason.ACTOR_NOT_COVERED,
@@ -276,9 +288,9 @@ def _failure(name: CriterionName, match: Match) -> Failure:
 def _not_counting(rules: Rules, provision: Provision, question: Question) -> Failure | None:
     """Return why a permit that reaches the request still does not count (R11, R15)."""
     objection = rules.evidence.objection(question)
-    if objection is not None:
-        return Failure(EVIDENCE, Match.NO, objection)
-    return None if provision.specific else Failure(SPECIFICITY, Match.NO, Reason.PERMIT_NOT_SPECIFIC)
+    if objection is None and not provision.specific:
+        objection = Reason.PERMIT_NOT_SPECIFIC
+    return None if objection is None else Failure(_LATER_STAGES[objection], Match.NO, objection)
 
 
 def _earlier(one: Failure | None, other: Failure | None) -> Failure | None:

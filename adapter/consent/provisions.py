@@ -250,6 +250,6 @@ def _label(values: list[Any], frame: Frame, *, permit: bool) -> LabelCriterion:
         level=None if not ranks else max(ranks) if permit else min(ranks),
         has_topics=bool(listed),
         topics=labels.sensitivities.below(listed) if listed else listed,
-        unknown=len(ranks) + len(listed) < len(codings),
+        unknown=None in codings or len(ranks) + len(listed) < len(found),
         highest=labels.highest,
     )

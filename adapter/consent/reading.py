@@ -101,10 +101,17 @@ def _newest(versions: list[Version]) -> tuple[Version, ...]:
     """Return the versions that no other is surely newer than; copies that say the same count as one."""
     top: list[Version] = []
     for version in versions:
-        if not any(version.is_older(other) or version.document == other.document for other in top):
+        if not any(version.is_older(other) or _same(version, other) for other in top):
             top = [other for other in top if not other.is_older(version)]
             top.append(version)
     return tuple(top)
+
+
+def _same(one: Version, other: Version) -> bool:
+    try:
+        return one.document == other.document
+    except RecursionError:  # nested without end: malformed anyway, and not to be thrown away
+        return False
 
 
 def _grouped(versions: list[Version]) -> list[Group]:

@@ -86,7 +86,7 @@ def _participation(participant: dict[str, Any], asking: Asking, team_began: floa
     if runs is None:
         return Standing(min(reached, UNKNOWN), min(admitted, UNKNOWN))
     if not runs.holds(asking.moment):
-        return _OUTSIDE if admitted < UNKNOWN else Standing(NO, Match.MEMBERSHIP_NOT_CURRENT)
+        return Standing(*(Match.MEMBERSHIP_NOT_CURRENT if one >= UNKNOWN else NO for one in (reached, admitted)))
     if admitted is not YES:
         return Standing(reached, admitted)
     began = runs.low if runs.low > -inf else team_began
