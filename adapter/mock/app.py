@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from adapter.mock import control, pages
+from adapter.mock import control, control_security, pages
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
 from adapter.mock.settings import MockSettings
 from adapter.mock.tls import CertificateFolder
@@ -29,6 +29,7 @@ class MockApp(FastAPI):
         self.authority: CertificateFolder | None = None
         self.endpoint = FhirEndpoint(worlds)
         self.include_router(control.router)
+        self.include_router(control_security.router)
         self.include_router(pages.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from adapter.data import DataFileError
-from adapter.i18n import LANGUAGES
+from adapter.mock.cli_options import ROOT, Namespace, Root, control, fail
+from adapter.mock.cli_runs import certify, scenario_run
 from adapter.mock.settings import Auth, ClientSettings, MockSettings, Strictness
-
-if TYPE_CHECKING:
-    from adapter.mock.client import MockClient
 
 app = typer.Typer(help="A mock national FHIR R4 endpoint for testers.", no_args_is_help=True)
 scenario_app = typer.Typer(help="Scenario files: data, clock, faults and expectations.", no_args_is_help=True)
@@ -24,15 +20,6 @@ fault_app = typer.Typer(help="Faults on demand.", no_args_is_help=True)
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(clock_app, name="clock")
 app.add_typer(fault_app, name="fault")
-
-Root = Annotated[str, typer.Option("--url", help="root URL of the running endpoint")]
-Namespace = Annotated[str, typer.Option("--namespace", help="namespace to act on")]
-ROOT = "http://127.0.0.1:8090"
-
-
-def _fail(text: str) -> typer.Exit:
-    typer.echo(text, err=True)
-    return typer.Exit(2)
 
 
 @app.command()
@@ -58,9 +45,9 @@ def serve(
     from adapter.mock.serve import run
 
     if strictness not in get_args(Strictness):
-        raise _fail(f"--strictness must be one of {', '.join(get_args(Strictness))}")
+        raise fail(f"--strictness must be one of {', '.join(get_args(Strictness))}")
     if auth not in get_args(Auth):
-        raise _fail(f"--auth must be one of {', '.join(get_args(Auth))}")
+        raise fail(f"--auth must be one of {', '.join(get_args(Auth))}")
     settings = MockSettings(
         host=host,
         port=port,
@@ -79,51 +66,18 @@ def serve(
     try:
         run(settings)
     except DataFileError as error:
-        raise _fail(str(error)) from None
+        raise fail(str(error)) from None
     except OSError:
-        raise _fail(f"port {port} on {host} is taken; choose another with --port") from None
-
-
-@scenario_app.command("run")
-def scenario_run(
-    file: Path,
-    url: Annotated[str, typer.Option(help="root URL of a running endpoint; by default one is started")] = "",
-    namespace: Namespace = "default",
-    wait: Annotated[float, typer.Option(help="seconds to wait for a client under test")] = 0.0,
-) -> None:
-    """Run a scenario file and judge it."""
-    from adapter.mock.client import MockClient
-    from adapter.mock.runner import run_scenario
-    from adapter.mock.scenarios import parse_scenario
-    from adapter.mock.serve import running_mock
-
-    try:
-        text = file.read_text(encoding="utf-8")
-        scenario = parse_scenario(text, str(file))
-    except (OSError, DataFileError, ValueError) as error:
-        raise _fail(f"{file}: {error}") from None
-    try:
-        if url:
-            with MockClient(url, namespace) as client:
-                report = run_scenario(client, scenario, text, wait)
-        else:
-            with running_mock() as base, MockClient(base.removesuffix("/fhir"), namespace) as client:
-                typer.echo(f"FHIR base  {client.fhir_url}")
-                report = run_scenario(client, scenario, text, wait)
-    except ValueError as error:
-        raise _fail(f"{file}: {error}") from None
-    for ok, line in report.lines:
-        typer.echo(f"{'ok  ' if ok else 'FAIL'}  {line}")
-    raise typer.Exit(0 if report.ok else 1)
+        raise fail(f"port {port} on {host} is taken; choose another with --port") from None
 
 
 def _clients(*options: list[str]) -> tuple[ClientSettings, ...]:
     """Join `ID=JWKS`, `ID=scopes`, `ID=organisation` and `ID=purpose`."""
     if wrong := [one for values in options for one in values if "=" not in one]:
-        raise _fail(f"--client, --scopes, --organization and --purpose are written ID=…; this is not: {wrong[0][:40]}")
+        raise fail(f"--client, --scopes, --organization and --purpose are written ID=…; this is not: {wrong[0][:40]}")
     keys, scopes, organizations, purposes = (dict(one.split("=", 1) for one in values) for values in options)
     if unknown := sorted({*scopes, *organizations, *purposes} - set(keys)):
-        raise _fail(f"this client is not registered by --client: {unknown[0][:40]}")
+        raise fail(f"this client is not registered by --client: {unknown[0][:40]}")
     return tuple(
         ClientSettings(
             name,
@@ -137,55 +91,9 @@ def _clients(*options: list[str]) -> tuple[ClientSettings, ...]:
 
 
 @app.command()
-def certify(
-    url: Annotated[str, typer.Option("--url", help="root URL of a running endpoint; by default one is started")] = "",
-    namespace: Namespace = "certification",
-    command: Annotated[
-        str, typer.Option(help="run for each step, with FHIR_BASE and CERTIFICATION_STEP in its environment")
-    ] = "",
-    wait: Annotated[float, typer.Option(help="seconds until the expectations of a step must hold")] = 30.0,
-    step: Annotated[list[str] | None, typer.Option(help="only this step; repeatable")] = None,
-    reports: Annotated[Path, typer.Option(help="folder for the JUnit, JSON and HTML reports")] = Path(),
-    port: Annotated[int, typer.Option(help="port of the endpoint that is started")] = 8090,
-    language: Annotated[str, typer.Option("--lang", help="fi, sv or en")] = "en",
-) -> None:
-    """Lead a system under test through named steps and judge each; exit code 1 when a step fails."""
-    from adapter.mock.certify import as_html, as_json, as_junit, certification_steps
-    from adapter.mock.certify import certify as certify_steps
-    from adapter.mock.certify import command as command_act
-    from adapter.mock.serve import running_mock
-
-    names = {one.name for one in certification_steps()}
-    if unknown := sorted(set(step or []) - names):
-        raise _fail(f"no such step: {unknown[0]}; there are {', '.join(sorted(names))}")
-    if language not in LANGUAGES:
-        raise _fail("--lang must be fi, sv or en")
-    with ExitStack() as stack:
-        try:
-            root = url or stack.enter_context(running_mock(MockSettings(port=port))).removesuffix("/fhir")
-        except OSError:
-            raise _fail(f"port {port} is taken; choose another with --port") from None
-        client = stack.enter_context(_client(root, namespace))
-        typer.echo(f"FHIR base  {client.fhir_url}")
-        run = command_act(command, client.fhir_url) if command else lambda one: typer.echo(one.task[language])
-        results = certify_steps(client, run, wait=wait, names=tuple(step or ()))
-    at = datetime.now(UTC)
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / "certification.json").write_bytes(as_json(results, at))
-    (reports / "certification.xml").write_bytes(as_junit(results))
-    (reports / "certification.html").write_text(as_html(results, at, language), encoding="utf-8")
-    for one in results:
-        typer.echo(f"{'ok  ' if one.ok else 'FAIL'}  {one.step.name}")
-        for verdict in one.verdicts:
-            if not verdict.ok:
-                typer.echo(f"      {verdict.message}")
-    raise typer.Exit(0 if all(one.ok for one in results) else 1)
-
-
-@app.command()
 def reset(url: Root = ROOT, namespace: Namespace = "default") -> None:
     """Forget all data, faults and the journal of a namespace."""
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         client.reset()
 
 
@@ -194,7 +102,7 @@ def seed(file: Path, url: Root = ROOT, namespace: Namespace = "default") -> None
     """Store the resources of a JSON file (a list, a Bundle or one resource) with their own ids."""
     from adapter.source.json import read_json
 
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         typer.echo(f"{client.seed(read_json(file.read_bytes()))} resources stored")
 
 
@@ -209,7 +117,7 @@ def journal(
     """List the requests that came."""
     from adapter.mock.storage import to_json
 
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         if har is not None:
             har.write_bytes(to_json(client.har(status=status, path=path)))
             return
@@ -226,21 +134,21 @@ def clock_freeze(
     namespace: Namespace = "default",
 ) -> None:
     """Let the clock stand still."""
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         typer.echo(client.freeze(instant))
 
 
 @clock_app.command("step")
 def clock_step(seconds: float, url: Root = ROOT, namespace: Namespace = "default") -> None:
     """Move the clock on by so many seconds."""
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         typer.echo(client.step(seconds))
 
 
 @clock_app.command("run")
 def clock_run(url: Root = ROOT, namespace: Namespace = "default") -> None:
     """Let the clock follow the machine's again."""
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         typer.echo(client.run_clock())
 
 
@@ -276,15 +184,15 @@ def fault_add(
     try:
         checked = FaultRule.model_validate(rule)
     except ValueError as error:
-        raise _fail(str(error)) from None
-    with _client(url, namespace) as client:
+        raise fail(str(error)) from None
+    with control(url, namespace) as client:
         typer.echo(client.add_fault(checked).name)
 
 
 @fault_app.command("list")
 def fault_list(url: Root = ROOT, namespace: Namespace = "default") -> None:
     """List the rules and how often they have fired."""
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         for one in client.faults():
             typer.echo(f"{one.name}  {one.effect.kind}  seen {one.seen}, fired {one.fired}")
 
@@ -292,21 +200,9 @@ def fault_list(url: Root = ROOT, namespace: Namespace = "default") -> None:
 @fault_app.command("clear")
 def fault_clear(url: Root = ROOT, namespace: Namespace = "default") -> None:
     """Remove all fault rules."""
-    with _client(url, namespace) as client:
+    with control(url, namespace) as client:
         client.clear_faults()
 
 
-@contextmanager
-def _client(url: str, namespace: str) -> Iterator[MockClient]:
-    """Give a client of the control; say clearly when there is no endpoint or it refuses."""
-    import httpx
-
-    from adapter.mock.client import MockClient
-
-    try:
-        with MockClient(url, namespace) as client:
-            yield client
-    except httpx.TransportError:
-        raise _fail(f"no endpoint answers at {url}; start one with: kykysilta mock serve") from None
-    except ValueError as error:
-        raise _fail(str(error)) from None
+scenario_app.command("run")(scenario_run)
+app.command()(certify)

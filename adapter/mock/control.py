@@ -7,85 +7,27 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Body, HTTPException, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from adapter.data import DataFileError
 from adapter.mock import exports
 from adapter.mock.assertions import Assertion, RequestFilter, judge
 from adapter.mock.clock import fhir_instant
+from adapter.mock.control_models import Behaviour, BehaviourState, ClockChange, ClockState, InWorld, ScenarioText
 from adapter.mock.effects import Verdict
 from adapter.mock.faults import FaultRule, FaultState
-from adapter.mock.guard import Guard
 from adapter.mock.identity import Identities
 from adapter.mock.journal import Entry
 from adapter.mock.outcomes import Refusal
 from adapter.mock.policy import load_policy, parse_policy
 from adapter.mock.scenarios import begin, parse_scenario
 from adapter.mock.seeding import seed_resources
-from adapter.mock.settings import ClientSettings
-from adapter.mock.tls import CertificateFolder
-from adapter.mock.world import World, Worlds
-from adapter.security.keys import KeyProblem
+from adapter.mock.world import World
 
 router = APIRouter(prefix="/_mock/api", tags=["control"])
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ClockState(_Model):
-    """The clock of a namespace."""
-
-    now: str
-    frozen: bool
-
-
-class ClockChange(_Model):
-    """A change of the clock; `step` is done last."""
-
-    freeze: datetime | None = Field(default=None, description="stand still at this instant")
-    run: bool = Field(default=False, description="follow the machine's clock again")
-    step: float = Field(default=0.0, ge=-1e9, le=1e9, description="move on by so many seconds")
-
-
-class Behaviour(_Model):
-    """How strict the namespace is and how it speaks."""
-
-    strictness: Literal["lenient", "national", "strict"] | None = None
-    policy: str | None = Field(default=None, description="name of a packaged policy, or the text of a policy file")
-    dialect: dict[str, str] | None = Field(default=None, description="see mappings/mock-policies/README.md")
-    seed: int | None = Field(default=None, description="server ids are drawn from this number from now on")
-
-
-class BehaviourState(_Model):
-    """The present behaviour."""
-
-    strictness: str
-    policy: str
-    dialect: dict[str, str]
-
-
-class ScenarioText(_Model):
-    """A scenario file's text."""
-
-    text: str
-
-
-async def _world(request: Request, namespace: str) -> World:
-    worlds: Worlds = request.app.worlds
-    try:
-        return worlds.get(namespace)
-    except LookupError as error:
-        raise HTTPException(404, str(error)) from None
-
-
-InWorld = Annotated[World, Depends(_world)]
 
 
 @router.get("")
@@ -220,71 +162,6 @@ async def remove_fault(world: InWorld, name: str) -> None:
     """Remove one fault rule."""
     if not world.faults.remove(name):
         raise HTTPException(404, "no such fault rule")
-
-
-class NewClient(_Model):
-    """A client to register."""
-
-    id: str
-    keys: str = Field(description="JWKS as JSON text, or its URL")
-    scopes: str = ""
-    certificate: str = Field(default="", description="x5t#S256 of its TLS certificate")
-
-
-@router.post("/{namespace}/clients", status_code=201)
-async def register(world: InWorld, client: NewClient) -> None:
-    """Register a client or replace one, e.g. with rotated keys; only with tokens switched on."""
-    if not client.keys.lstrip().startswith(("{", "http://", "https://")):
-        raise HTTPException(422, "keys must be a JWKS or its URL")
-    try:
-        _guard(world).register(ClientSettings(client.id, client.keys, client.scopes, client.certificate))
-    except KeyProblem as problem:
-        raise HTTPException(422, str(problem)) from None
-
-
-@router.post("/{namespace}/tokens/{token_id}/revoke", status_code=204)
-async def revoke_token(world: InWorld, token_id: str) -> None:
-    """Refuse a token from now on, by its `jti`."""
-    _guard(world).tokens.revoke(token_id)
-
-
-def _guard(world: World) -> Guard:
-    if world.guard is None:
-        raise HTTPException(409, "the endpoint runs without tokens; start it with --auth smart")
-    return world.guard
-
-
-class NewCertificate(_Model):
-    """A certificate to issue."""
-
-    kind: Literal["server", "signature"] = "server"
-    days: int | None = Field(default=None, ge=-3650, le=730, description="negative: already expired")
-
-
-@router.post("/certificates/{name}", status_code=201)
-async def issue(request: Request, name: str, wanted: NewCertificate) -> dict[str, str]:
-    """Issue a certificate of the test authority into its folder; only with mTLS."""
-    authority = _authority(request, name)
-    authority.issue(name, wanted.kind, days=wanted.days)
-    return {"thumbprint": authority.thumbprint(name)}
-
-
-@router.post("/certificates/{name}/revoke", status_code=204)
-async def revoke_certificate(request: Request, name: str) -> None:
-    """Revoke a certificate: connections made from now on are refused."""
-    try:
-        _authority(request, name).revoke(name)
-    except FileNotFoundError:
-        raise HTTPException(404, "no such certificate") from None
-
-
-def _authority(request: Request, name: str) -> CertificateFolder:
-    found: CertificateFolder | None = request.app.authority
-    if found is None:
-        raise HTTPException(409, "the endpoint runs without mTLS; start it with --auth mtls")
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
-        raise HTTPException(422, "a name is 1 to 64 letters, digits and hyphens")
-    return found
 
 
 Filter = Annotated[RequestFilter, Query()]

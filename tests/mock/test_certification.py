@@ -4,46 +4,60 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
+import pytest
 from lxml import html
 from typer.testing import CliRunner
 
-from adapter.mock.certify import certification_steps
+from adapter.mock.certify import StepResult, as_html, as_json, as_junit, certification_steps, certify
 from adapter.mock.cli import app
+from adapter.mock.client import MockClient
+from tests.mock.certification_client import bad, good
 
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
 CLIENT = Path(__file__).with_name("certification_client.py")
 
 
-def run(endpoint: str, kind: str, folder: Path) -> int:
-    """Certify the client and return the exit code."""
-    words = ["--command", f"{sys.executable} {CLIENT} {kind}", "--wait", "0.3", "--reports", str(folder)]
-    return (
-        CliRunner().invoke(app, ["certify", "--url", endpoint, "--namespace", kind, "--lang", "fi", *words]).exit_code
-    )
+def certified(endpoint: str, behave: Callable[[httpx.Client, str], None], wait: float) -> list[StepResult]:
+    """Lead a client through all steps in a namespace of its own."""
+    with MockClient(endpoint, behave.__name__) as control, httpx.Client(base_url=f"{control.fhir_url}/") as client:
+        return certify(control, lambda step: behave(client, step.name), wait=wait)
 
 
-def test_a_good_client_passes_every_step(endpoint: str, tmp_path: Path) -> None:
-    """Exit code 0; JSON, JUnit and one self-contained page tell the same."""
-    assert run(endpoint, "good", tmp_path) == 0, (tmp_path / "certification.json").read_text(encoding="utf-8")
-    found = json.loads((tmp_path / "certification.json").read_bytes())
-    assert found["ok"]
+def test_a_good_client_passes_every_step(endpoint: str) -> None:
+    """JSON, JUnit and one self-contained page tell the same."""
+    results = certified(endpoint, good, 1)
+    found = json.loads(as_json(results, NOW))
+    assert found["ok"], found
     assert [one["name"] for one in found["steps"]] == [one.name for one in certification_steps()]
-    suite = ET.parse(tmp_path / "certification.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures")) == (str(len(certification_steps())), "0")
-    page = html.parse(tmp_path / "certification.html").getroot()
+    suite = ET.fromstring(as_junit(results))
+    assert (suite.get("tests"), suite.get("failures")) == (str(len(results)), "0")
+    page = html.fromstring(as_html(results, NOW, "fi"))
     assert page.get("lang") == "fi"
-    assert len(page.xpath("//h2")) == len(certification_steps())
+    assert len(page.xpath("//h2")) == len(results)
     assert not page.xpath("//script | //link | //img")
 
 
-def test_a_bad_client_fails(endpoint: str, tmp_path: Path) -> None:
-    """It makes duplicates, ignores Retry-After and repeats what was refused for good: exit code 1."""
-    assert run(endpoint, "bad", tmp_path) == 1
-    found = {one["name"]: one["ok"] for one in json.loads((tmp_path / "certification.json").read_bytes())["steps"]}
-    assert not any(found.values())
-    assert ET.parse(tmp_path / "certification.xml").getroot().get("failures") == str(len(found))
+def test_a_bad_client_fails_every_step(endpoint: str) -> None:
+    """It makes duplicates, ignores Retry-After and repeats what was refused for good."""
+    results = certified(endpoint, bad, 0)
+    assert not any(one.ok for one in results)
+    assert ET.fromstring(as_junit(results)).get("failures") == str(len(results))
+
+
+@pytest.mark.parametrize(("kind", "code"), [("good", 0), ("bad", 1)])
+def test_the_command_leads_a_program_and_writes_reports(endpoint: str, tmp_path: Path, kind: str, code: int) -> None:
+    """The exit code tells; the three reports lie in the folder."""
+    words = ["--command", f"{sys.executable} {CLIENT} {kind}", "--wait", "0", "--reports", str(tmp_path)]
+    where = ["--url", endpoint, "--namespace", f"command-{kind}", "--step", "create"]
+    result = CliRunner().invoke(app, ["certify", *where, *words])
+    assert result.exit_code == code, result.output
+    assert {one.suffix for one in tmp_path.iterdir()} == {".json", ".xml", ".html"}
 
 
 def test_an_unknown_step_is_wrong_use(tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -289,9 +289,11 @@ def test_the_pytest_plugin_gives_each_test_its_namespace(tmp_path: Path) -> None
         "    fhir_mock.assert_count(1, method='POST')\n",
         encoding="utf-8",
     )
-    installed = any(one.value == "adapter.mock.pytest_plugin" for one in entry_points(group="pytest11"))
-    plugin = [] if installed else ["-p", "adapter.mock.pytest_plugin"]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", *plugin, "-c", "/dev/null", "--rootdir", str(tmp_path)]
-    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    plugins = ["-p", "xdist", "-p", "adapter.mock.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", *plugins, "-c", "/dev/null", "--rootdir", str(tmp_path)]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [*command, str(tmp_path)], capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout

@@ -7,13 +7,12 @@ PATCH, then GET; references between entries are rewritten first, conditional ref
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
 
 from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, location, parse_query, version_headers
+from adapter.mock.interactions.bundle_entries import ORDER, Entry, entry_of, entry_response, shaped_entries
 from adapter.mock.interactions.write import answer, check_version, condition_match, criteria_query, put
 from adapter.mock.judge import check_interaction
 from adapter.mock.national import check_bundle
@@ -26,34 +25,6 @@ from adapter.mock.storage import Stored
 from adapter.types import Resource
 
 Dispatch = Callable[[Request], Answer]
-ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
-CONDITIONS = {
-    "ifNoneExist": "if-none-exist",
-    "ifMatch": "if-match",
-    "ifNoneMatch": "if-none-match",
-    "ifModifiedSince": "if-modified-since",
-}
-"""Elements of `Bundle.entry.request` and the headers that they stand for."""
-
-_STATUS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
-
-
-@dataclass(slots=True)
-class Entry:
-    """One entry on its way: its request, where it stands, what came of it."""
-
-    number: int
-    request: Request
-    full_url: str
-    resource: Resource | None
-    identity: str = ""
-    found: Stored | None = None
-    answer: Answer | None = None
-
-    @property
-    def place(self) -> str:
-        """FHIRPath of the entry's resource."""
-        return f"Bundle.entry[{self.number}].resource"
 
 
 def system_post(request: Request, dispatch: Dispatch) -> Answer:
@@ -63,74 +34,24 @@ def system_post(request: Request, dispatch: Dispatch) -> Answer:
     allowed = [one for one in ("batch", "transaction") if one in policy.system]
     if bundle["resourceType"] != "Bundle" or bundle.get("type") not in allowed:
         raise refuse(400, "bundle-type", "Bundle.type", allowed=", ".join(allowed))
-    entries = _entries(bundle)
+    entries = shaped_entries(bundle)
     if policy.bundle_entries and len(entries) > policy.bundle_entries:
         raise refuse(413, "bundle-entries", "Bundle.entry", count=str(len(entries)), limit=str(policy.bundle_entries))
     if bundle["type"] == "batch":
         return Answer(200, _response(request, "batch-response", [_batch(request, one, dispatch) for one in entries]))
     check_bundle(request, bundle)
-    found = [_entry(request, number, one) for number, one in enumerate(entries)]
+    found = [entry_of(request, number, one) for number, one in enumerate(entries)]
     with request.world.store.transaction():
         _transaction(found, dispatch)
-    return Answer(200, _response(request, "transaction-response", [_entry_response(one) for one in found]))
-
-
-def _entries(bundle: Resource) -> list[dict[str, Any]]:
-    """Return the entries when every one has the shape of an entry; what stands inside the resources comes later."""
-    entries = bundle.get("entry", [])
-    if not isinstance(entries, list):
-        raise refuse(400, "entry-request", "Bundle.entry")
-    for number, entry in enumerate(entries):
-        place = f"Bundle.entry[{number}]"
-        wanted = entry.get("request") if isinstance(entry, dict) else None
-        if not isinstance(wanted, dict) or not all(isinstance(one, str | list) for one in wanted.values()):
-            raise refuse(400, "entry-request", f"{place}.request")
-        if any(isinstance(wanted.get(name), list) for name in ("method", "url", *CONDITIONS)):
-            raise refuse(400, "entry-request", f"{place}.request")
-        resource = entry.get("resource", {"resourceType": ""})
-        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-            raise refuse(400, "not-a-resource", f"{place}.resource")
-        if not isinstance(entry.get("fullUrl", ""), str) or not isinstance(resource.get("id", ""), str):
-            raise refuse(400, "not-a-resource", place)
-    return entries
-
-
-def _entry(request: Request, number: int, entry: dict[str, Any]) -> Entry:
-    wanted = entry.get("request") or {}
-    method, url = wanted.get("method"), wanted.get("url")
-    if method not in ORDER or not isinstance(url, str):
-        raise refuse(400, "entry-request", f"Bundle.entry[{number}].request")
-    resource = entry.get("resource")
-    if method in ("POST", "PUT", "PATCH") and not isinstance(resource, dict) and "$" not in url:
-        raise refuse(400, "entry-resource", f"Bundle.entry[{number}].resource", method=method)
-    headers = {name: wanted.get(key) for key, name in CONDITIONS.items()} | {
-        "prefer": request.headers.get("prefer"),
-        "accept-language": request.headers.get("accept-language"),
-    }
-    relative = url.removeprefix(request.base).lstrip("/")
-    path, _, query = relative.partition("?")
-    inner = Request(
-        world=request.world,
-        method=method,
-        path=tuple(unquote(one) for one in path.split("/") if one),
-        query=parse_query(query),
-        headers={name: value for name, value in headers.items() if value is not None},
-        base=request.base,
-        resource=resource,
-        in_bundle=True,
-        access=request.access,
-        gate=request.gate,
-        certificate=request.certificate,
-    )
-    return Entry(number, inner, entry.get("fullUrl", ""), resource)
+    return Answer(200, _response(request, "transaction-response", [entry_response(one) for one in found]))
 
 
 def _batch(request: Request, entry: dict[str, Any], dispatch: Dispatch) -> dict[str, Any]:
     try:
-        one = _entry(request, 0, entry)
+        one = entry_of(request, 0, entry)
         with request.world.store.transaction():
             one.answer = dispatch(one.request)
-        return _entry_response(one)
+        return entry_response(one)
     except Refusal as refusal:
         return {"response": {"status": str(refusal.status), "outcome": refusal.operation_outcome(request.language)}}
 
@@ -272,25 +193,6 @@ def _rest(entry: Entry, targets: dict[str, str], dispatch: Dispatch) -> None:
     if entry.resource is not None:
         entry.request.resource = rewrite(entry.resource, targets)
     entry.answer = dispatch(entry.request)
-
-
-def _entry_response(entry: Entry) -> dict[str, Any]:
-    assert entry.answer is not None
-    found, headers = entry.answer, entry.answer.headers
-    response: dict[str, Any] = {"status": _STATUS.get(found.status, str(found.status))}
-    names = (("location", "Location"), ("etag", "ETag"))
-    response |= {name: headers[header] for name, header in names if header in headers}
-    if found.stored is not None:
-        response["lastModified"] = fhir_instant(found.stored.updated)
-    body = found.body_resource()
-    result: dict[str, Any] = {}
-    if body is not None and body["resourceType"] == "OperationOutcome" and entry.request.method != "GET":
-        response["outcome"] = body
-    elif body is not None and (entry.request.method == "GET" or entry.request.preference("return")):
-        result["resource"] = body
-        if found.stored is not None:
-            result = {"fullUrl": f"{entry.request.base}/{found.stored.path}"} | result
-    return result | {"response": response}
 
 
 def _response(request: Request, kind: str, entries: list[dict[str, Any]]) -> Resource:

@@ -1,0 +1,92 @@
+"""`mock scenario run` and `mock certify`: a file or a list of steps, judged."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapter.data import DataFileError
+from adapter.i18n import LANGUAGES
+from adapter.mock.cli_options import Namespace, control, fail
+from adapter.mock.settings import MockSettings
+
+
+def scenario_run(
+    file: Path,
+    url: Annotated[str, typer.Option(help="root URL of a running endpoint; by default one is started")] = "",
+    namespace: Namespace = "default",
+    wait: Annotated[float, typer.Option(help="seconds to wait for a client under test")] = 0.0,
+) -> None:
+    """Run a scenario file and judge it."""
+    from adapter.mock.client import MockClient
+    from adapter.mock.runner import run_scenario
+    from adapter.mock.scenarios import parse_scenario
+    from adapter.mock.serve import running_mock
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        scenario = parse_scenario(text, str(file))
+    except (OSError, DataFileError, ValueError) as error:
+        raise fail(f"{file}: {error}") from None
+    try:
+        if url:
+            with MockClient(url, namespace) as client:
+                report = run_scenario(client, scenario, text, wait)
+        else:
+            with running_mock() as base, MockClient(base.removesuffix("/fhir"), namespace) as client:
+                typer.echo(f"FHIR base  {client.fhir_url}")
+                report = run_scenario(client, scenario, text, wait)
+    except ValueError as error:
+        raise fail(f"{file}: {error}") from None
+    for ok, line in report.lines:
+        typer.echo(f"{'ok  ' if ok else 'FAIL'}  {line}")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def certify(
+    url: Annotated[str, typer.Option("--url", help="root URL of a running endpoint; by default one is started")] = "",
+    namespace: Namespace = "certification",
+    command: Annotated[
+        str, typer.Option(help="run for each step, with FHIR_BASE and CERTIFICATION_STEP in its environment")
+    ] = "",
+    wait: Annotated[float, typer.Option(help="seconds until the expectations of a step must hold")] = 30.0,
+    step: Annotated[list[str] | None, typer.Option(help="only this step; repeatable")] = None,
+    reports: Annotated[Path, typer.Option(help="folder for the JUnit, JSON and HTML reports")] = Path(),
+    port: Annotated[int, typer.Option(help="port of the endpoint that is started")] = 8090,
+    language: Annotated[str, typer.Option("--lang", help="fi, sv or en")] = "en",
+) -> None:
+    """Lead a system under test through named steps and judge each; exit code 1 when a step fails."""
+    from adapter.mock.certify import as_html, as_json, as_junit, certification_steps
+    from adapter.mock.certify import certify as certify_steps
+    from adapter.mock.certify import command as command_act
+    from adapter.mock.serve import running_mock
+
+    names = {one.name for one in certification_steps()}
+    if unknown := sorted(set(step or []) - names):
+        raise fail(f"no such step: {unknown[0]}; there are {', '.join(sorted(names))}")
+    if language not in LANGUAGES:
+        raise fail("--lang must be fi, sv or en")
+    with ExitStack() as stack:
+        try:
+            root = url or stack.enter_context(running_mock(MockSettings(port=port))).removesuffix("/fhir")
+        except OSError:
+            raise fail(f"port {port} is taken; choose another with --port") from None
+        client = stack.enter_context(control(root, namespace))
+        typer.echo(f"FHIR base  {client.fhir_url}")
+        run = command_act(command, client.fhir_url) if command else lambda one: typer.echo(one.task[language])
+        results = certify_steps(client, run, wait=wait, names=tuple(step or ()))
+    at = datetime.now(UTC)
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / "certification.json").write_bytes(as_json(results, at))
+    (reports / "certification.xml").write_bytes(as_junit(results))
+    (reports / "certification.html").write_text(as_html(results, at, language), encoding="utf-8")
+    for one in results:
+        typer.echo(f"{'ok  ' if one.ok else 'FAIL'}  {one.step.name}")
+        for verdict in one.verdicts:
+            if not verdict.ok:
+                typer.echo(f"      {verdict.message}")
+    raise typer.Exit(0 if all(one.ok for one in results) else 1)
