@@ -74,7 +74,8 @@ def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:
         return True
     if "coding" in value or "text" in value:
         has_code = False
-        for coding in value.get("coding", ()):
+        codings = value.get("coding")
+        for coding in codings if isinstance(codings, list) else ():
             if coding.__class__ is dict and "code" in coding:
                 if _coding_fits(coding, codes):
                     return True
@@ -102,6 +103,7 @@ def holds_code(value: Any, codes: Codes) -> bool | None:
     if not isinstance(value, dict):
         return False
     codings = value.get("coding", [value] if "code" in value else [])
+    codings = codings if isinstance(codings, list) else []
     answers = [
         codes.holds(coding.get("system"), coding["code"])
         for coding in codings

@@ -135,9 +135,9 @@ def sibling_findings(field: PrimitiveField, owner: dict[str, Any], name: str, ru
 
 
 def _sibling(value: Any, sibling: Any, run: Run, element: Check) -> Findings:
-    if sibling is None:
-        return run.found(Finding("null-value"))
     found = element(sibling, run)
+    if not isinstance(sibling, dict):
+        return found
     if found is None and value is None and "extension" not in sibling:
         return run.found(Finding("rule-ele-1", rule="ele-1"))
     if found is not None and value is not None and len(sibling) == 1 and "id" in sibling:

@@ -1,0 +1,103 @@
+"""Hostile documents are answered with an issue, in bounded time and without an exception."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.validation.specimens import OUR_TYPES, resource_of
+
+from adapter.validation import Validator
+
+VALIDATOR = Validator()
+DIV = '<div xmlns=\\"http://www.w3.org/1999/xhtml\\">'
+
+
+def _patient(inside: str) -> bytes:
+    return ('{"resourceType":"Patient",' + inside + "}").encode()
+
+
+def _cycle() -> dict[str, Any]:
+    patient: dict[str, Any] = {"resourceType": "Patient"}
+    patient["contained"] = [patient]
+    return patient
+
+
+def _questions() -> bytes:
+    items = ",".join('{"linkId":"a","type":"string"}' for _ in range(20_000))
+    return ('{"resourceType":"Questionnaire","status":"draft","item":[' + items + "]}").encode()
+
+
+def _same_urls() -> bytes:
+    entry = '{"fullUrl":"http://a/Basic/1","resource":{"resourceType":"Basic","id":"1","code":{"text":"a"},"subject":{"reference":"Basic/1"}}}'
+    return ('{"resourceType":"Bundle","type":"document","entry":[' + ",".join([entry] * 5000) + "]}").encode()
+
+
+HOSTILE: dict[str, Callable[[], Any]] = {
+    "deep arrays": lambda: b"[" * 100_000,
+    "deep objects": lambda: _patient('"a":' + '{"a":' * 5000 + "1" + "}" * 5000),
+    "too large": lambda: _patient('"name":[{"family":"' + "a" * 11_000_000 + '"}]'),
+    "long string": lambda: _patient('"name":[{"family":"' + "a" * 9_000_000 + '"}]'),
+    "blanks": lambda: _patient('"name":[{"family":"' + " " * 5_000_000 + '"}]'),
+    "base64": lambda: b'{"resourceType":"Binary","contentType":"a/b","data":"' + b"a " * 4_000_000 + b'!"}',
+    "code of blanks": lambda: _patient('"gender":"' + "a " * 2_000_000 + '"'),
+    "fraction of a second": lambda: _patient('"deceasedDateTime":"2025-03-14T09:30:00.' + "1" * 8_000_000 + '"'),
+    "oid": lambda: _patient('"identifier":[{"system":"urn:oid:1' + ".1" * 4_000_000 + 'x"}]'),
+    "reference": lambda: _patient('"managingOrganization":{"reference":"' + "A/" * 4_000_000 + '"}'),
+    "duplicate key": lambda: _patient('"active":true,"active":false'),
+    "huge exponent": lambda: (
+        b'{"resourceType":"Observation","status":"final","code":{"text":"a"},"valueQuantity":{"value":1e999999999}}'
+    ),
+    "huge integer": lambda: (
+        b'{"resourceType":"Observation","status":"final","code":{"text":"a"},"valueInteger":' + b"9" * 4000 + b"}"
+    ),
+    "lone surrogate": lambda: _patient('"name":[{"family":"\\ud800"}]'),
+    "NUL": lambda: _patient('"name":[{"family":"\\u0000"}]'),
+    "not UTF-8": lambda: b'{"resourceType":"Patient","name":[{"family":"\xff"}]}',
+    "XML bomb": lambda: b'<!DOCTYPE a [<!ENTITY a "aa">]><Patient xmlns="http://hl7.org/fhir"/>',
+    "deep XML": lambda: b'<Patient xmlns="http://hl7.org/fhir">' + b"<a>" * 5000 + b"</a>" * 5000 + b"</Patient>",
+    "deep narrative": lambda: _patient('"text":{"status":"generated","div":"' + DIV + "<p>" * 100_000 + '"}'),
+    "narrative entity": lambda: _patient(
+        '"text":{"status":"generated","div":"<!DOCTYPE a [<!ENTITY b \\"c\\">]><div>&b;</div>"}'
+    ),
+    "circle in Python": _cycle,
+    "many questions": _questions,
+    "same full URLs": _same_urls,
+    "many unknown keys": lambda: _patient(",".join(f'"x{number}":1' for number in range(50_000))),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_document(name: str) -> None:
+    """The answer is an issue within a few seconds even on a busy machine (a second on a quiet one)."""
+    document = HOSTILE[name]()
+    begin = time.process_time()
+    outcome = VALIDATOR.validate(document)
+    assert time.process_time() - begin < 3
+    assert not outcome.ok
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "value", "code", "reference", "a"]), below, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(OUR_TYPES), st.data())
+def test_any_json_is_answered(type_name: str, data: st.DataObject) -> None:
+    """Whatever stands in an element of any type, the validator answers and does not fail."""
+    from adapter.fhir.definitions import json_children
+
+    resource = resource_of(type_name)
+    for key in data.draw(st.lists(st.sampled_from(sorted(json_children(type_name))), max_size=4)):
+        resource[data.draw(st.sampled_from([key, f"_{key}"]))] = data.draw(VALUES)
+    resource["meta"] = {"profile": ["http://hl7.org/fhir/StructureDefinition/bp"]} if type_name == "Observation" else {}
+    VALIDATOR.validate(resource)
