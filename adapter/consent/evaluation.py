@@ -221,9 +221,12 @@ def _outcome(
     misses: list[Miss],
 ) -> Outcome | None:
     """Return what a rule comes to, given how far the rules above it apply and which criterion failed there."""
-    applies, failed = judge(provision, question)
+    applies, failing = judge(provision, question)
+    failed = failed_above
+    if failing is not None and (provision.effect == "permit" or provision.children):
+        failed = _earlier(_failure(*failing), failed_above)
     if above is not YES:
-        applies, failed = min(applies, above), _earlier(failed, failed_above)
+        applies = min(applies, above)
     objection: Failure | None = None
     if provision.effect == "permit":
         objection = failed or _not_counting(rules, provision, question)
@@ -265,16 +268,16 @@ def _own(provision: Provision, applies: Match, objection: Failure | None) -> Out
     return None if provision.is_default else Outcome("deny", applies, provision)
 
 
-def judge(provision: Provision, question: Question) -> tuple[Match, Failure | None]:
-    """Return whether a rule's own criteria hold, and the first that does not (R16)."""
+def judge(provision: Provision, question: Question) -> tuple[Match, tuple[CriterionName, Match] | None]:
+    """Return whether a rule's own criteria hold, and the first that does not, with what it said (R16)."""
     applies = YES
-    failed: Failure | None = None
+    failed: tuple[CriterionName, Match] | None = None
     for criterion in provision.criteria:
         match = criterion.match(question)
         if match is YES:
             continue
         if failed is None:
-            failed = _failure(criterion.name, match)
+            failed = criterion.name, match
         if match < UNKNOWN:
             return match, failed
         applies = UNKNOWN
@@ -293,10 +296,8 @@ def _not_counting(rules: Rules, provision: Provision, question: Question) -> Fai
     return None if objection is None else Failure(_LATER_STAGES[objection], Match.NO, objection)
 
 
-def _earlier(one: Failure | None, other: Failure | None) -> Failure | None:
-    if one is None or other is None:
-        return one or other
-    return min(one, other, key=lambda failure: (failure.stage, failure.match))
+def _earlier(one: Failure, other: Failure | None) -> Failure:
+    return one if other is None else min(one, other, key=lambda failure: (failure.stage, failure.match))
 
 
 def _cuts(rules: Rules, question: Question, version: Version) -> Iterator[tuple[str, DecidedBy]]:

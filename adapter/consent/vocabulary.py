@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from adapter.consent.model import Coding
@@ -46,7 +47,16 @@ class CodeTree:
 
     def below(self, codings: frozenset[Coding]) -> frozenset[Coding]:
         """Return the codings themselves and everything below one of them."""
-        return codings | {code for code in self.codes if not self.above(code).isdisjoint(codings)}
+        return codings.union(*(self._below.get(coding, ()) for coding in codings))
+
+    @cached_property
+    def _below(self) -> dict[Coding, frozenset[Coding]]:
+        """Everything below each coding that has something below it."""
+        found: dict[Coding, set[Coding]] = {}
+        for code in self.codes:
+            for above in self.above(code):
+                found.setdefault(above, set()).add(code)
+        return {coding: frozenset(below) for coding, below in found.items()}
 
 
 def read_code_tree(systems: Iterable[Mapping[str, Any]]) -> CodeTree:

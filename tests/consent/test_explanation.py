@@ -126,7 +126,6 @@ def test_depth_without_end_is_malformed() -> None:
         assert ask(found, consent("c1", language="fi")).reason is Reason.VERSION_AMBIGUOUS
 
 
-PLAUSIBLE = ["Patient/p1", "permit", "#", "2026"]
 _JSON = st.recursive(
     st.none()
     | st.booleans()
