@@ -16,7 +16,15 @@ from adapter.data import DataFileError
 from adapter.mock import exports
 from adapter.mock.assertions import Assertion, RequestFilter, judge
 from adapter.mock.clock import fhir_instant
-from adapter.mock.control_models import Behaviour, BehaviourState, ClockChange, ClockState, InWorld, ScenarioText
+from adapter.mock.control_models import (
+    AuditState,
+    Behaviour,
+    BehaviourState,
+    ClockChange,
+    ClockState,
+    InWorld,
+    ScenarioText,
+)
 from adapter.mock.effects import Verdict
 from adapter.mock.faults import FaultRule, FaultState
 from adapter.mock.identity import Identities
@@ -206,6 +214,12 @@ def _entry(world: World, number: int) -> Entry:
     if entry is None:
         raise HTTPException(404, "no such request in the journal")
     return entry
+
+
+@router.get("/{namespace}/audit")
+async def audit(world: InWorld) -> AuditState:
+    """The audit log of a policy that keeps one, and whether its chain is intact."""
+    return AuditState(intact=world.audit.intact(), entries=world.audit.entries())
 
 
 @router.post("/{namespace}/assertions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,6 +45,13 @@ class BehaviourState(_Model):
     strictness: str
     policy: str
     dialect: dict[str, str]
+
+
+class AuditState(_Model):
+    """The audit log."""
+
+    intact: bool
+    entries: list[dict[str, Any]]
 
 
 class ScenarioText(_Model):

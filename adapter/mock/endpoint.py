@@ -106,6 +106,8 @@ def _work(world: World, request: Request, effect: Effect | None) -> tuple[Wire, 
         request.as_of = int((world.clock.now().timestamp() - effect.seconds) * 1_000_000)
     try:
         wire = respond(request)
+        if world.policy.audited:
+            world.audit.record(request, wire, world.store.written)
     except Exception:
         log.exception("request %s failed", request.headers.get("x-request-id", ""))
         wire = failure(request)

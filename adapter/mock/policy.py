@@ -59,6 +59,7 @@ class Policy:
         provenance_for: types that need a Provenance in the same transaction.
         signed: types whose transaction must be signed.
         consent_enforced: reads by another organisation go through the consent engine.
+        audited: every request is written to a hash-chained log before it is answered.
         correlation_ids: own `X-Request-Id`; the caller's comes back as `X-Correlation-Id`.
         empty_unauthorised, empty_unreadable: 401, and 400 for an unreadable body, have no body.
         outcome_system, outcome_codes: national codes of refusals by message key.
@@ -85,6 +86,7 @@ class Policy:
     provenance_for: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
     consent_enforced: bool = False
+    audited: bool = False
     correlation_ids: bool = False
     empty_unauthorised: bool = False
     empty_unreadable: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapter.mock.clock import Clock
 from adapter.mock.faults import Faults
@@ -16,6 +17,9 @@ from adapter.mock.search.pages import Pages
 from adapter.mock.settings import MockSettings, Strictness
 from adapter.mock.storage import Store
 from adapter.types import Resource
+
+if TYPE_CHECKING:
+    from adapter.mock.audit_log import AuditLog
 
 DEFAULT = "default"
 NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
@@ -39,6 +43,7 @@ class World:
         self.journal = Journal(settings.journal_size)
         self.snapshots: dict[str, bytes] = {}
         self.guard = self._new_guard()
+        self._audit: AuditLog | None = None
 
     def _new_guard(self) -> Guard | None:
         if self.settings.auth == "open":
@@ -46,6 +51,21 @@ class World:
         seed = self.settings.seed
         secret = secrets.token_bytes(32) if seed is None else f"{seed}".encode()
         return Guard(self.settings.clients, self.clock, secret + self.name.encode())
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log; it begins when it is first needed."""
+        if self._audit is None:
+            from adapter.mock.audit_log import AuditLog
+
+            self._audit = AuditLog(_database(self.settings.data, f"{self.name}.audit"))
+        return self._audit
+
+    def close(self) -> None:
+        """Close the databases."""
+        self.store.close()
+        if self._audit is not None:
+            self._audit.close()
 
     def use(self, policy: Policy) -> None:
         """Follow another policy from now on, its dialect included."""
@@ -63,7 +83,7 @@ class World:
         return f"{self.settings.public_url or root}{prefix}{self.settings.base_path.rstrip('/')}"
 
     def reset(self) -> None:
-        """Forget all data, faults and the journal; rules, clock and ids begin again. Snapshots stay."""
+        """Forget data, faults and journal; rules, clock and ids begin again. Snapshots and the audit log stay."""
         self.store.clear()
         self.faults.clear()
         self.journal.clear()
@@ -104,7 +124,7 @@ class Worlds:
         """Close and forget a namespace; its file, if any, stays."""
         world = self._worlds.pop(name, None)
         if world is not None:
-            world.store.close()
+            world.close()
 
     def close(self) -> None:
         """Close all databases."""

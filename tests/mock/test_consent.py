@@ -106,7 +106,7 @@ def control(repository: str) -> Iterator[MockClient]:
     with MockClient(repository.removesuffix("/fhir")) as client:
         client.reset()
         client.freeze(NOW)
-        client.behave(policy="name: consent\nconsent-enforced: yes\n")
+        client.behave(policy="name: consent\nconsent-enforced: yes\naudited: yes\n")
         client.seed(RESOURCES)
         yield client
 
@@ -155,3 +155,19 @@ def test_a_withdrawn_consent_holds_at_once(repository: str, control: MockClient)
         assert client.get("CarePlan/cp1").status_code == 200
         control.seed([CONSENT | {"status": "inactive"}])
         assert client.get("CarePlan/cp1").status_code == 404
+
+
+def test_every_act_is_audited(repository: str, control: MockClient) -> None:
+    """Reads, refusals and writes stand in an intact chain with client, decision and reason; no identity code."""
+    before = len(httpx.get(f"{control.root}/_mock/api/default/audit").json()["entries"])
+    with reader(repository, "tyolli") as client:
+        client.get("CarePlan/cp1")
+        client.post("CareTeam", json={"resourceType": "CareTeam", "identifier": [{"value": "010594Y9032"}]})
+        client.get("CarePlan/none")
+    answer = httpx.get(f"{control.root}/_mock/api/default/audit")
+    entries = answer.json()["entries"][before:]
+    assert answer.json()["intact"]
+    assert [one["kind"] for one in entries] == ["decision", "outcome", "refusal"]
+    assert {one["client"] for one in entries} == {"tyolli"}
+    assert entries[0]["decided"] == "CarePlan/cp1:permit:CONSENT_PERMIT"
+    assert "010594Y9032" not in answer.text
