@@ -51,6 +51,24 @@ SERVICE_STATUS = translations("service-status")
 ACHIEVEMENT = {code: concept_map("goal-achievement").coding(code) for code in concept_map("goal-achievement").codes}
 
 
+def counterparts(name: str) -> dict[str, dict[str, Any]]:
+    """Return the codings that a concept map knows, by code."""
+    found = concept_map(name)
+    return {code: known for code in found.codes if (known := found.coding(code))}
+
+
+PLAN_TYPE_ELSEWHERE = counterparts("plan-type-snomed")
+ROLE_ELSEWHERE = counterparts("professional-role-snomed")
+
+
+def concept_and(name: str, code: str, elsewhere: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a CodeableConcept with our coding and, where there is one, that of SNOMED CT."""
+    made = concept(name, code)
+    if code in elsewhere:
+        made["coding"].append(elsewhere[code].copy())
+    return made
+
+
 class Plan:
     """One plan on its way to a Bundle."""
 
@@ -81,14 +99,14 @@ class Plan:
 
     def own(self, part: str, urn: str, profile: str, body: dict[str, Any], core: bool = False) -> None:
         tags = [self.register.copy(), self.version.copy(), self.type.copy()]
+        type_ = body["resourceType"]
         body["meta"] = {
-            "profile": [ROOT + profile],
+            "profile": [ROOT + profile, FINNISH + "observation"] if type_ == "Observation" else [ROOT + profile],
             "security": [label.copy() for label in self.labels],
             "source": self.source,
             "tag": tags,
         }
         body["language"] = self.record["language"]
-        type_ = body["resourceType"]
         if type_ == "Provenance":
             key = f"{CANONICAL_ROOT}/part-key"
             tags.append({"system": key, "code": urn[9:], "display": part})
@@ -188,7 +206,7 @@ class Plan:
             if organisation is not None:
                 body["organization"] = self.organisation(organisation)
             if role is not None:
-                body["code"] = [concept("professional-role", role)]
+                body["code"] = [concept_and("professional-role", role, ROLE_ELSEWHERE)]
             telecom = []
             if phone is not None:
                 telecom.append({"system": "phone", "value": phone})
@@ -229,7 +247,7 @@ class Plan:
             "identifier": [{"use": "official", "system": self.source, "value": record["plan_id"]}],
             "status": PLAN_STATUS[record["status"]],
             "intent": record["intent"],
-            "category": [concept("plan-type", record["plan_type"])],
+            "category": [concept_and("plan-type", record["plan_type"], PLAN_TYPE_ELSEWHERE)],
             "description": record["situation"],
             "subject": self.client(client),
             "created": record["created"],
@@ -298,6 +316,9 @@ class Plan:
         self.own("planning_meeting", planning, "kykysilta-appointment", body)
         if following is not None:
             body = self.appointment(record["next_meeting"], to_plan)
+            if "responsible_worker" in record:
+                actor = self.practitioner(record["responsible_worker"])
+                body["participant"].append({"actor": actor, "status": "needs-action"})
             self.own("next_meeting", following, "kykysilta-appointment", body)
         for name, several, urns in (
             ("service_booking", services, booked),

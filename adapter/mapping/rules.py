@@ -16,6 +16,9 @@ from adapter.mapping.tree import fill_placed, with_fragments
 from adapter.mapping.verbs import FileContext, RuleHead, Unusable, condition, producer
 from adapter.types import CANONICAL_ROOT
 
+FINNISH_BASE = "https://hl7.fi/fhir/finnish-base-profiles"
+"""Canonical root of the Finnish base profiles, which stand beside ours in `meta.profile`."""
+
 _KEYS = frozenset(["type", "each", "when", "core", "profile", "sensitivity", "fields", "include", "identity", "shared"])
 
 
@@ -118,7 +121,10 @@ def _listed(spec: Any) -> list[Any]:
 
 
 def _canonical(profile: str) -> str:
-    return profile if ":" in profile else f"{CANONICAL_ROOT}/StructureDefinition/{profile}"
+    """Return the canonical of a short name: `fi-base-…` is a Finnish base profile, anything else one of ours."""
+    if ":" in profile:
+        return profile
+    return f"{FINNISH_BASE if profile.startswith('fi-base-') else CANONICAL_ROOT}/StructureDefinition/{profile}"
 
 
 def _identifier_form(type_: str) -> str:
