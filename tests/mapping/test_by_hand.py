@@ -15,7 +15,11 @@ from adapter.mapping import map_record
 from adapter.source import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
-PLANS = sorted(ROOT.glob("fixtures/scenarios/*/records/*work-ability-plan*.json"))
+PLANS = sorted(
+    path
+    for path in ROOT.glob("fixtures/scenarios/*/records/*work-ability-plan*.json")
+    if not path.stem.partition(".")[2]
+)
 KEY = b"key of the tests"
 
 
