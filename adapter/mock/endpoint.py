@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from traceback import format_tb
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +27,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 TOKEN_PATH = "//oauth/token"  # noqa: S105 - a path
 """Stands for the token endpoint, which lies beside the FHIR base."""
+
+TOKEN_SEGMENTS = ("oauth", "token")
 
 log = logging.getLogger("adapter.mock")
 
@@ -51,8 +54,8 @@ class FhirEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request below a FHIR base."""
         raw_path = scope.get("raw_path", b"").decode("ascii") or scope["path"]
-        found = self.split(raw_path.partition("?")[0])
-        assert found is not None
+        found = self.split(raw_path.partition("?")[0]) or self.split(scope["path"])
+        assert found is not None, "the application sends only what lies below a FHIR base"
         namespace, relative = found
         try:
             world = self.worlds.get(namespace)
@@ -61,9 +64,6 @@ class FhirEndpoint:
             return
         request = self._request(world, scope, relative)
         request.body = await _body(receive)
-        if relative == TOKEN_PATH:
-            await _send(send, await token_answer(request))
-            return
         await self._answer(world, request, scope, send)
 
     async def _answer(self, world: World, request: Request, scope: Scope, send: Send) -> None:
@@ -72,7 +72,11 @@ class FhirEndpoint:
         effect = rule.effect if rule is not None else None
         if effect is not None:
             await asyncio.sleep(delay(effect, self.random))
-        wire, changes = _work(world, request, effect)
+        if request.path == TOKEN_SEGMENTS and (effect is None or effect.commits):
+            done: tuple[Wire, list[Stored]] = (await token_answer(request), [])
+        else:
+            done = _work(world, request, effect)
+        wire, changes = done
         broken = effect is not None and effect.kind in BREAKING
         entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, time.monotonic() - begun, changes)
         entry.fault, entry.broken = (rule.name if rule is not None else ""), broken
@@ -108,8 +112,9 @@ def _work(world: World, request: Request, effect: Effect | None) -> tuple[Wire, 
         wire = respond(request)
         if world.policy.audited:
             world.audit.record(request, wire, world.store.written)
-    except Exception:
-        log.exception("request %s failed", request.headers.get("x-request-id", ""))
+    except Exception as error:
+        # The text of an exception may quote a record: type and place tell enough.
+        log.error("a request failed: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__)))  # noqa: TRY400
         wire = failure(request)
     changes = list(world.store.written)
     if effect is not None:

@@ -323,3 +323,18 @@ def test_a_system_search_can_be_paged(fhir: httpx.Client, patient: dict[str, Any
     page = fhir.get("?_type=Patient,CareTeam&_count=1").json()
     following = next(one["url"] for one in page["link"] if one["relation"] == "next")
     assert fhir.get(following).json()["entry"][0]["resource"]["resourceType"] == "CareTeam"
+
+
+def test_a_failure_of_the_endpoint_tells_no_value(
+    fhir: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 with an OperationOutcome; the log has type and place of the error, not its text."""
+
+    def broken(_: object) -> None:
+        raise KeyError("010594Y9032")
+
+    monkeypatch.setattr("adapter.mock.endpoint.respond", broken)
+    answer = fhir.get("Patient/x")
+    assert (answer.status_code, answer.json()["issue"][0]["severity"]) == (500, "error")
+    assert "KeyError" in caplog.text
+    assert "010594Y9032" not in answer.text + caplog.text

@@ -15,6 +15,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from adapter.mock.client import MockClient
+from adapter.mock.faults import Match
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import ClientSettings, MockSettings
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
@@ -197,3 +199,18 @@ def test_mutual_tls_binds_certificate_client_and_token(tmp_path: Path) -> None:
             assert admin.post(f"{root}/_mock/api/certificates/other/revoke").status_code == 204
         with pytest.raises(httpx.TransportError), httpx.Client(verify=context("other")) as revoked:
             revoked.get(f"{base}/metadata")
+
+
+def test_the_token_endpoint_is_journalled_and_breaks_on_demand(guarded: str) -> None:
+    """Its requests stand in the journal without assertion and token; a fault makes it answer 429."""
+    root = guarded.removesuffix("/fhir")
+    with MockClient(root, "tokens") as control:
+        url = f"{root}/t/tokens/oauth/token"
+        form = token_form(control.fhir_url, "ehr", ALL)
+        token = httpx.post(url, data=form).json()["access_token"]
+        shown = str(control.entry(1))
+        assert form["client_assertion"] not in shown
+        assert token not in shown
+        control.fault("status", status=429, retry_after="3", match=Match(path="^oauth/token$"))
+        assert httpx.post(url, data=form).headers["retry-after"] == "3"
+        assert [one["status"] for one in control.journal(path="^oauth")] == [200, 429]
