@@ -1,4 +1,7 @@
-"""Which diagnoses are extra protected: said by the sender, else by the code (`mappings/records/sensitive-diagnoses.yaml`)."""
+"""Which diagnoses are extra protected: as the sender says, else by the code.
+
+The codes stand in `mappings/records/sensitive-diagnoses.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def data_class_of(system: str | None, code: str | None) -> str | None:
 
 
 def diagnosis_label(value: Any, _context: Any, _to: str) -> Json:
-    """Return the sensitivity label of `[data_class, system, code]` as a Coding, None when there is nothing to protect."""
+    """Return the sensitivity label of `[data_class, system, code]` as a Coding, None when none is needed."""
     said, system, code = value
     data_class = said or data_class_of(system, code)
     return concept_map("data-class-sensitivity").coding(data_class) if data_class else None
