@@ -9,6 +9,10 @@ from adapter.mapping.resources import record_type_of
 from adapter.types import Json, Record, Resource, TraceRow
 
 
+_CHOICES = frozenset({"deceased", "due", "effective", "occurred", "onset", "scheduled", "source", "start", "value"})
+"""Elements of a choice of types, as FHIRPath names them: `value` stands for `valueQuantity` and the like."""
+
+
 class Places:
     """Which source path made which element; asked for an element without a row, the nearest around it answers."""
 
@@ -34,6 +38,10 @@ class Places:
             return self._rows[element]
         if element in self._below:
             return self._below[element]
+        if element.rpartition(".")[2] in _CHOICES:
+            for path, source in (*self._rows.items(), *self._below.items()):
+                if path.startswith(element) and path[len(element)].isupper():
+                    return source
         for top in _tops(element):
             if top in self._rows:
                 return self._rows[top]
