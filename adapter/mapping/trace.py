@@ -8,7 +8,6 @@ from adapter.mapping.model import Mapping
 from adapter.mapping.resources import record_type_of
 from adapter.types import Json, Record, Resource, TraceRow
 
-
 _CHOICES = frozenset({"deceased", "due", "effective", "occurred", "onset", "scheduled", "source", "start", "value"})
 """Elements of a choice of types, as FHIRPath names them: `value` stands for `valueQuantity` and the like."""
 
