@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from zoneinfo import ZoneInfo
+
+HELSINKI = ZoneInfo("Europe/Helsinki")
 
 
 class Clock:
@@ -13,7 +16,7 @@ class Clock:
     """
 
     def __init__(self, frozen: datetime | None = None) -> None:
-        self.frozen = _milliseconds(frozen.astimezone(UTC)) if frozen else None
+        self.frozen = _utc(frozen) if frozen else None
         self.offset = timedelta()
 
     def now(self) -> datetime:
@@ -24,7 +27,7 @@ class Clock:
 
     def freeze(self, instant: datetime | None = None) -> None:
         """Stand still at `instant`, or now."""
-        self.frozen = _milliseconds((instant or self.now()).astimezone(UTC))
+        self.frozen = _utc(instant or self.now())
 
     def step(self, seconds: float) -> None:
         """Move on (or back) by `seconds`, frozen or running."""
@@ -41,6 +44,12 @@ class Clock:
 
 def _milliseconds(instant: datetime) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def _utc(instant: datetime) -> datetime:
+    """An instant without zone is one of Finland."""
+    aware = instant if instant.tzinfo is not None else instant.replace(tzinfo=HELSINKI)
+    return _milliseconds(aware.astimezone(UTC))
 
 
 def fhir_instant(instant: datetime) -> str:

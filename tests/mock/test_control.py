@@ -123,6 +123,7 @@ def test_the_clock_drives_last_updated(fhir: httpx.Client, control: MockClient) 
     assert second.json()["meta"]["lastUpdated"] == "2025-03-14T09:00:00.000Z"
     assert second.headers["date"] == "Fri, 14 Mar 2025 09:00:00 GMT"
     assert not control.run_clock().startswith("2025-03-14")
+    assert control.freeze(datetime(2025, 3, 14, 8)) == "2025-03-14T06:00:00.000Z"
 
 
 def test_the_journal_tells_decision_rule_and_change(fhir: httpx.Client, control: MockClient) -> None:

@@ -81,7 +81,8 @@ def _search(
     result = Result(sequences, search.count, (search, _self(request, search)))
     counts_only = search.count == 0 or search.summary == "count"
     token = "" if counts_only or len(sequences) <= search.count else request.world.pages.keep(result)
-    headers = {"Preference-Applied": "handling=strict"} if request.preference("handling") == "strict" else {}
+    handling = request.preference("handling")
+    headers = {"Preference-Applied": f"handling={handling}"} if handling in ("strict", "lenient") else {}
     bundle = bundle_page(request, result, token, 0)
     return Answer(200, bundle, headers=headers)
 

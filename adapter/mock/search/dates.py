@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from adapter.mock.clock import HELSINKI
 
 Range = tuple[int, int]
 
@@ -16,7 +17,6 @@ EARLIEST = -(2**62)
 LATEST = 2**62
 """Open ends of a Period."""
 
-HELSINKI = ZoneInfo("Europe/Helsinki")
 _DATE = re.compile(
     r"^(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?"
