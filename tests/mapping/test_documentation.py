@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from jsonschema import Draft202012Validator
 
 from adapter.data import data_root, read_yaml
 from adapter.mapping import mappings
+from adapter.mapping.conversions import CONVERSIONS
+from adapter.mapping.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((data_root() / "mappings" / "records").glob("*/mapping.yaml"))
@@ -68,3 +71,13 @@ def test_an_editor_sees_typing_mistakes(left: str, right: Any) -> None:
     """A wrong element, verb or code list is red before the loader is asked."""
     rule = {"type": "CarePlan", "fields": {left: right}}
     assert not validator().is_valid({"mapping": "x", "version": "1.0.0", "resources": {"plan": rule}})
+
+
+def test_the_page_about_the_format_names_everything() -> None:
+    """`mappings/README.md` has a line for every verb and every named conversion, and invents none."""
+    text = (ROOT / "mappings" / "README.md").read_text(encoding="utf-8")
+    conversions = text.partition("## Named conversions")[2].partition("## Vendors")[0]
+    first_cells = (line.split("|")[1] for line in conversions.splitlines() if line.startswith("| `"))
+    assert {name for cell in first_cells for name in re.findall(r"`([a-z0-9-]+)`", cell)} == set(CONVERSIONS)
+    verbs = text.partition("## Right side: verbs")[2].partition("## Rules")[0]
+    assert set(re.findall(r"[`{ ]([a-z_]+):", verbs)) >= VERBS
