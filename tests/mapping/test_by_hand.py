@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,9 @@ KEY = b"key of the tests"
 @pytest.fixture(scope="module")
 def by_hand() -> Any:
     """Return the function of `benchmarks/plan_by_hand.py`."""
-    place = importlib.util.spec_from_file_location("plan_by_hand", ROOT / "benchmarks" / "plan_by_hand.py")
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module.plan_by_hand
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return importlib.import_module("plan_by_hand").plan_by_hand
 
 
 def check(record: dict[str, Any], by_hand: Any) -> None:
