@@ -16,9 +16,11 @@ from pydantic_core import SchemaValidator, core_schema
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive
 from adapter.fhir.terminology import core_terminology
 from adapter.validation.bindings import required_codes
-from adapter.validation.primitives import LONGEST_STRING
+from adapter.validation.primitives import LONGEST_STRING, PRIMITIVES
 
 _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]*"
+_DAY = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
 _PATTERNS = {
     "string": rf"^\s*[^\s\x00-\x1f]{_TEXT}$",
     "markdown": rf"^\s*[^\s\x00-\x1f]{_TEXT}$",
@@ -27,17 +29,38 @@ _PATTERNS = {
     "uri": r"^https?:[!-~]+$",
     "url": r"^https?:[!-~]+$",
     "canonical": r"^https?:[!-~]+$",
-    "date": r"^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$",
+    "date": rf"^{_DAY}$",
+    "dateTime": rf"^{_DAY}(?:T{_CLOCK})?$",
+    "instant": rf"^{_DAY}T{_CLOCK}$",
 }
 """Strict subsets of the formats in `adapter.validation.primitives`."""
 
 _SYSTEM = r"^(?:https?://[!-~]+|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$"
 """Systems that are surely absolute."""
 
-_KEY = {"Coding": "code", "CodeableConcept": "coding", "Identifier": "value"}
+_KEY = {
+    "Coding": "code",
+    "CodeableConcept": "coding",
+    "Identifier": "value",
+    "Period": "start",
+    "Quantity": "value",
+    "SimpleQuantity": "value",
+    "ContactPoint": "system",
+}
 """What a value must hold to be surely not empty."""
 
-LEAVES = ("Coding", "CodeableConcept", "Identifier", "HumanName", "Address", "Meta")
+LEAVES = (
+    "Coding",
+    "CodeableConcept",
+    "Identifier",
+    "HumanName",
+    "Address",
+    "Meta",
+    "Period",
+    "Quantity",
+    "SimpleQuantity",
+    "ContactPoint",
+)
 
 
 @cache
@@ -59,9 +82,8 @@ def _schema(type_name: str) -> core_schema.CoreSchema:
                 value, required=definition.min > 0 or name == _KEY.get(type_name)
             )
     schema = core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True)
-    if type_name == "Coding":
-        return core_schema.no_info_after_validator_function(_surely_known, schema)
-    return schema
+    rule = _RULES.get(type_name)
+    return core_schema.no_info_after_validator_function(rule, schema) if rule else schema
 
 
 def _surely_known(coding: dict[str, str]) -> dict[str, str]:
@@ -78,6 +100,40 @@ def _surely_known(coding: dict[str, str]) -> dict[str, str]:
     return coding
 
 
+def _surely_in_order(period: dict[str, str]) -> dict[str, str]:
+    """Let a Period pass whose ends are written alike and stand in order (per-1).
+
+    Raises:
+        ValueError: the exact check must look.
+    """
+    start, end = period.get("start", ""), period.get("end", "")
+    if start and end and not (start[19:] == end[19:] and len(start) == len(end) and start <= end):
+        raise ValueError
+    return period
+
+
+def _surely_with_unit_system(value: dict[str, Any]) -> dict[str, Any]:
+    """Let a Quantity pass whose code has a system (qty-3).
+
+    Raises:
+        ValueError: the exact check must look.
+    """
+    if "system" not in value and "code" in value:
+        raise ValueError
+    return value
+
+
+def _surely_number(value: Any) -> Any:
+    """Let a decimal pass that is one.
+
+    Raises:
+        ValueError: the exact check must look.
+    """
+    if PRIMITIVES["decimal"].exact(value) is not None:
+        raise ValueError
+    return value
+
+
 def _value(name: str, definition: ElementDefinition) -> core_schema.CoreSchema | None:
     code = definition.types[0].code if len(definition.types) == 1 else ""
     if code in LEAVES and definition.binding is None:
@@ -90,8 +146,21 @@ def _value(name: str, definition: ElementDefinition) -> core_schema.CoreSchema |
     if code == "code" and binding is not None and binding.strength == "required":
         codes = required_codes(binding.value_set)
         return core_schema.literal_schema(sorted(codes)) if codes else None
+    if code == "decimal":
+        return core_schema.no_info_plain_validator_function(_surely_number)
+    if code == "positiveInt":
+        return core_schema.int_schema(strict=True, ge=1, le=2**31 - 1)
     if code == "boolean":
         return core_schema.bool_schema(strict=True)
     if code in _PATTERNS:
         return core_schema.str_schema(strict=True, max_length=LONGEST_STRING, pattern=_PATTERNS[code])
     return None
+
+
+_RULES: dict[str, Callable[[Any], Any]] = {
+    "Coding": _surely_known,
+    "Period": _surely_in_order,
+    "Quantity": _surely_with_unit_system,
+    "SimpleQuantity": _surely_with_unit_system,
+}
+"""Rules that R4 has for a leaf, in the form «surely kept, or let the exact check look»."""

@@ -53,6 +53,8 @@ def _not_after(start: Any, end: Any) -> bool:
     """Tell whether start lies at or before end; where the precision leaves that open, R4's rule is not met."""
     if not isinstance(start, str) or not isinstance(end, str):
         return True
+    if len(start) == len(end) and start[19:] == end[19:]:
+        return start <= end
     left, right = parse_temporal(start), parse_temporal(end)
     if left is None or right is None:
         return True

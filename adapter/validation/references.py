@@ -30,7 +30,7 @@ def check(plain: Check, targets: tuple[str, ...]) -> Check:
     allowed = frozenset() if "Resource" in targets else frozenset(targets)
 
     def check_reference(value: Any, run: Run) -> Findings:
-        if value.__class__ is dict and not run.bundles and _surely_right(value, allowed, run):
+        if value.__class__ is dict and _surely_right(value, allowed, run):
             return None
         found = plain(value, run)
         if value.__class__ is not dict:
@@ -70,6 +70,9 @@ def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> b
             return False
         run.local_references.add(reference)
         return True
+    if run.bundles:
+        inside = run.bundles[-1].by_full_url.get(reference, ())
+        return len(inside) == 1 and (not allowed or inside[0].get("resourceType") in allowed)
     match = _PLAIN.match(reference)
     return match is not None and (not allowed or match[1] in allowed)
 
