@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from adapter.consent import Context, Decision, decide, packaged_configuration
+from adapter.consent.context import party
+from adapter.consent.item import Item
+from adapter.consent.subject import clients_of
 from adapter.fhir.ids import DEMO_KEY
 from adapter.mapping import map_record
 
@@ -308,3 +311,22 @@ def test_every_consent_of_the_scenarios_can_be_read() -> None:
         }
         reason = decide([entry["resource"]], request, context=Context([mapped], ())).reason
         assert reason not in ("CONSENT_MALFORMED", "CONSENT_NOT_UNDERSTOOD", "REQUEST_INVALID"), path.name
+
+
+def test_every_resource_of_a_client_can_be_decided_about() -> None:
+    """R3, R24: what our mapping makes names its client, and its profile stands for a data class.
+
+    Consents themselves and Provenances have no class: they say who agreed and who wrote, not what.
+    """
+    for path in sorted(ROOT.glob("*/records/*.json")):
+        if path.suffixes != [".json"]:
+            continue
+        mapped = bundle(path.parents[1].name, path.stem)
+        around = Context([mapped], ())
+        client = party(around.named(of_type(mapped, "Patient")[0]["fullUrl"]), around)
+        items = [Item(entry["resource"], entry["fullUrl"], around, CONFIGURATION) for entry in mapped["entry"]]
+        for item in items:
+            if item.type in ("Organization", "Practitioner", "PractitionerRole"):
+                continue
+            assert clients_of(item, client, items) == (client,), (path.name, item.type)
+            assert item.type in ("Consent", "Provenance") or item.profiles & CLASSES.classes.keys(), path.name
