@@ -19,10 +19,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~:/-]*")
 
 
 class Ids:
-    """Ids under one key, at most 64 bytes."""
+    """Ids under one key, at most 64 bytes. The same persons and organisations come again and again: see `known`."""
 
     def __init__(self, key: bytes) -> None:
         self._start = blake2b(digest_size=16, key=key)
+        self.known = lru_cache(maxsize=4096)(self.urn)
+        """`urn` that remembers what it was asked for lately; for identifiers that many records share."""
 
     def urn(self, system: str, value: str) -> str:
         """Return `urn:uuid:…` for a business identifier; equal system and value give equal ids in every record."""
@@ -32,6 +34,13 @@ class Ids:
         return f"urn:uuid:{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
 
 
+@lru_cache(maxsize=8)
+def ids_under(key: bytes) -> Ids:
+    """Return the ids of a key; one object for each key, so that what it remembers is of use."""
+    return Ids(key)
+
+
+@lru_cache(maxsize=4096)
 def search_token(system: str, value: str) -> str:
     """Return `system|value` for a search: FHIR escapes (R4 search §3.1.1.4.0.1), then percent-encoding."""
     return f"{escaped_system(system)}|{value if _PLAIN.fullmatch(value) else _escaped(value)}"

@@ -11,8 +11,8 @@ import linecache
 from collections.abc import Callable
 from typing import Any
 
-from adapter.mapping.emit import Emitter
-from adapter.mapping.model import EmbeddedType, Mapping, Rule
+from adapter.mapping.emit import Emitter, conversion_key
+from adapter.mapping.model import Convert, EmbeddedType, Mapping, Rule
 from adapter.mapping.run import Hop, NoIdentity, Run
 from adapter.types import Json
 
@@ -57,7 +57,7 @@ def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
             return
         writer.line(f'k = ("{type_.name}", s0.get("id"))')
         writer.line("m = run.seen.get(k)")
-        with writer.block("if m is not None and m[0] == s0:"):
+        with writer.block("if m is not None and (m[0] is s0 or m[0] == s0):"):
             writer.line("return m[1].copy()")
         _rules(type_.rules, writer)
         writer.line("r = None")
@@ -129,13 +129,23 @@ def _resources(rule: Rule, writer: Emitter) -> None:
         if rule.when is not None:
             writer.enter(f"if {here} is not None:")
         body = writer.temporary()
+        writer.at_hand = _identifier_at_hand(rule, f"{n}{index}")
         writer.whole(rule.tree, body, {"resourceType": repr(rule.type)})
+        writer.at_hand = {}
         identifier = f"{n}{index}" if n else "None"
         if rule.owned:
             part = writer.part(rule)
             writer.line(f"run.own({writer.named('R', rule)}, {part}, {here}, {body}, {identifier})")
         else:
             writer.line(f"run.share({writer.named('R', rule)}, {here}, {body}, {identifier})")
+
+
+def _identifier_at_hand(rule: Rule, name: str) -> dict[tuple[Any, ...], str]:
+    """The only identity of a rule has been made; a row that says the same need not make it again."""
+    options = rule.identity.first if rule.identity is not None else ()
+    if len(options) != 1 or not isinstance(options[0].how, Convert):
+        return {}
+    return {conversion_key(options[0]): name}
 
 
 def _returned(value: str) -> str:

@@ -38,6 +38,8 @@ class Emitter(Writer):
     def __init__(self, names: dict[str, Any], skips_empty: bool) -> None:
         super().__init__(names, skips_empty)
         self._tables: dict[tuple[int, str], dict[str, Json]] = {}
+        self.at_hand: dict[tuple[Any, ...], str] = {}
+        """Variables that hold what a conversion has made already (see `conversion_key`)."""
 
     def made(self, element: Element, store: Store, known: bool = False) -> None:
         """Write what makes an element and stores it. `known`: it is written anyway, be it empty."""
@@ -259,6 +261,8 @@ class Emitter(Writer):
             return None
         if row.default is not None or not row.sources[0].surely:
             return None
+        if self.at_hand and isinstance(row.how, Convert) and conversion_key(row) in self.at_hand:
+            return self.at_hand[conversion_key(row)]
         return self._converted(row, self.get(row.sources[0]))
 
     def _converted(self, row: Value, found: str) -> str | None:
@@ -344,6 +348,12 @@ class Emitter(Writer):
 
     def _linked_reference(self, link: Link) -> str:
         return _reference(self._linked(link, 0), link.types[0])
+
+
+def conversion_key(row: Value) -> tuple[Any, ...]:
+    """Return what makes two rows with a conversion make the same: function, argument, fields."""
+    assert isinstance(row.how, Convert)
+    return row.how.forward, row.how.to, row.sources
 
 
 def constant_of(element: Element) -> Json:

@@ -107,7 +107,12 @@ def leaves_of(value: Json, path: str = "") -> Iterator[str]:
 
 @cache
 def has_unknown_fields(shape: Shape) -> Callable[[Json], bool]:
-    """Return a fast test, generated from the shape: does a record have fields that the shape does not know?"""
+    """Return a fast test, generated from the shape: does a record have fields that the shape does not know?
+
+    Where the schema refuses them, reading has done so already and there is nothing left to look for.
+    """
+    if shape.closed:
+        return lambda _: False
     names: dict[str, Any] = {}
     lines = ["def has_unknown(s0):"]
     _look_at(shape, "s0", 1, lines, names)

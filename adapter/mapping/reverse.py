@@ -63,6 +63,13 @@ class Reverse:
         for task in self._later:
             task()
 
+    def read_record(self, record: Record) -> Record:
+        """Return the vendor's own form of a canonical record; the mapping is the vendor's."""
+        self._object(self._mapping.rules[0].tree, record, [_Slot(self.record)], {}, {})
+        for task in self._later:
+            task()
+        return self.record
+
     def _scopes(self, rule: Rule, positions: tuple[int, ...]) -> list[Any]:
         """Open the items that the loops of a rule went through, making room where nothing stands yet."""
         scopes: list[Any] = [_Slot(self.record)]

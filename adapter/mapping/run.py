@@ -10,7 +10,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from adapter.fhir.ids import Ids, search_token
+from adapter.fhir.ids import ids_under, search_token
 from adapter.mapping.conversions import URI
 from adapter.mapping.merge import Clash, merged
 from adapter.mapping.model import Mapping, Rule
@@ -82,7 +82,7 @@ class Run:
         self.source_system: str = record["source_system"]
         self.record_id: str = record["record_id"]
         self.seen: dict[tuple[str, Any], tuple[Json, Json]] = {}
-        self._ids = Ids(key)
+        self._ids = ids_under(key)
         self._owned: list[tuple[bool, Json]] = []
         self._shared: dict[str, tuple[str, str, Json, str]] = {}
         self._language: str = record["language"]
@@ -94,6 +94,7 @@ class Run:
         )
         self._given = record.get("security_labels", ())
         self._labels: dict[tuple[str, bool], list[Json]] = {}
+        self._plain = None if self._given else _labelled("v3-Confidentiality", "N")
 
     def special(self, name: str) -> str:
         """Return the mapping's own `id`, `version` or `digest`."""
@@ -108,7 +109,7 @@ class Run:
 
         The type counts: a source system may number its organisations and its staff alike.
         """
-        return self._ids.urn(f"{identifier['system']}#{type_}", identifier["value"])
+        return self._ids.known(f"{identifier['system']}#{type_}", identifier["value"])
 
     def key_urn(self, type_: str, fields: tuple[Json, ...]) -> str:
         """Return the `fullUrl` of something that only a combination of fields identifies.
@@ -116,7 +117,7 @@ class Run:
         Without a system of its own each field is one of the source system.
         """
         words = "\x1f".join(["" if value is None else str(value) for value in fields])
-        return self._ids.urn(f"{self.source_system}#{type_}", words)
+        return self._ids.known(f"{self.source_system}#{type_}", words)
 
     def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
         """Add a resource of this record: part identifier, meta, language, request."""
@@ -127,7 +128,7 @@ class Run:
             sensitivity = _CLASS_OF_LABEL[body["meta"]["security"][0]["code"]]
         body["meta"] = {
             "profile": [*rule.profiles],
-            "security": self._security(sensitivity, True),
+            "security": [self._plain.copy()] if self._plain and not sensitivity else self._security(sensitivity, True),
             "source": self.source_system,
             "tag": tags,
         }
@@ -164,7 +165,11 @@ class Run:
             body.setdefault("identifier", []).append(identifier)
         known = self._shared.get(urn)
         if known is None:
-            security = self._security(rule.sensitivity, False)
+            security = (
+                [self._plain.copy()]
+                if self._plain and not rule.sensitivity
+                else self._security(rule.sensitivity, False)
+            )
             if rule.type == "Patient" and NON_DISCLOSURE in self._given:
                 security.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
             body["meta"] = {"profile": [*rule.profiles], "security": security}
@@ -184,8 +189,6 @@ class Run:
         known = self._labels.get((sensitivity, owned))
         if known is None:
             known = self._labels[sensitivity, owned] = labels(sensitivity, self._given if owned else ())
-        if len(known) == 1:
-            return [known[0].copy()]
         return [label.copy() for label in known]
 
     def bundle(self) -> Resource:

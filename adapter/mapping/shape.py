@@ -68,6 +68,15 @@ class Shape:
                 return Shape(part["items"], file)
         return None
 
+    @cached_property
+    def closed(self) -> bool:
+        """True when every object below refuses fields that it does not name, so a checked value has no others."""
+        inner = self.items
+        if inner is not None:
+            return inner.closed
+        refuses = any(part.get("additionalProperties") is False for part, _, _ in self._parts)
+        return not self.fields or (refuses and all(child.closed for child in self.fields.values()))
+
     def leaves(self, prefix: str = "") -> Iterator[str]:
         """Yield every leaf as a dotted path without list positions: `services.organiser.name`."""
         node = self
