@@ -63,10 +63,10 @@ def read_xml(document: bytes | str, limits: Limits) -> tuple[Any, list[Finding]]
 def _read_json(document: bytes | str, limits: Limits) -> Any:
     """Read JSON in one go; whatever jiter refuses, the exact reader explains.
 
-    The digits of a number are checked where the number is (`adapter.validation.primitives`).
+    Digits of numbers and characters of texts are checked where they stand (`adapter.validation.primitives`).
     """
     body = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
-    if len(body) > limits.size or b"\\u" in body:
+    if len(body) > limits.size:
         return read_json(document, limits=limits)
     try:
         value = from_json(body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="decimal")

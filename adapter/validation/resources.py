@@ -79,18 +79,26 @@ def check_contained(value: Any, run: Run) -> Findings:
         value = {key: item for key, item in value.items() if key != "contained"}
     if "id" not in value:
         found = joined(found, run.found(Finding("contained-without-id")))
-    meta = value.get("meta")
-    if isinstance(meta, dict):
-        for name, rule in (("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")):
-            if name in meta:
-                values = {"name": f"meta.{name}"}
-                found = joined(found, run.found(Finding("contained-meta", values, f"meta.{name}", rule=rule)))
+    if "meta" in value:
+        found = joined(found, _contained_meta(value["meta"], run))
     outer, seen, ids = run.resource, run.local_references, run.element_ids
     run.resource, run.local_references, run.element_ids = value, set(), set()
-    found = joined(found, check_of(type_name)(value, run))
-    found = joined(found, _profiles(value, type_name, run))
+    more = check_of(type_name)(value, run)
+    if more is not None:
+        found = joined(found, more)
+    if "meta" in value or type_name == "Observation":
+        found = joined(found, _profiles(value, type_name, run))
     run.links[str(value.get("id"))] = run.local_references
     run.resource, run.local_references, run.element_ids = outer, seen, ids
+    return found
+
+
+def _contained_meta(meta: Any, run: Run) -> Findings:
+    found: Findings = None
+    for name, rule in (("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")):
+        if isinstance(meta, dict) and name in meta:
+            values = {"name": f"meta.{name}"}
+            found = joined(found, run.found(Finding("contained-meta", values, f"meta.{name}", rule=rule)))
     return found
 
 

@@ -19,7 +19,7 @@ from adapter.validation.packages import load_definitions
 from adapter.validation.reading import read_resource
 from adapter.validation.registry import Registry
 from adapter.validation.resources import check_resource, resource_type
-from adapter.validation.run import Run
+from adapter.validation.run import NOTHING, Run
 from adapter.validation.settings import ValidationSettings
 
 
@@ -69,7 +69,8 @@ class Validator:
             document, problems = read_resource(resource, self.settings.limits)
         except SourceError as error:
             return Outcome(error.issues)
-        run = Run(self.registry, self.settings, document, at, related_by_reference(context))
+        related = related_by_reference(context) if context else NOTHING
+        run = Run(self.registry, self.settings, document, at, related)
         found = self.findings(document, tuple(profiles), run)
         return Outcome(issues_of(joined(problems or None, found), run, trace))
 
