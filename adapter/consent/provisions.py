@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from adapter.consent.configuration import CANONICALS, RESOURCE_TYPES, Configuration, ConsentType
@@ -141,8 +142,10 @@ def _criteria(rule: dict[str, Any], frame: Frame, *, permit: bool, is_root: bool
         found.append(_class(rule.get("class"), frame, permit=permit))
     if "code" in rule:
         found.append(_code(rule["code"], permit=permit))
-    if "securityLabel" in rule or permit:
-        found.append(_label(rule.get("securityLabel", []), frame, permit=permit))
+    if "securityLabel" in rule:
+        found.append(_label(rule["securityLabel"], frame, permit=permit))
+    elif permit:
+        found.append(_unlisted_labels(frame.configuration.labels.highest))
     if "dataPeriod" in rule:
         span = period_span(rule["dataPeriod"], frame.configuration.zone) or ALWAYS
         found.append(DataPeriodCriterion(permit, span, _bounds(rule["dataPeriod"])))
@@ -232,6 +235,13 @@ def _code(concepts: list[dict[str, Any]], *, permit: bool) -> CodeCriterion:
     codings = [[read_coding(coding) for coding in concept.get("coding", [])] for concept in concepts]
     found = frozenset(coding for concept in codings for coding in concept if coding)
     return CodeCriterion(permit, found, unknown=any(not any(concept) for concept in codings))
+
+
+@cache
+def _unlisted_labels(highest: int) -> LabelCriterion:
+    """Return what a permit without labels asks: anything but the highest confidentiality (R27)."""
+    nothing: frozenset[Coding] = frozenset()
+    return LabelCriterion(True, nothing, None, False, nothing, False, highest)
 
 
 def _label(values: list[Any], frame: Frame, *, permit: bool) -> LabelCriterion:
