@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -142,8 +142,13 @@ class Configuration:
     outward: OutwardReasons
 
     def on_server(self, *bases: str) -> Configuration:
-        """Return the same configuration with these base URLs as our own."""
-        return replace(self, own_bases=tuple(base.rstrip("/") for base in bases))
+        """Return the same configuration with these base URLs as our own; the same object for the same bases."""
+        return _on_server(self, tuple(base.rstrip("/") for base in bases))
+
+
+@lru_cache(maxsize=64)
+def _on_server(configuration: Configuration, own_bases: tuple[str, ...]) -> Configuration:
+    return replace(configuration, own_bases=own_bases)
 
 
 @cache
