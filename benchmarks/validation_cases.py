@@ -41,7 +41,9 @@ def _agrees(case: dict[str, Any], validator: Validator, show_all: bool) -> bool:
     outcome = validator.validate(case["resource"], profiles=profiles)
     agrees = outcome.ok != case["expect_error"]
     if show_all or not agrees:
-        print(f"{'same' if agrees else 'DIFFERS'}  {case['id']}: Java says {'error' if case['expect_error'] else 'fine'}")
+        print(
+            f"{'same' if agrees else 'DIFFERS'}  {case['id']}: Java says {'error' if case['expect_error'] else 'fine'}"
+        )
         for error in case.get("errors", ()) if not agrees else ():
             print(f"      Java: {error['code']} at {error['at']}")
         for issue in outcome.issues:

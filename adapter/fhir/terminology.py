@@ -100,6 +100,11 @@ class Terminology:
             self._systems[url] = CodeSystemTree(row["concepts"]) if row else None
         return self._systems[url]
 
+    def is_value_set(self, url: str) -> bool:
+        """True when a value set, and no code system, has this URL."""
+        known = url in self._sets or url in _core("valuesets.json")
+        return known and url not in self._systems and url not in _core("codesystems.json")
+
     def value_set(self, canonical: str) -> Codes | None:
         """Return the codes of a value set (a `|version` is ignored), or None when the set is not known."""
         url = canonical.split("|", 1)[0]

@@ -28,6 +28,8 @@ Place = tuple[str, str]
 """Type, and path inside it: where the children of an element are defined."""
 
 UNKNOWN: Place = ("", "")
+_OF_PRIMITIVE: Place = ("Element", "")
+"""What a primitive holds beside its value: id and extensions."""
 
 
 class XmlProblem(NamedTuple):
@@ -67,6 +69,8 @@ class _Reader:
         for name, value in element.attrib.items():
             if name in ("id", "url"):
                 made[name] = value
+            elif name == "value" and place == _OF_PRIMITIVE:
+                continue
             elif not name.startswith("{"):
                 self.tell("attribute", path, name)
         order = {key: rank for rank, key in enumerate(known)}
@@ -124,8 +128,7 @@ class _Reader:
         attributes = {name: held for name, held in child.attrib.items() if name != "value"}
         if not len(child) and not attributes and value is not None and not (child.text or "").strip():
             return value, None
-        child.attrib.pop("value", None)
-        return value, self.object(child, ("Element", ""), path)
+        return value, self.object(child, _OF_PRIMITIVE, path)
 
 
 def _place(definition: ElementDefinition | None, place: Place, name: str) -> Place:
@@ -225,7 +228,7 @@ def _write_value(
         if not isinstance(sibling, dict):
             pieces.append(f"<{name}{attributes}/>")
         else:
-            _write_object(pieces, name, sibling, ("Element", ""), attributes)
+            _write_object(pieces, name, sibling, _OF_PRIMITIVE, attributes)
     elif code == "Resource" and isinstance(item, dict):
         inner = str(item.get("resourceType"))
         pieces.append(f"<{name}>")

@@ -77,9 +77,8 @@ def _changes(definition: ElementDefinition, key: str, value: Any) -> Iterator[tu
         yield "object for primitive", listed({"a": 1})
         for bad in BAD_FORMATS[code] if key != "id" or code == "id" else ("", " "):
             yield f"format {bad!r:.20}", listed(bad)
-        if definition.binding is not None and definition.binding.strength == "required" and code == "code":
-            if not definition.binding.value_set.endswith(("mimetypes", "currencies", "all-languages")):
-                yield "code", listed("eiOleKoodi")
+        if code == "code" and _has_list_of_codes(definition):
+            yield "code", listed("eiOleKoodi")
     elif code != "Resource":
         yield "text for object", listed("teksti")
         yield "empty object", listed({})
@@ -94,3 +93,10 @@ def _changes(definition: ElementDefinition, key: str, value: Any) -> Iterator[tu
     if code in ("CodeableConcept", "Coding") and definition.binding and definition.binding.strength == "required":
         coding = {"system": "https://kykysilta.example/ei", "code": "ei"}
         yield "binding", listed(coding if code == "Coding" else {"coding": [coding]})
+
+
+def _has_list_of_codes(definition: ElementDefinition) -> bool:
+    """Tell whether a required binding is a list of codes, not a grammar."""
+    binding = definition.binding
+    grammars = ("mimetypes", "currencies", "all-languages")
+    return binding is not None and binding.strength == "required" and not binding.value_set.endswith(grammars)

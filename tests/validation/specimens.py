@@ -10,9 +10,19 @@ from adapter.fhir.definitions import ElementDefinition, children, choice_key, is
 from adapter.fhir.terminology import core_terminology
 
 OUR_TYPES = (
-    "AuditEvent Bundle CarePlan CareTeam Consent Observation Organization Patient Practitioner PractitionerRole "
-    "Provenance QuestionnaireResponse"
-).split()
+    "AuditEvent",
+    "Bundle",
+    "CarePlan",
+    "CareTeam",
+    "Consent",
+    "Observation",
+    "Organization",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Provenance",
+    "QuestionnaireResponse",
+)
 
 PRIMITIVES: dict[str, Any] = {
     "base64Binary": "aGVp",

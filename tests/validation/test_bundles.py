@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+
 from tests.validation.conftest import Errors
 
 ONE = "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"

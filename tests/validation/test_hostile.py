@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.validation.specimens import OUR_TYPES, resource_of
 
 from adapter.validation import Validator
+from tests.validation.specimens import OUR_TYPES, resource_of
 
 VALIDATOR = Validator()
 DIV = '<div xmlns=\\"http://www.w3.org/1999/xhtml\\">'

@@ -6,15 +6,15 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from tests.validation.conftest import Errors
-from tests.validation.mutations import mutants
-from tests.validation.specimens import OUR_TYPES, resource_of
 
 from adapter.fhir.definitions import element, type_definition
 from adapter.validation import Validator
 from adapter.validation.evaluation import compiled, holds
 from adapter.validation.native_rules import NATIVE
 from adapter.validation.run import Run
+from tests.validation.conftest import Errors
+from tests.validation.mutations import mutants
+from tests.validation.specimens import OUR_TYPES, resource_of
 
 BY_INTENT = {"ppc-2", "ppc-3", "ppc-4", "ppc-5", "con-3", "ctm-1", "ras-2"}
 """R4's expression misses its stated intent here; the functions check the intent."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.validation.mutations import mutants
-from tests.validation.specimens import OUR_TYPES, resource_of
 
 from adapter.fhir.definitions import resource_types
 from adapter.validation import Validator
+from tests.validation.mutations import mutants
+from tests.validation.specimens import OUR_TYPES, resource_of
 
 VALIDATOR = Validator()
 

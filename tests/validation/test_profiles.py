@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.validation.conftest import named
-from tests.validation.specimens import resource_of
 
 from adapter.validation import ValidationSettings, Validator
+from tests.validation.conftest import named
+from tests.validation.specimens import resource_of
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 OWN = "https://kykysilta.example/fhir/StructureDefinition/"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.validation.conftest import Errors
-from tests.validation.specimens import resource_of
 
 from adapter.validation import ValidationSettings, Validator
+from tests.validation.conftest import Errors
+from tests.validation.specimens import resource_of
 
 BASIC: dict[str, Any] = {"resourceType": "Basic", "id": "a", "code": {"text": "a"}}
 PATIENT: dict[str, Any] = {"resourceType": "Patient"}

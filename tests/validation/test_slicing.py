@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.validation.test_profiles import CORE, OWN, PATIENT, judged, profile
 
 Row = dict[str, Any]

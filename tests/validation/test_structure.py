@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.validation.conftest import Errors
-from tests.validation.specimens import resource_of
 
 from adapter.validation import Validator
+from tests.validation.conftest import Errors
+from tests.validation.specimens import resource_of
 
 PATIENT: dict[str, Any] = {"resourceType": "Patient"}
 
