@@ -20,9 +20,10 @@ Check = Callable[[Any, Run], Findings]
 BOTH_OR_NEITHER = "ext-1"
 
 _ELSEWHERE = re.compile(
-    r"\b(?:example\.(?:org|com|net)|acme\.(?:org|com))\b|^http://hl7\.org/fhir/(?:us|uv|eu|ca|be|ch)/"
+    r"\b(?:example\.(?:org|com|net)|acme\.(?:org|com))\b|^http://hl7\.org/fhir/(?:us|uv|eu|ca|be|ch|[0-9]+\.[0-9]+)/"
 )
-"""Addresses kept for examples (RFC 2606, and HL7's own), and HL7's published guides: not known, but no invention."""
+"""Addresses kept for examples (RFC 2606, and HL7's own), HL7's published guides and elements of other FHIR versions:
+not known, but no invention."""
 
 
 def check(shape: Check, *, modifier: bool, nested: bool) -> Check:

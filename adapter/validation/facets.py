@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 def facet_checks(overlay: Overlay, definition: ElementDefinition, compiler: Compiler) -> list[ItemCheck]:
     """Return the checks of a value that the overlay asks for, in the order of their cost."""
-    return [*_value_checks(overlay, definition), *_constraint_checks(overlay, definition, compiler)]
+    checks = [*_value_checks(overlay, definition), *_constraint_checks(overlay, definition, compiler)]
+    if overlay.regex:
+        checks += _regex(overlay, compiler)
+    return checks
 
 
 def _value_checks(overlay: Overlay, definition: ElementDefinition) -> Iterator[ItemCheck]:
@@ -77,6 +80,23 @@ def _length(least: int, most: int | None) -> ItemCheck:
         return None
 
     return check
+
+
+def _regex(overlay: Overlay, compiler: Compiler) -> Iterator[ItemCheck]:
+    """Yield the check of HL7's `regex` extension, on the linear engine of FHIRPath."""
+    pattern = overlay.regex.replace("\\", "\\\\").replace("'", "\\'")
+    try:
+        expression = compiled(f"matches('^(?:{pattern})$')", "string")
+    except FhirPathError as error:
+        compiler.problem(overlay, f"regex: {error.problem}")
+        return
+
+    def check(item: Item, run: Run) -> Findings:
+        if not isinstance(item.value, str) or holds(expression, item.value, run):
+            return None
+        return run.found(Finding("profile-regex", {"pattern": overlay.regex}))
+
+    yield check
 
 
 def _limit(key: str, limit: Any, wrong_side: int) -> ItemCheck:

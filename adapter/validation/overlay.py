@@ -17,6 +17,7 @@ Step = tuple[str, tuple[str, ...]]
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 MIN_LENGTH = f"{CORE}minLength"
+REGEX = f"{CORE}regex"
 MUST_HAVE_VALUE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.mustHaveValue"
 PROFILE_ELEMENT = f"{CORE}elementdefinition-profile-element"
 
@@ -62,6 +63,7 @@ class Overlay:
     min_value: Any = None
     max_value: Any = None
     must_have_value: bool = False
+    regex: str = ""
     constraints: dict[str, Constraint] = field(default_factory=dict)
     slicing: Slicing | None = None
     children: dict[str, Overlay] = field(default_factory=dict)
@@ -183,6 +185,8 @@ def _apply(node: Overlay, row: dict[str, Any]) -> None:
     for extension in row.get("extension", ()):
         if extension.get("url") == MIN_LENGTH:
             node.min_length = extension.get("valueInteger")
+        elif extension.get("url") == REGEX:
+            node.regex = str(extension.get("valueString", ""))
         elif extension.get("url") == MUST_HAVE_VALUE:
             node.must_have_value = bool(extension.get("valueBoolean"))
 

@@ -419,6 +419,16 @@ def test_decimals_compare_by_value() -> None:
     assert [rule for rule, _ in judged(observation, definition)] == ["profile-fixed"]
 
 
+def test_regex_extension() -> None:
+    """HL7's `regex` extension on an element asks for the form of the whole text."""
+    regex = {"url": CORE + "regex", "valueString": "[0-9]{6}'?"}
+    definition = profile("p", "Patient", {"path": "Patient.identifier.value", "extension": [regex]})
+    assert judged(PATIENT | {"identifier": [{"value": "123456"}]}, definition) == []
+    assert judged(PATIENT | {"identifier": [{"value": "1234567"}]}, definition) == [
+        ("profile-regex", "Patient.identifier[0].value")
+    ]
+
+
 def test_vital_signs_are_recognised_by_their_code(validator: Validator) -> None:
     """An Observation with the LOINC code of a body weight must meet R4's profile; the setting turns that off."""
     code = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
