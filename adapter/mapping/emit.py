@@ -63,8 +63,10 @@ class Emitter(Writer):
         parts = [f"{key!r}: {value}" for key, value in first.items()]
         rest: list[tuple[str, Element]] = []
         for key, child in node.fields:
-            simple = None if _is_bare(child) else self.expression(child)
-            if simple is None:
+            simple = self.expression(child)
+            if isinstance(child, Link) and child.bare and simple is not None:
+                parts.append(simple[1:-1])
+            elif simple is None:
                 rest.append((key, child))
             else:
                 parts.append(f"{key!r}: {simple}")
