@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adapter.mapping.context import FileContext, Use
 from adapter.mapping.model import Element, EmbeddedType, Items, Kind, Mapping, Object, UseType, Value
 from adapter.mapping.shape import Shape
 from adapter.mapping.signature import gives_back, is_copy, reads_back, tests_of
-from adapter.mapping.verbs import FileContext, Use
 
 CALL_SHARE = 10
 """At most one row in this many may be a `call`."""

@@ -26,7 +26,7 @@ from adapter.mapping.model import (
     is_sure,
 )
 from adapter.mapping.signature import is_mixed, makes_several
-from adapter.mapping.writer import Writer
+from adapter.mapping.writer import Writer, flattened, reference
 from adapter.types import Json
 
 Store = Callable[[str], str]
@@ -314,7 +314,7 @@ class Emitter(Writer):
                 self.line(f"{found} = {self._linked(link, number)}", link.row)
                 head = f"for w in {found}:" if link.many else f"if {found} is not None:"
                 with self.block(head):
-                    self.line(store(_reference("w" if link.many else found, link.types[number])))
+                    self.line(store(reference("w" if link.many else found, link.types[number])))
 
     def _everything(self, store: Store) -> None:
         for rule in self.rules.values():
@@ -330,14 +330,14 @@ class Emitter(Writer):
                 self.enter(f"for {inner} in {ids}:")
                 ids = inner
             self.enter(f"if {ids} is not None:")
-            self.line(store(_reference(ids, type_)))
+            self.line(store(reference(ids, type_)))
 
     def _linked(self, link: Link, number: int) -> str:
         """Return the expression of the id(s) that a link leads to."""
         rule, common = self.rules[link.rules[number]], link.common[number]
         left = sum(step.is_list for step in rule.steps[common:])
         whole = self._ids_at(link, number)
-        return _flattened(whole, left) if link.many else whole
+        return flattened(whole, left) if link.many else whole
 
     def _ids_at(self, link: Link, number: int) -> str:
         """Return the expression of the id(s) below the items around the link."""
@@ -349,7 +349,7 @@ class Emitter(Writer):
         return link.sure and len(link.rules) == 1
 
     def _linked_reference(self, link: Link) -> str:
-        return _reference(self._linked(link, 0), link.types[0])
+        return reference(self._linked(link, 0), link.types[0])
 
 
 def conversion_key(row: Value) -> tuple[Any, ...]:
@@ -375,10 +375,6 @@ def _adder(name: str, kind: Kind) -> Store:
     return lambda value: f"{name}.{verb}({value})"
 
 
-def _reference(urn: str, type_: str) -> str:
-    return f'{{"reference": {urn}, "type": "{type_}"}}'
-
-
 def _entry(how: Translate, code: str) -> Json:
     coding = how.table[code]
     if coding is None or how.shape == "code":
@@ -402,12 +398,3 @@ def _has_link(element: Element) -> bool:
     if isinstance(element, Object):
         return any(_has_link(child) for _, child in element.fields)
     return isinstance(element, Items) and any(_has_link(kind.content) for kind in element.kinds)
-
-
-def _flattened(whole: str, loops: int) -> str:
-    """Return the ids below as one list without gaps."""
-    if loops == 0:
-        return f"[u for u in ({whole},) if u is not None]"
-    if loops == 1:
-        return f"[u for u in {whole} if u is not None]"
-    return f"[u for a in {whole} for u in {_flattened('a', loops - 1)}]"

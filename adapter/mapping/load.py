@@ -11,6 +11,7 @@ from typing import Any
 from adapter.data import DataFileError, Place, YamlPath, parse_yaml_with_places
 from adapter.fhir import definitions
 from adapter.mapping import checks
+from adapter.mapping.context import FileContext, Use
 from adapter.mapping.model import Element, EmbeddedType, Mapping, Object, Rule
 from adapter.mapping.problems import MappingFileError
 from adapter.mapping.rules import read_heads, read_rules, reference_types
@@ -18,7 +19,6 @@ from adapter.mapping.scope import Scope
 from adapter.mapping.shape import Shape, read_shape
 from adapter.mapping.target import FhirPlace, RecordPlace
 from adapter.mapping.tree import fill_placed, whole_value, with_fragments
-from adapter.mapping.verbs import FileContext, Use
 from adapter.terminology import PACKAGED, Terminology
 
 ENVELOPE = ("record_type", "record_id", "record_version", "source_system", "register", "language", "security_labels")

@@ -8,12 +8,13 @@ from typing import Any
 
 from adapter.data import YamlPath
 from adapter.fhir import definitions
+from adapter.mapping.context import FileContext, RuleHead, Unusable
 from adapter.mapping.model import Constant, Convert, Element, Identity, Items, Link, Object, Row, Rule, UseType, Value
 from adapter.mapping.run import SENSITIVITIES
 from adapter.mapping.scope import NoSuchField, Scope
 from adapter.mapping.target import FhirPlace
 from adapter.mapping.tree import fill_placed, with_fragments
-from adapter.mapping.verbs import FileContext, RuleHead, Unusable, condition, producer
+from adapter.mapping.verbs import condition, producer
 from adapter.types import CANONICAL_ROOT
 
 FINNISH_BASE = "https://hl7.fi/fhir/finnish-base-profiles"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapter.data import YamlPath
+from adapter.mapping.context import FileContext, Unusable
 from adapter.mapping.model import (
     Condition,
     Constant,
@@ -19,7 +20,7 @@ from adapter.mapping.model import (
 )
 from adapter.mapping.scope import NoSuchField, Scope
 from adapter.mapping.target import FhirPlace, Place
-from adapter.mapping.verbs import VALUE_VERBS, FileContext, Unusable, condition, producer
+from adapter.mapping.verbs import VALUE_VERBS, condition, producer
 
 _SEGMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[([A-Za-z0-9_-]*)\])?")
 _EXTENSIONS = ("extension", "modifierExtension")

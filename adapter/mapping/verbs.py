@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from adapter.data import YamlPath
 from adapter.mapping import codes, functions
+from adapter.mapping.context import FileContext, Unusable, account_for
 from adapter.mapping.conversions import find_conversion
 from adapter.mapping.model import (
     Condition,
     Constant,
     Convert,
     CopyValue,
-    EmbeddedType,
     How,
     Link,
     Producer,
@@ -25,11 +22,9 @@ from adapter.mapping.model import (
     UseType,
     Value,
 )
-from adapter.mapping.problems import Problem
-from adapter.mapping.scope import NoSuchField, Scope
+from adapter.mapping.scope import Scope
 from adapter.mapping.shape import Shape
 from adapter.mapping.target import FhirPlace, Place
-from adapter.terminology import Terminology
 from adapter.types import Json
 
 VALUE_VERBS = frozenset(
@@ -59,67 +54,6 @@ _FITS = {
     "integer": _NUMBERS,
     "boolean": {"boolean"},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A field that a row accounts for.
-
-    Attributes:
-        path: dotted from the record; `subtree`: everything below counts, too.
-        back: the row gives the field back; `one_way` the reason why not; neither: a copy.
-    """
-
-    path: str
-    subtree: bool
-    back: bool
-    one_way: str
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class RuleHead:
-    """What rows must know of a rule that they refer to; `sure`: its resources are made for every item."""
-
-    type: str
-    steps: tuple[Step, ...]
-    sure: bool
-
-
-@dataclass(slots=True)
-class FileContext:
-    """What all rows of one file share while it is read; `shared` is the file of fragments that stand elsewhere."""
-
-    mapping: str
-    file: str
-    places: dict[YamlPath, tuple[int, int]]
-    terminology: Terminology
-    find_type: Callable[[str], EmbeddedType]
-    fragments: dict[str, Any] = field(default_factory=dict)
-    shared: tuple[str, dict[YamlPath, tuple[int, int]]] = ("", {})
-    rules: dict[str, RuleHead] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    uses: list[Use] = field(default_factory=list)
-    used_types: dict[str, EmbeddedType] = field(default_factory=dict)
-    rows: int = 0
-    calls: int = 0
-    last_call: Row | None = None
-
-    def row(self, target: str, at: YamlPath) -> Row:
-        """Return the place of a row."""
-        file, places = self.file, self.places
-        if at[:2] not in places and at[:2] in self.shared[1]:
-            file, places = self.shared
-        line = next((places[at[:n]][0] for n in range(len(at), -1, -1) if at[:n] in places), 1)
-        return Row(self.mapping, target, file, line)
-
-    def problem(self, row: Row, text: str) -> None:
-        """Note what is wrong with a row; reading goes on."""
-        self.problems.append(Problem(row.file, row.line, row.target, text))
-
-
-class Unusable(Exception):  # noqa: N818 - never leaves the loader
-    """A row that makes nothing; the problem is noted already."""
 
 
 def producer(spec: dict[str, Any], place: Place, scope: Scope, row: Row, context: FileContext) -> Producer:
@@ -164,7 +98,7 @@ def condition(spec: Any, scope: Scope, row: Row, context: FileContext) -> Condit
         wanted = spec[test] if isinstance(spec[test], list) else [spec[test]]
         values = tuple(typed(value, shape.kind) for value in wanted)
         if test == "equals":
-            _use(scope, spec["from"], True, "", row, context)
+            account_for(scope, spec["from"], True, "", row, context)
         return Condition("not" if test == "not" else "in", (path,), values, test == "equals" and len(values) == 1)
     except (LookupError, StopIteration) as error:
         context.problem(row, str(error.args[0]) if error.args else "when needs equals, in or not beside from")
@@ -248,7 +182,7 @@ def _value(spec: dict[str, Any], place: Place, scope: Scope, row: Row, context: 
     for name, (path, _, _) in zip(names, found, strict=True):
         if not path.special:
             for read in reads or ("",):
-                _use(scope, _below(name, read), back, one_way, row, context, subtree)
+                account_for(scope, _below(name, read), back, one_way, row, context, subtree)
     default = spec.get("default")
     if (default is None) != ("because" not in spec) and "call" not in spec:
         raise LookupError("default and because go together: say why")
@@ -399,13 +333,3 @@ def _check_targets(types: tuple[str, ...], place: Place) -> None:
 
 def _shape(place: Place) -> str:
     return next((type_ for type_ in codes.CODED_SHAPES if type_ in place.types), "code")
-
-
-def _use(
-    scope: Scope, name: str, back: bool, one_way: str, row: Row, context: FileContext, subtree: bool = False
-) -> None:
-    try:
-        _, _, dotted = scope.find(name)
-    except NoSuchField:
-        return
-    context.uses.append(Use(dotted, subtree, back, one_way, row))

@@ -125,3 +125,17 @@ class Writer:
         if when.test == "absent":
             return " and ".join(f"{one} is None" for one in found)
         return f"{found[0]} {'in' if when.test == 'in' else 'not in'} {when.values!r}"
+
+
+def reference(urn: str, type_: str) -> str:
+    """Return the expression of a FHIR reference."""
+    return f'{{"reference": {urn}, "type": "{type_}"}}'
+
+
+def flattened(whole: str, loops: int) -> str:
+    """Return the ids below as one list without gaps."""
+    if loops == 0:
+        return f"[u for u in ({whole},) if u is not None]"
+    if loops == 1:
+        return f"[u for u in {whole} if u is not None]"
+    return f"[u for a in {whole} for u in {flattened('a', loops - 1)}]"
