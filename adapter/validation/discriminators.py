@@ -66,8 +66,8 @@ def _value_test(overlays: list[Overlay], steps: list[tuple[str, str]], slice_: O
     if steps == [("url", "")] and slice_.types:
         urls = {profile.split("|")[0] for rule in slice_.types for profile in rule.profiles}
         return lambda item, _run: as_object(item).get("url") in urls if urls else False
-    if any(overlay.min for overlay in overlays) and steps:
-        return None
+    if steps and any(overlay.min for overlay in overlays):
+        return lambda item, run: bool(_walk(item, steps, run))
     return None
 
 

@@ -59,7 +59,7 @@ def _definition(url: str, value: dict[str, Any], run: Run, modifier: bool) -> Fi
     if definition.is_modifier != modifier:
         key = "extension-is-modifier" if definition.is_modifier else "extension-not-modifier"
         found = joined(found, run.found(Finding(key)))
-    if "Element" not in definition.elements or definition.others:
+    if not definition.anywhere:
         context = Finding("extension-context", {"contexts": definition.places}, contexts=definition.contexts)
         found = joined(found, [context])
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -130,11 +131,27 @@ def _constraint_checks(overlay: Overlay, definition: ElementDefinition, compiler
     for constraint in overlay.constraints.values():
         if constraint.key in base:
             continue
+        for problem in _unknown_names(constraint.expression, compiler):
+            compiler.problem(overlay, f"{constraint.key}: {problem}")
         try:
             compiled(constraint.expression)
             yield _constraint(constraint, definition, compiler.profile.canonical)
         except FhirPathError as error:
             compiler.problem(overlay, f"{constraint.key}: {error.problem}")
+
+
+_NAMED = re.compile(r"\b(memberOf|conformsTo)\(\s*'([^']+)'\s*\)")
+
+
+def _unknown_names(expression: str, compiler: Compiler) -> Iterator[str]:
+    """Yield the value sets and profiles that an invariant asks about and that are not known in full."""
+    for function, name in _NAMED.findall(expression):
+        if function == "memberOf":
+            codes = compiler.registry.terminology.value_set(name)
+            if codes is None or codes.open_systems:
+                yield f"value set {name}"
+        elif not compiler.registry.is_base(name) and not compiler.registry.knows(name):
+            yield f"profile {name}"
 
 
 def _constraint(constraint: Constraint, definition: ElementDefinition, canonical: str) -> ItemCheck:

@@ -162,10 +162,6 @@ def _not_both(left: str, right: str) -> Native:
     return lambda value, _run: not (_has(value, left) and _has(value, right))
 
 
-def _either(left: str, right: str) -> Native:
-    return lambda value, _run: _has(value, left) != _has(value, right)
-
-
 def _duration(value: dict[str, Any], _run: Run) -> bool:
     return not _has(value, "code") or (value.get("system") == UCUM and _has(value, "value"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from adapter.types import Issue, Severity, SourcePlace
 from adapter.validation.contexts import fits
@@ -59,8 +59,3 @@ def place_of(path: str, trace: Trace | None) -> SourcePlace | None:
             return place
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return None
-
-
-def own(findings: Iterable[Finding]) -> Findings:
-    """Return findings as a list, None when there are none."""
-    return list(findings) or None

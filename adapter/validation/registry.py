@@ -35,14 +35,9 @@ class ExtensionDefinition:
     contexts: tuple[str, ...]
 
     @property
-    def elements(self) -> set[str]:
-        """Element contexts."""
-        return {context.partition(" ")[2] for context in self.contexts if context.startswith("element ")}
-
-    @property
-    def others(self) -> bool:
-        """True when a context is not `element Element`."""
-        return not self.contexts or "element Element" not in self.contexts
+    def anywhere(self) -> bool:
+        """True when the extension may stand on any element."""
+        return "element Element" in self.contexts
 
     @property
     def places(self) -> str:
@@ -190,10 +185,10 @@ class Registry:
         run.element_ids = ids
         return found
 
-    def member_of(self, item: Any, value_set: str) -> bool | None:
-        """FHIRPath `memberOf()`; None when the value set is not known in full."""
+    def member_of(self, item: Any, value_set: str) -> bool:
+        """FHIRPath `memberOf()`; what cannot be known counts as a member, and is said at load (`facets`)."""
         codes = self.terminology.value_set(value_set)
-        return None if codes is None else holds_code(getattr(item, "value", item), codes)
+        return codes is None or holds_code(getattr(item, "value", item), codes) is not False
 
     def load_issues(self) -> list[Issue]:
         """Compile every loaded profile and name what is not understood."""

@@ -375,6 +375,14 @@ def test_what_is_not_understood_is_said_at_load(element: dict[str, Any]) -> None
     assert "Patient" in issue.text()
 
 
+@pytest.mark.parametrize("expression", ["gender.memberOf('urn:ei')", f"conformsTo('{OWN}ei')"])
+def test_names_in_invariants_that_are_not_known(expression: str) -> None:
+    """A value set or profile that an invariant asks about and nobody loaded is said at load."""
+    constraint = {"key": "c-1", "severity": "error", "human": "a", "expression": expression}
+    (issue,) = Validator([profile("p", "Patient", {"path": "Patient", "constraint": [constraint]})]).load_issues
+    assert "ei" in issue.text()
+
+
 def test_base_definition_that_is_missing_is_said_at_load() -> None:
     """A parent that is not loaded is named."""
     (issue,) = Validator([profile("p", "Patient", base=OWN + "puuttuu")]).load_issues
