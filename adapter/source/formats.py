@@ -20,7 +20,8 @@ _DAY = (
 )
 _DATE = f"(?:{_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)"
 _PARTIAL_DATE = f"(?:{_DATE}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?)"
-_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+_WHOLE_SECONDS = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_TIME = rf"{_WHOLE_SECONDS}(?:\.[0-9]{{1,9}})?"
 _OFFSET = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
 _FINNISH_DAY = (
     r"(?:(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[13578]|1[02])"
@@ -62,13 +63,14 @@ FORMATS: dict[str, Format] = {
     "partial-date": Format(_PARTIAL_DATE, "source.not-a-partial-date"),
     "date-time": Format(f"{_DATE}T{_TIME}{_OFFSET}", "source.not-an-instant"),
     "time": Format(_TIME, "source.not-a-time"),
+    "finnish-decimal": Format("[+-]?[0-9]{1,48}(?:,[0-9]{1,16})?", "source.not-a-finnish-decimal"),
     "finnish-date": Format(_FINNISH_DATE, "source.not-a-finnish-date"),
     "finnish-date-time": Format(rf"{_FINNISH_DATE} klo {_FINNISH_TIME}", "source.not-a-finnish-date-time"),
     "finnish-moment": Format(
         rf"(?:{_FINNISH_DATE}(?: klo {_FINNISH_TIME})?|(?:(?:0?[1-9]|1[0-2])/)?{_YEAR})", "source.not-a-finnish-moment"
     ),
-    "local-moment": Format(rf"(?:{_DATE}T{_TIME}|{_PARTIAL_DATE})", "source.not-a-local-moment"),
-    "local-date-time": Format(f"{_DATE}T{_TIME}", "source.not-a-local-date-time"),
+    "local-moment": Format(rf"(?:{_DATE}T{_WHOLE_SECONDS}|{_PARTIAL_DATE})", "source.not-a-local-moment"),
+    "local-date-time": Format(f"{_DATE}T{_WHOLE_SECONDS}", "source.not-a-local-date-time"),
     "uri": Format(_URI, "source.not-a-uri"),
     "oid": Format(r"[0-2](?:\.(?:0|[1-9][0-9]*))+", "source.not-an-oid"),
     "email": Format(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+", "source.not-an-email"),
