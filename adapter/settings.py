@@ -94,9 +94,7 @@ def key_bytes(value: SecretStr) -> bytes:
     except binascii.Error:
         raise ValueError("the key is not base64") from None
     if len(key) != KEY_BYTES:
-        raise ValueError(
-            f"the key has {len(key)} bytes, {KEY_BYTES} are needed: openssl rand -base64 {KEY_BYTES}"
-        )
+        raise ValueError(f"the key has {len(key)} bytes, {KEY_BYTES} are needed: openssl rand -base64 {KEY_BYTES}")
     if len(set(key)) < 8:
         raise ValueError("the key is too regular to be random")
     return key

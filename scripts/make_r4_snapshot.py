@@ -129,9 +129,7 @@ def type_row(type_: Row, element: Row) -> Row:
     """Return code, profiles and target types; HL7's FHIRPath system types become FHIR primitive types."""
     code = type_["code"]
     if code.startswith("http://hl7.org/fhirpath/"):
-        named = [
-            found["valueUrl"] for found in type_.get("extension", ()) if found["url"].endswith("fhir-type")
-        ]
+        named = [found["valueUrl"] for found in type_.get("extension", ()) if found["url"].endswith("fhir-type")]
         code = named[0] if named else "string"
         if element["base"]["path"] in ("Resource.id", "Extension.url"):
             code = {"Resource.id": "id", "Extension.url": "uri"}[element["base"]["path"]]
@@ -200,9 +198,7 @@ def write_terminology(code_systems: Iterable[Row], value_sets: Iterable[Row]) ->
     systems = {
         system["url"]: {"version": system.get("version", ""), "concepts": concepts_of(system["concept"])}
         for system in code_systems
-        if system["content"] == "complete"
-        and system.get("concept")
-        and system["url"] not in SUBJECT_TO_LICENCE
+        if system["content"] == "complete" and system.get("concept") and system["url"] not in SUBJECT_TO_LICENCE
     }
     write(
         TARGET / "codesystems.json",
@@ -217,9 +213,7 @@ def write_terminology(code_systems: Iterable[Row], value_sets: Iterable[Row]) ->
         for value_set in value_sets
         if "compose" in value_set
     }
-    write(
-        TARGET / "valuesets.json", "{\n" + ",\n".join(entry(*item) for item in sorted(sets.items())) + "\n}\n"
-    )
+    write(TARGET / "valuesets.json", "{\n" + ",\n".join(entry(*item) for item in sorted(sets.items())) + "\n}\n")
 
 
 def concepts_of(concepts: Iterable[Row]) -> list[Any]:

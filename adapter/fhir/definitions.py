@@ -160,10 +160,7 @@ def type_definition(name: str) -> TypeDefinition:
     rows = _read(f"resources/{name}.json") if row["kind"] == "resource" else _read("datatypes.json")[name]
     elements = {element["path"]: _element_of(element) for element in rows}
     if name not in elements:
-        elements = {
-            _renamed(path, name): replace(found, path=_renamed(path, name))
-            for path, found in elements.items()
-        }
+        elements = {_renamed(path, name): replace(found, path=_renamed(path, name)) for path, found in elements.items()}
     return TypeDefinition(name, row["kind"], row["base"], row["abstract"], MappingProxyType(elements))
 
 
@@ -256,9 +253,7 @@ def _element_of(row: dict[str, Any]) -> ElementDefinition:
         is_modifier=row.get("isModifier", False),
         is_summary=row.get("isSummary", False),
         is_xml_attribute=row.get("xmlAttr", False),
-        limits=tuple(
-            (name, row[name]) for name in ("maxLength", "minValueInteger", "maxValueInteger") if name in row
-        ),
+        limits=tuple((name, row[name]) for name in ("maxLength", "minValueInteger", "maxValueInteger") if name in row),
     )
 
 

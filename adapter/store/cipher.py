@@ -55,13 +55,9 @@ class Cipher:
         if cipher is None:
             raise CipherError(f"the storage key '{key_id}' is not configured")
         try:
-            return cipher.decrypt(
-                stored[start : start + NONCE_BYTES], stored[start + NONCE_BYTES :], row.encode()
-            )
+            return cipher.decrypt(stored[start : start + NONCE_BYTES], stored[start + NONCE_BYTES :], row.encode())
         except InvalidTag:
-            raise CipherError(
-                "a stored body does not open: wrong key, damaged, or moved from its row"
-            ) from None
+            raise CipherError("a stored body does not open: wrong key, damaged, or moved from its row") from None
 
     @staticmethod
     def key_id(stored: bytes) -> str:

@@ -70,9 +70,7 @@ class Database:
                 connection.execute(text("INSERT INTO store_version VALUES (0)"))
             version = connection.execute(text("SELECT version FROM store_version")).scalar_one()
             if version > len(MIGRATIONS):
-                raise DatabaseTooNewError(
-                    f"the database has version {version}, this program knows {len(MIGRATIONS)}"
-                )
+                raise DatabaseTooNewError(f"the database has version {version}, this program knows {len(MIGRATIONS)}")
             for migration in MIGRATIONS[version:]:
                 migration(connection)
             connection.execute(text("UPDATE store_version SET version = :new"), {"new": len(MIGRATIONS)})

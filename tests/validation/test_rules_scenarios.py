@@ -20,7 +20,7 @@ SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "fixtures" / "scenario
 def test_scenario_breaks_no_error_rule(folder: Path) -> None:
     """Each record is judged at its time, beside the latest versions of the records before it."""
     latest: dict[tuple[str, str], dict[str, Any]] = {}
-    for path in sorted((folder / "records").glob("*.json")):
+    for path in sorted(each for each in (folder / "records").glob("*.json") if ".lahde." not in each.name):
         record = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
