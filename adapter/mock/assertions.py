@@ -52,6 +52,7 @@ class Assertion(BaseModel):
         "retry-spacing",
         "no-duplicates",
         "updated-with-if-match",
+        "withdrawal-respected",
         "delivered-after",
         "followed-up",
     ]

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from adapter.mock.definitions import patient_compartment
 from adapter.mock.journal import Entry
+from adapter.mock.storage import Stored
 from adapter.mock.world import World
+
+
+STILL_ALLOWED = frozenset(("Consent", "Provenance", "AuditEvent", "Patient", "RelatedPerson", "Communication"))
+"""What may still arrive about a client who withdrew a consent: who, the consent itself, and the trail of it."""
 
 
 class Verdict(BaseModel):
@@ -21,7 +27,7 @@ class Verdict(BaseModel):
 
 
 def effect_verdict(world: World, kind: str, entries: list[Entry]) -> Verdict:
-    """Judge `no-duplicates`, `updated-with-if-match`, `delivered-after` or `followed-up`.
+    """Judge `no-duplicates`, `updated-with-if-match`, `withdrawal-respected`, `delivered-after` or `followed-up`.
 
     Args:
         entries: the requests that the assertion is about.
@@ -30,6 +36,8 @@ def effect_verdict(world: World, kind: str, entries: list[Entry]) -> Verdict:
         return _no_duplicates(world)
     if kind == "updated-with-if-match":
         return _updated(world)
+    if kind == "withdrawal-respected":
+        return _withdrawal(world)
     later = _later(world, entries, same=kind == "delivered-after")
     missing = [one.number for one, followed in later if not followed]
     what = "delivered afterwards" if kind == "delivered-after" else "followed up"
@@ -57,6 +65,25 @@ def _updated(world: World) -> Verdict:
     return Verdict(
         ok=bool(named) and len(named) == len(changing), message=message, evidence=[one.number for one in changing]
     )
+
+
+def _withdrawal(world: World) -> Verdict:
+    """A consent was withdrawn, and nothing of substance about a client was stored by a later request."""
+    entries = world.journal.find()
+    withdrawn = [one.number for one in entries if any(_is_withdrawal(change) for change in one.changes)]
+    substance = patient_compartment().keys() - STILL_ALLOWED
+    after = [
+        one.number
+        for one in entries
+        if withdrawn and one.number > withdrawn[0] and any(change.type in substance for change in one.changes)
+    ]
+    if not withdrawn:
+        return Verdict(ok=False, message="no consent was withdrawn")
+    return Verdict(ok=not after, message=f"{len(after)} deliveries after the withdrawal, none wanted", evidence=after)
+
+
+def _is_withdrawal(change: Stored) -> bool:
+    return change.type == "Consent" and change.body is not None and change.resource.get("status") == "inactive"
 
 
 def _later(world: World, entries: list[Entry], *, same: bool) -> list[tuple[Entry, bool]]:

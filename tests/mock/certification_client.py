@@ -30,8 +30,33 @@ def send(client: httpx.Client, method: str, url: str, body: dict[str, Any], head
         time.sleep(float(answer.headers["retry-after"]))
 
 
+def consent(status: str) -> dict[str, Any]:
+    """A consent with a business identifier."""
+    loinc = {"system": "http://loinc.org", "code": "59284-0"}
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+    return {
+        "resourceType": "Consent",
+        "identifier": [{"system": "urn:vendor", "value": "consent"}],
+        "status": status,
+        "scope": {"coding": [scope]},
+        "category": [{"coding": [loinc]}],
+        "patient": {"display": "Moona"},
+        "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
+    }
+
+
+def withdraw(client: httpx.Client) -> None:
+    """Give a consent, take it back, and send nothing that rests on it."""
+    given = client.post("Consent", json=consent("active")).json()
+    body = given | {"status": "inactive"}
+    client.put(f"Consent/{given['id']}", json=body, headers={"if-match": f'W/"{given["meta"]["versionId"]}"'})
+
+
 def good(client: httpx.Client, step: str) -> None:
     """Conditional create, If-Match on update, patience."""
+    if step == "withdrawn-consent":
+        withdraw(client)
+        return
     value = "1" if step in ("create", "create-again", "update") else step
     if step == "update":
         found = client.get("CarePlan", params={"identifier": f"urn:vendor|{value}"}).json()["entry"][0]["resource"]
@@ -42,8 +67,10 @@ def good(client: httpx.Client, step: str) -> None:
 
 
 def bad(client: httpx.Client, step: str) -> None:
-    """Posts everything twice, never waits, ignores answers."""
-    for _ in range(2):
+    """Posts everything three times, never waits, ignores answers, sends on when a consent is gone."""
+    if step == "withdrawn-consent":
+        withdraw(client)
+    for _ in range(3):
         try:
             client.post("CarePlan", json=plan("1" if step in ("create", "create-again", "update") else step))
         except httpx.TransportError:
