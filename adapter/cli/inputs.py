@@ -47,13 +47,13 @@ def documents(names: Iterable[str], ndjson: bool) -> Iterator[tuple[str, bytes]]
                     yield f"{name}:{number}", line
 
 
-def write(content: bytes, out: str) -> None:
-    """Write bytes and a line end to a file or to standard output."""
+def write(content: bytes, out: str, *, more: bool = False) -> None:
+    """Write bytes and a line end to standard output, or to a file: replaced, or with `more` continued."""
     if out == "-":
         sys.stdout.buffer.write(content + b"\n")
         sys.stdout.buffer.flush()
     else:
-        with Path(out).open("ab") as file:
+        with Path(out).open("ab" if more else "wb") as file:
             file.write(content + b"\n")
 
 

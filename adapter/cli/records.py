@@ -47,7 +47,7 @@ def map_files(
     from adapter.fhir.canonical import dumps
     from adapter.mapping.contained import contain
 
-    worst = Exit.FINE
+    worst, written = Exit.FINE, 0
     for name, data in documents(files, form == "ndjson"):
         try:
             mapped = _map(data, vendor, record_type)
@@ -55,7 +55,8 @@ def map_files(
             show_error(name, error, language)
             worst = max(worst, _exit_of(error))
             continue
-        write(dumps(contain(mapped.bundle) if contained else mapped.bundle), out)
+        write(dumps(contain(mapped.bundle) if contained else mapped.bundle), out, more=bool(written))
+        written += 1
         if trace:
             _show_trace(mapped, "")
         if report:
@@ -69,11 +70,12 @@ def unmap_files(files: Files, form: Format = "", out: Output = "-", language: La
     from adapter.mapping import unmap
     from adapter.source.json import read_json
 
-    worst = Exit.FINE
+    worst, written = Exit.FINE, 0
     for name, data in documents(files, form == "ndjson"):
         try:
             for record in unmap(read_json(data)):
-                write(dumps(record), out)
+                write(dumps(record), out, more=bool(written))
+                written += 1
         except AdapterError as error:
             show_error(name, error, language)
             worst = max(worst, _exit_of(error))
