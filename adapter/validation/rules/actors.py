@@ -116,14 +116,14 @@ def members(scope: Scope, team: Resource) -> list[Member]:
     known = scope.remembered.get(("members", id(team)))
     if known is None:
         scope.spend(len(objects(team.get("participant"))) ** 2)
-        known = [_member(scope, team, *row) for row in enumerate(objects(team.get("participant")))]
+        known = [_member(scope, *row) for row in enumerate(objects(team.get("participant")))]
         scope.remembered["members", id(team)] = known
     return known
 
 
-def _member(scope: Scope, team: Resource, index: int, participant: dict[str, Any]) -> Member:
+def _member(scope: Scope, index: int, participant: dict[str, Any]) -> Member:
     reference, roles = participant.get("member"), participant.get("role")
-    found = scope.resolve(reference, team) or {}
+    found = scope.resolve(reference) or {}
     written = reference.get("type", "") if isinstance(reference, dict) else ""
     return Member(
         index,
@@ -144,7 +144,7 @@ def member_organisation(scope: Scope, member: Member) -> Resource | None:
 
 def team_of(scope: Scope, plan: Resource) -> Resource | None:
     """Return the CareTeam of a plan where it is known."""
-    teams = scope.resolve_all(plan.get("careTeam"), plan)
+    teams = scope.resolve_all(plan.get("careTeam"))
     return next((team for team in teams if team["resourceType"] == "CareTeam"), None)
 
 

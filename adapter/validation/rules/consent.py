@@ -28,11 +28,11 @@ def basis_always(scope: Scope, message: Resource) -> Iterator[Breach]:
 
 
 @judgement("security_label")
-def security_label(_scope: Scope, resource: Resource) -> Iterator[Breach]:
+def security_label(scope: Scope, resource: Resource) -> Iterator[Breach]:
     """BR-079: exactly one confidentiality code, none on contained resources."""
     meta = resource.get("meta")
     labels = objects(meta.get("security")) if isinstance(meta, dict) else []
-    if sum(label.get("system") == CONFIDENTIALITY for label in labels) != 1:
+    if not scope.is_contained(resource) and sum(label.get("system") == CONFIDENTIALITY for label in labels) != 1:
         yield Breach("meta.security")
     for index, inner in enumerate(objects(resource.get("contained"))):
         if isinstance(inner.get("meta"), dict) and "security" in inner["meta"]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from adapter.types import Resource
 from adapter.validation.rules.actors import CODES, organisation, person, same
+from adapter.validation.rules.meetings import meeting_kinds
 from adapter.validation.rules.model import Breach
 from adapter.validation.rules.named import judgement
 from adapter.validation.rules.planning import COMPONENT, OBSERVATION_CODE, component_codes, observations
 from adapter.validation.rules.scope import Scope, codes_of, inner, objects
-from adapter.validation.rules.team import meeting_kinds
 
 LEVEL = CODES + "health-check-level"
 INSTRUMENT = CODES + "instrument"
@@ -32,13 +32,13 @@ def further_needed(check: Resource) -> Any:
 
 def findings(scope: Scope, check: Resource, code: str) -> list[Resource]:
     """Return the members of a health check with a code of cs:observation-code."""
-    found = scope.resolve_all(check.get("hasMember"), check)
+    found = scope.resolve_all(check.get("hasMember"))
     return [member for member in found if code in codes_of(member.get("code"), OBSERVATION_CODE)]
 
 
 def _told_to_client(scope: Scope, check: Resource) -> bool:
     return any(
-        any(scope.resolve(about, message) is check for about in objects(message.get("about")))
+        any(scope.resolve(about) is check for about in objects(message.get("about")))
         and any(scope.same(recipient, check.get("subject")) for recipient in objects(message.get("recipient")))
         for message in scope.of_type("Communication")
     )
@@ -131,7 +131,7 @@ def sick_leave_basis(scope: Scope, leave: Resource) -> Iterator[Breach]:
     """BR-091: a sick leave rests on an examination; where that is known it holds the anamnesis with the work tasks."""
     if not objects(leave.get("derivedFrom")):
         yield Breach("derivedFrom")
-    for examination in scope.resolve_all(leave.get("derivedFrom"), leave):
+    for examination in scope.resolve_all(leave.get("derivedFrom")):
         if "health-check" not in codes_of(examination.get("code"), OBSERVATION_CODE):
             continue
         evaluations = findings(scope, examination, "work-ability-evaluation")
@@ -167,7 +167,7 @@ def repeat_measures(scope: Scope, measure: Resource) -> Iterator[Breach]:
 @judgement("old_diagnosis")
 def old_diagnosis(scope: Scope, condition: Resource) -> Iterator[Breach]:
     """BR-051: a diagnosis from another register keeps its date, and is not active only because it was found there."""
-    source = scope.resolve(condition.get("asserter"), condition)
+    source = scope.resolve(condition.get("asserter"))
     if source is None or source["resourceType"] != "PractitionerRole" or "practitioner" in source:
         return
     theirs = organisation(scope, condition.get("asserter"))

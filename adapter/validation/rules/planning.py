@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from adapter.types import CANONICAL_ROOT, Resource
-from adapter.validation.fhirpath.values import Quantity, add_duration
+from adapter.validation.fhirpath.values import Quantity, Temporal, add_duration
 from adapter.validation.rules.actors import (
     CODES,
     Key,
@@ -67,7 +67,7 @@ def component_codes(observation: Resource, code: str) -> set[str]:
 @judgement("client_goal")
 def client_goal(scope: Scope, plan: Resource) -> Iterator[Breach]:
     """BR-012: at least one goal is expressed by the client."""
-    goals = [goal for goal in scope.resolve_all(plan.get("goal"), plan) if goal["resourceType"] == "Goal"]
+    goals = [goal for goal in scope.resolve_all(plan.get("goal")) if goal["resourceType"] == "Goal"]
     if goals and not any(scope.same(goal.get("expressedBy"), plan.get("subject")) for goal in goals):
         yield Breach("goal")
 
@@ -75,7 +75,7 @@ def client_goal(scope: Scope, plan: Resource) -> Iterator[Breach]:
 def next_meeting(scope: Scope, plan: Resource) -> Resource | None:
     """Return the Appointment of the plan's next meeting: the part of that name of its record."""
     for activity in objects(plan.get("activity")):
-        found = scope.resolve(activity.get("reference"), plan) if "reference" in activity else None
+        found = scope.resolve(activity.get("reference")) if "reference" in activity else None
         is_meeting = found is not None and found["resourceType"] == "Appointment"
         if is_meeting and any("/next_meeting" in value for _, value in tokens(found or {})):
             return found
@@ -114,14 +114,21 @@ def _next_review(plan: Resource) -> list[tuple[str, Any]]:
 def activation_plan_3_months(scope: Scope, plan: Resource) -> Iterator[Breach]:
     """BR-021: the activation plan is reviewed at most three months after the last time, else after this version."""
     earlier = [review for old in versions(scope, plan) for _, review in _next_review(old)]
-    written = [plan.get("created"), *(provenance.get("recorded") for provenance in scope.own("Provenance"))]
-    made = max((at for at in map(moment, written) if at), key=lambda at: at.text, default=None)
+    made = _made(scope, plan)
     for place, review in _next_review(plan):
         before = [at for at in earlier if order(at, review) < 0] or ([made] if made else [])
         last = max(before, key=lambda at: at.text, default=None)
         limit = add_duration(last, _THREE_MONTHS, 1) if last else None
         if limit is not None and order(review, limit) > 0:
             yield Breach(place)
+
+
+def _made(scope: Scope, plan: Resource) -> Temporal | None:
+    """Return when this version was recorded; None when only the making of an earlier version is known."""
+    written = [provenance.get("recorded") for provenance in scope.own("Provenance")]
+    if not versions(scope, plan) and "replaces" not in plan:
+        written.append(plan.get("created"))
+    return max((at for at in map(moment, written) if at), key=lambda at: at.text, default=None)
 
 
 @judgement("job_search_change")
@@ -156,7 +163,7 @@ def follow_up_content(scope: Scope, plan: Resource) -> Iterator[Breach]:
         if "follow-up-meeting" not in codes_of(detail.get("code"), CODES + "plan-activity"):
             continue
         best: set[str] = set()
-        for result in scope.resolve_all(activity.get("outcomeReference"), plan):
+        for result in scope.resolve_all(activity.get("outcomeReference")):
             there = {
                 code for part in objects(result.get("component")) for code in codes_of(part.get("code"), COMPONENT)
             }
@@ -186,7 +193,7 @@ def client_took_part(scope: Scope, plan: Resource) -> bool:
     for meeting in scope.of_type("Appointment"):
         if meeting.get("status") != "fulfilled":
             continue
-        if not any(scope.resolve(about, meeting) is plan for about in listed(meeting.get("supportingInformation"))):
+        if not any(scope.resolve(about) is plan for about in listed(meeting.get("supportingInformation"))):
             continue
         for participant in objects(meeting.get("participant")):
             if participant.get("status") == "accepted" and scope.same(participant.get("actor"), plan.get("subject")):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeGuard
 
 from adapter.types import CANONICAL_ROOT, Json, Resource
 from adapter.validation.fhirpath import Context, instant
 from adapter.validation.fhirpath.values import Temporal, parse_temporal
+from adapter.validation.rules.contained import opened
 
 PROFILES = f"{CANONICAL_ROOT}/StructureDefinition/"
 Token = tuple[str, str]
@@ -17,10 +19,12 @@ Token = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource of the Bundle and where it stands: `Bundle.entry[3].resource`."""
+    """One resource, where it stands (`Bundle.entry[3].resource`), and the addresses that references may name it by."""
 
     path: str
     resource: Resource
+    urls: tuple[str, ...]
+    is_contained: bool
 
 
 LARGEST_WORK = 400_000
@@ -45,16 +49,19 @@ class Scope:
 
     def __init__(self, document: Resource, context: Iterable[Resource] = (), at: str | None = None) -> None:
         self.now = instant(at)
-        self.entries = list(_entries(document))
-        self.related = [entry.resource for resource in context for entry in _entries(resource)]
+        numbers = count()
+        self.entries = list(_entries(document, numbers))
+        related = [entry for resource in context for entry in _entries(resource, numbers)]
+        self.related = [entry.resource for entry in related]
         self.has_context = bool(self.related)
         self._own = {id(entry.resource) for entry in self.entries}
+        self._contained = {id(entry.resource) for entry in self.entries if entry.is_contained}
         self._by_type: dict[str, list[Resource]] = {}
         self._by_url: dict[str, Resource] = {}
         self._by_identifier: dict[tuple[str, str, str], Resource] = {}
-        self._index_urls(document)
-        for resource in context:
-            self._index_urls(resource)
+        for entry in (*self.entries, *related):
+            for url in entry.urls:
+                self._by_url.setdefault(url, entry.resource)
         for resource in self.all_resources():
             self._by_type.setdefault(resource["resourceType"], []).append(resource)
         self._identifiers_indexed = False
@@ -91,23 +98,25 @@ class Scope:
         """True when the resource is part of the document, not only related."""
         return id(resource) in self._own
 
-    def resolve(self, reference: Json, owner: Resource | None = None) -> Resource | None:
+    def is_contained(self, resource: Resource) -> bool:
+        """True when the resource stands inside another one of the document."""
+        return id(resource) in self._contained
+
+    def resolve(self, reference: Json) -> Resource | None:
         """Return the resource that a Reference names: contained, by URL, or by identifier; None when unknown."""
         if not isinstance(reference, dict):
             return None
         literal = reference.get("reference")
         if isinstance(literal, str):
-            if literal.startswith("#"):
-                return _contained(owner, literal[1:])
             found = self._of_url(literal)
             if found is not None:
                 return found
         token = identifier_token(reference.get("identifier"))
         return None if token is None else self._of_identifier(str(reference.get("type", "")), token)
 
-    def resolve_all(self, references: Json, owner: Resource | None = None) -> list[Resource]:
+    def resolve_all(self, references: Json) -> list[Resource]:
         """Return the resources of a list of References, without those that are unknown."""
-        found = (self.resolve(reference, owner) for reference in listed(references))
+        found = (self.resolve(reference) for reference in listed(references))
         return [resource for resource in found if resource is not None]
 
     def same(self, one: Json, other: Json) -> bool:
@@ -126,12 +135,6 @@ class Scope:
             return tokens(resolved)
         token = identifier_token(reference.get("identifier")) if isinstance(reference, dict) else None
         return set() if token is None else {token}
-
-    def _index_urls(self, document: Resource) -> None:
-        for entry in objects(document.get("entry")) if document.get("resourceType") == "Bundle" else ():
-            url, resource = entry.get("fullUrl"), entry.get("resource")
-            if isinstance(url, str) and _is_resource(resource):
-                self._by_url.setdefault(url, resource)
 
     def _of_url(self, url: str) -> Resource | None:
         found = self._by_url.get(url)
@@ -152,23 +155,23 @@ class Scope:
         return self._by_identifier.get((resource_type, *token))
 
 
-def _entries(document: Resource) -> Iterator[Entry]:
-    """Yield the resources of a Bundle, or the single resource itself."""
+def _entries(document: Resource, numbers: Iterator[int]) -> Iterator[Entry]:
+    """Yield the resources of a Bundle, or the single resource itself, each followed by what it contains."""
     if document.get("resourceType") != "Bundle":
         if isinstance(document.get("resourceType"), str):
-            yield Entry(document["resourceType"], document)
+            yield from _opened(document, document["resourceType"], next(numbers), None)
         return
     for index, entry in enumerate(listed(document.get("entry"))):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if _is_resource(resource):
-            yield Entry(f"Bundle.entry[{index}].resource", resource)
+            yield from _opened(resource, f"Bundle.entry[{index}].resource", next(numbers), entry.get("fullUrl"))
 
 
-def _contained(owner: Resource | None, identity: str) -> Resource | None:
-    for resource in listed(owner.get("contained")) if owner else ():
-        if _is_resource(resource) and resource.get("id") == identity:
-            return resource
-    return None
+def _opened(resource: Resource, path: str, number: int, url: Json) -> Iterator[Entry]:
+    for address, place, found in opened(resource, path, number):
+        outer = place == path
+        urls = [address, url] if outer else [address]
+        yield Entry(place, found, tuple(known for known in urls if isinstance(known, str) and known), not outer)
 
 
 def _is_resource(value: Json) -> TypeGuard[Resource]:

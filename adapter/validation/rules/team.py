@@ -18,6 +18,7 @@ from adapter.validation.rules.actors import (
     same,
     team_of,
 )
+from adapter.validation.rules.meetings import meeting_kinds, team_of_meeting
 from adapter.validation.rules.model import Breach
 from adapter.validation.rules.named import judgement
 from adapter.validation.rules.periods import covers, day, order
@@ -25,20 +26,8 @@ from adapter.validation.rules.planning import observations
 from adapter.validation.rules.scope import Scope, codes_of, listed, moment, objects, tokens
 from adapter.validation.rules.team_phase import with_function
 
-MEETING_TYPE = CODES + "meeting-type"
 _CORE_ROLES = ("physician", "public-health-nurse", "social-worker", "employment-specialist")
 _OUTSIDERS = ("Patient", "RelatedPerson")
-
-
-def meeting_kinds(meeting: Resource) -> set[str]:
-    """Return the cs:meeting-type codes of an Appointment; empty for a booked time."""
-    return codes_of(meeting.get("appointmentType"), MEETING_TYPE)
-
-
-def team_of_meeting(scope: Scope, meeting: Resource) -> Resource | None:
-    """Return the CareTeam that a meeting belongs to."""
-    found = scope.resolve_all(meeting.get("supportingInformation"), meeting)
-    return next((about for about in found if about["resourceType"] == "CareTeam"), None)
 
 
 @judgement("two_actors")
@@ -173,7 +162,7 @@ def client_absent_sharing(scope: Scope, meeting: Resource) -> Iterator[Breach]:
     if "team-meeting" not in meeting_kinds(meeting):
         return
     for participant in objects(meeting.get("participant")):
-        found = scope.resolve(participant.get("actor"), meeting)
+        found = scope.resolve(participant.get("actor"))
         if found is not None and found["resourceType"] == "Patient" and participant.get("status") != "declined":
             return
     yield Breach("participant")
@@ -190,7 +179,7 @@ def coordinator_convenes(scope: Scope, meeting: Resource) -> Iterator[Breach]:
     ]
     for place, actor in conveners:
         if "team-meeting" in kinds and _is_first(scope, meeting, team):
-            roles = codes_of((scope.resolve(actor, meeting) or {}).get("code"), PROFESSIONAL_ROLE)
+            roles = codes_of((scope.resolve(actor) or {}).get("code"), PROFESSIONAL_ROLE)
             if "work-ability-coordinator" not in roles:
                 yield Breach(place)
         elif "follow-up-meeting" in kinds and team is not None:

@@ -17,6 +17,7 @@ from adapter.validation.rules.actors import (
     same,
     team_of,
 )
+from adapter.validation.rules.meetings import meets_again
 from adapter.validation.rules.model import Breach
 from adapter.validation.rules.named import judgement
 from adapter.validation.rules.periods import Span, by_start, covers, gap, order, overlap, span
@@ -213,12 +214,17 @@ def companion_defined(scope: Scope, plan: Resource) -> Iterator[Breach]:
 
 @judgement("not_remaining_in_team")
 def not_remaining_in_team(scope: Scope, team: Resource) -> Iterator[Breach]:
-    """BR-048: once the plan is made the other memberships end, and the team stays active until the plan has ended."""
+    """BR-048: once the plan is made the other memberships end, and the team stays active until the plan has ended.
+
+    While a meeting of the team is booked its phase goes on.
+    """
     plans = [plan for plan in scope.of_type("CarePlan") if team_of(scope, plan) is team]
     if not any(plan.get("status") == "active" for plan in plans):
         return
     if team.get("status") == "inactive":
         yield Breach("status", variant="inactive")
+    if meets_again(scope, team):
+        return
     for member in members(scope, team):
         stays = member.functions & {"responsible-worker", "companion"} or member.kind in ("Patient", "RelatedPerson")
         if not stays and member.period.end is None:
