@@ -39,11 +39,15 @@ class Event(Enum):
     UNKNOWN = (2005, logging.WARNING, "outcome unknown, will reconcile", ("submission", "attempt", "cause"))
     DEAD = (2006, logging.ERROR, "gave up", ("submission", "attempt", "http_status"))
     PAUSED = (2008, logging.ERROR, "destination paused: it refuses our credentials", ("http_status",))
+    LEASE_LOST = (2009, logging.WARNING, "another worker has the message", ("submission",))
     WORKER_FAILED = (2007, logging.ERROR, "worker met an error", ("error_type",))
 
     STARTED = (3001, logging.INFO, "service started", ("host", "port", "part"))
     STOPPED = (3002, logging.INFO, "service stopped", ("part",))
     DEMO_KEY = (3003, logging.WARNING, "published demo keys in use", ())
+    CERTIFICATE_EXPIRES = (3004, logging.WARNING, "a certificate expires soon", ("name", "days"))
+    CHORE_FAILED = (3005, logging.ERROR, "a chore met an error", ("name", "error_type"))
+    CHECKPOINT = (3006, logging.INFO, "audit checkpoint signed", ("size",))
 
     @property
     def number(self) -> int:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from adapter import audit
 from adapter.delivery import Outbox, Repository, submissions
 from adapter.delivery.circuit import Breaker
-from adapter.delivery.outbox import Message
+from adapter.delivery.outbox import LEASE_SECONDS, Message
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
@@ -28,6 +28,7 @@ from adapter.fhir.canonical import canonical
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
 from adapter.release import OnFile, check_release
+from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
 from adapter.store.cipher import keyed_hash
@@ -93,6 +94,8 @@ class Line:
         database, cipher: where accepted records live.
         id_key: 32 bytes that key ids, lanes and look-ups.
         repository: the receiving FHIR endpoint.
+        signer: gives the key that signs each Bundle; None sends unsigned.
+        lease: seconds after which a silent worker's message is taken over.
         supporting: `entries` or `contained` (design §4).
         max_entries: larger Bundles are refused.
         clock: UTC seconds.
@@ -106,6 +109,8 @@ class Line:
         *,
         id_key: bytes,
         repository: Repository,
+        signer: Callable[[], Signer] | None = None,
+        lease: float = LEASE_SECONDS,
         supporting: str = "entries",
         max_entries: int = 500,
         clock: Callable[[], float] = time.time,
@@ -119,9 +124,14 @@ class Line:
         self._max_entries = max_entries
         self._clock = clock
         self._judged_at = judged_at or (lambda _record: clock())
-        self.outbox = Outbox(database, cipher)
+        self.outbox = Outbox(database, cipher, lease=lease)
         self._delivery = Delivery(
-            self.outbox, repository, Breaker(database, repository.base_url), clock=clock, chance=chance
+            self.outbox,
+            repository,
+            Breaker(database, repository.base_url),
+            clock=clock,
+            chance=chance,
+            signer=signer,
         )
 
     def check(self, data: bytes, *, record_type: str | None = None, vendor: str | None = None) -> Checked:

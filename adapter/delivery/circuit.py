@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import Select, Update, insert, select, update
+from sqlalchemy import Select, Update, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.store import Database
 from adapter.store.tables import destination
@@ -38,9 +39,10 @@ class Breaker:
         self._database = database
         self._name = name
         with database.transaction() as connection:
-            known = connection.execute(select(destination.c.name).where(destination.c.name == name)).first()
-            if known is None:
-                connection.execute(insert(destination).values(name=name, failures=0, open_until=0.0))
+            # Two processes may start at once.
+            add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            row = add(destination).values(name=name, failures=0, open_until=0.0)
+            connection.execute(row.on_conflict_do_nothing())
 
     def state(self, now: float) -> Circuit:
         """Return the state at `now` (UTC seconds); `probe` is given to one caller at a time."""
@@ -48,7 +50,7 @@ class Breaker:
             row = connection.execute(self._row()).one()
         if row.failures < FAILURES_TO_OPEN:
             return Circuit.CLOSED
-        if row.open_until > now:
+        if now < row.open_until <= now + 2 * LONGEST_PAUSE:  # further ahead: the clock was set back
             return Circuit.OPEN
         with self._database.transaction() as connection:
             # Whoever moves the end of the pause has the probe; the others see an open circuit.
@@ -62,7 +64,7 @@ class Breaker:
     def failed(self, now: float) -> None:
         """Count a try that found nobody there; after some in a row the circuit opens, longer each time."""
         with self._database.transaction() as connection:
-            failures = connection.execute(self._row()).one().failures + 1
+            failures = connection.execute(self._row().with_for_update()).one().failures + 1
             beyond = min(failures - FAILURES_TO_OPEN, 10)
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**beyond) if beyond >= 0 else 0.0
             connection.execute(self._change(failures=failures, open_until=now + pause))

@@ -10,16 +10,23 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter import audit
-from adapter.delivery.states import Known, State
+from adapter.delivery.states import MAYBE_DONE, Known, State
 from adapter.store import Cipher, Database
 from adapter.store.tables import known_resource, outbox, receipt, submission, transition
 
-LEASE_SECONDS = 120.0
+LEASE_SECONDS = 30.0
+LONGEST_WAIT = 3600.0
+"""No pause is longer; a time further ahead was written before the clock was set back, and is not waited for."""
+
 REPLAYABLE = (State.REJECTED, State.DEAD, State.CANCELLED)
-CANCELLABLE = (State.QUEUED, State.WAITING)
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """Another worker has the message: what this one wanted to commit about it does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,9 @@ class Message:
         body: the validated Bundle, JSON bytes as accepted.
         record_key: keyed hash that names the record over its versions.
         attempt: tries before this one.
-        state: where it was when claimed; `unknown` and `sending` must be reconciled first.
+        state: where it was when claimed.
+        worker: who holds the lease.
+        http_status: of the latest try, None before the first.
     """
 
     submission: str
@@ -39,6 +48,13 @@ class Message:
     record_key: str
     attempt: int
     state: State
+    worker: str
+    http_status: int | None
+
+    @property
+    def doubtful(self) -> bool:
+        """True when an earlier try may have had its effect: the repository is asked before anything is sent."""
+        return self.state in (State.SENDING, State.UNKNOWN) or self.http_status in MAYBE_DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +76,16 @@ class Failure:
 
 
 class Outbox:
-    """Reads and writes the outbox. `now` is always the caller's: UTC seconds."""
+    """Reads and writes the outbox. `now` is always the caller's: UTC seconds.
 
-    def __init__(self, database: Database, cipher: Cipher) -> None:
+    Args:
+        lease: seconds after which the message of a silent worker is free again; a living one renews it.
+    """
+
+    def __init__(self, database: Database, cipher: Cipher, *, lease: float = LEASE_SECONDS) -> None:
         self._database = database
         self._cipher = cipher
+        self.lease = lease
 
     def put(self, connection: Connection, submission_id: str, lane: str, now: float) -> None:
         """Queue an accepted submission inside the transaction that stores it."""
@@ -79,7 +100,11 @@ class Outbox:
         """Lease up to `limit` due lane heads to `worker`."""
         earlier = outbox.alias("earlier")
         head = ~exists().where(earlier.c.lane == outbox.c.lane, ~earlier.c.final, earlier.c.seq < outbox.c.seq)
-        free = (~outbox.c.final, outbox.c.due <= now, outbox.c.leased_until <= now)
+        free = (
+            ~outbox.c.final,
+            or_(outbox.c.due <= now, outbox.c.due > now + LONGEST_WAIT, outbox.c.state == State.QUEUED),
+            self._unleased(now),
+        )
         # SKIP LOCKED: on PostgreSQL many workers claim at once; SQLite has one writer and ignores it.
         heads = (
             select(outbox.c.seq)
@@ -92,14 +117,31 @@ class Outbox:
             claimed = connection.execute(
                 update(outbox)
                 .where(outbox.c.seq.in_(heads.scalar_subquery()), *free)
-                .values(leased_until=now + LEASE_SECONDS, leased_by=worker)
-                .returning(outbox.c.submission, outbox.c.state, outbox.c.attempts)
+                .values(leased_until=now + self.lease, leased_by=worker)
+                .returning(outbox.c.submission, outbox.c.state, outbox.c.attempts, outbox.c.http_status)
             ).all()
-            return [self._message(connection, row.submission, State(row.state), row.attempts) for row in claimed]
+            return [self._message(connection, worker, *row) for row in claimed]
+
+    def renew(self, workers: Collection[str], now: float) -> None:
+        """Hold on to what these workers have in hand, however slow the repository is."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(outbox)
+                .where(outbox.c.leased_by.in_(workers), outbox.c.leased_until > now)
+                .values(leased_until=now + self.lease)
+            )
+
+    def _unleased(self, now: float) -> ColumnElement[bool]:
+        """Nobody holds it; a lease that ends later than any can was given before the clock was set back."""
+        return or_(outbox.c.leased_until <= now, outbox.c.leased_until > now + 2 * self.lease)
 
     def sending(self, message: Message, now: float) -> None:
-        """Commit that a try begins: after a crash the outcome counts as unknown."""
-        self._move(message, State.SENDING, now, "try begins", attempts=message.attempt + 1, lease=now + LEASE_SECONDS)
+        """Commit that a try begins: after a crash the outcome counts as unknown.
+
+        Raises:
+            LeaseLost: another worker has the message; nothing may be sent.
+        """
+        self._move(message, State.SENDING, now, "try begins", attempts=message.attempt + 1, lease=now + self.lease)
 
     def delivered(
         self,
@@ -115,6 +157,9 @@ class Outbox:
         Args:
             resources: what lies where, by full URL of the entry.
             owned: the full URLs that later versions of the record replace.
+
+        Raises:
+            LeaseLost: another worker has the message.
         """
         with self._database.transaction() as connection:
             self._change(connection, message, State.DELIVERED, now, cause, issues=None, http_status=200)
@@ -124,22 +169,7 @@ class Outbox:
                     submission=message.submission, received_at=now, request_id=request_id, resources=text
                 )
             )
-            gone = or_(
-                known_resource.c.full_url.in_(list(resources)), known_resource.c.record_key == message.record_key
-            )
-            connection.execute(delete(known_resource).where(gone))
-            connection.execute(
-                insert(known_resource),
-                [
-                    {
-                        "full_url": url,
-                        "location": known.location,
-                        "version": known.version,
-                        "record_key": message.record_key if url in owned else "",
-                    }
-                    for url, known in resources.items()
-                ],
-            )
+            _remember(connection, message.record_key, resources, owned)
             audit.append(
                 connection, now, "outcome", {"submission": message.submission, "state": State.DELIVERED, "cause": cause}
             )
@@ -158,23 +188,39 @@ class Outbox:
         )
 
     def replay(self, submission_ids: Sequence[str], now: float) -> int:
-        """Queue final but undelivered messages again, with fresh attempts; returns how many were."""
-        return self._steer(submission_ids, REPLAYABLE, State.QUEUED, now, "replayed")
+        """Take up final but undelivered messages again, with fresh attempts; returns how many were.
+
+        What was ever sent is looked up in the repository first.
+        """
+        ever_sent = case((outbox.c.attempts > 0, State.UNKNOWN), else_=State.QUEUED)
+        return self._steer(outbox.c.state.in_(REPLAYABLE), submission_ids, ever_sent, now, "replayed")
 
     def cancel(self, submission_ids: Sequence[str], now: float) -> int:
         """Take back messages that surely were not sent; returns how many were."""
-        return self._steer(submission_ids, CANCELLABLE, State.CANCELLED, now, "cancelled")
+        not_sent = or_(outbox.c.http_status.is_(None), outbox.c.http_status.not_in(MAYBE_DONE))
+        waiting = (outbox.c.state == State.WAITING) & not_sent
+        takeable = or_(outbox.c.state == State.QUEUED, waiting)
+        return self._steer(takeable, submission_ids, literal(State.CANCELLED), now, "cancelled")
 
-    def _steer(self, ids: Sequence[str], allowed: Collection[State], state: State, now: float, cause: str) -> int:
+    def _steer(
+        self,
+        allowed: ColumnElement[bool],
+        ids: Sequence[str],
+        state: ColumnElement[State] | ColumnElement[str],
+        now: float,
+        cause: str,
+    ) -> int:
         with self._database.transaction() as connection:
             moved = connection.execute(
                 update(outbox)
-                .where(outbox.c.submission.in_(ids), outbox.c.state.in_(allowed), outbox.c.leased_until <= now)
-                .values(state=state, final=state.final, due=now, attempts=0, updated_at=now)
-                .returning(outbox.c.submission)
+                .where(outbox.c.submission.in_(ids), allowed, self._unleased(now))
+                .values(
+                    state=state, final=state == State.CANCELLED, due=now, attempts=0, http_status=None, updated_at=now
+                )
+                .returning(outbox.c.submission, outbox.c.state)
             ).all()
             for row in moved:
-                _record(connection, row.submission, state, 0, now, cause)
+                _record(connection, row.submission, State(row.state), 0, now, cause)
             if moved:
                 audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
             return len(moved)
@@ -234,12 +280,20 @@ class Outbox:
             rows = connection.execute(select(known_resource).where(known_resource.c.record_key == record_key))
             return {row.full_url: Known(row.location, row.version) for row in rows}
 
-    def _message(self, connection: Connection, submission_id: str, state: State, attempts: int) -> Message:
+    def _message(
+        self,
+        connection: Connection,
+        worker: str,
+        submission_id: str,
+        state: str,
+        attempts: int,
+        http_status: int | None,
+    ) -> Message:
         row = connection.execute(
             select(submission.c.body, submission.c.record_key).where(submission.c.id == submission_id)
         ).one()
         body = self._cipher.decrypt(f"submission/body/{submission_id}", row.body)
-        return Message(submission_id, body, row.record_key, attempts, state)
+        return Message(submission_id, body, row.record_key, attempts, State(state), worker, http_status)
 
     def _move(self, message: Message, state: State, now: float, cause: str, **changes: object) -> None:
         with self._database.transaction() as connection:
@@ -248,18 +302,21 @@ class Outbox:
     def _change(
         self, connection: Connection, message: Message, state: State, now: float, cause: str, **changes: object
     ) -> None:
-        values = {key: value for key, value in changes.items() if key != "lease"}
-        connection.execute(
+        lease = changes.pop("lease", 0.0)
+        changed = connection.execute(
             update(outbox)
-            .where(outbox.c.submission == message.submission)
+            .where(outbox.c.submission == message.submission, outbox.c.leased_by == message.worker)
             .values(
                 state=state,
                 final=state.final,
-                leased_until=changes.get("lease", 0.0),
+                leased_until=lease,
+                leased_by=message.worker if lease else None,
                 updated_at=now,
-                **values,
+                **changes,
             )
         )
+        if changed.rowcount != 1:
+            raise LeaseLost(message.submission)
         attempt = int(str(changes.get("attempts", message.attempt)))
         _record(connection, message.submission, state, attempt, now, cause)
 
@@ -268,3 +325,19 @@ def _record(connection: Connection, submission_id: str, state: State, attempt: i
     connection.execute(
         insert(transition).values(submission=submission_id, at=now, state=state, attempt=attempt, cause=cause[:200])
     )
+
+
+def _remember(
+    connection: Connection, record_key: str, resources: Mapping[str, Known], owned: Collection[str]
+) -> None:
+    """Write down what lies where; parts that the record no longer has are forgotten."""
+    stale = (known_resource.c.record_key == record_key) & known_resource.c.full_url.not_in(list(resources))
+    connection.execute(delete(known_resource).where(stale))
+    add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    # In one order for all workers, so that two of them never wait for each other in a circle.
+    for url, known in sorted(resources.items()):
+        values = {"location": known.location, "version": known.version}
+        if url in owned:
+            values["record_key"] = record_key
+        row = add(known_resource).values(full_url=url, **{"record_key": ""} | values)
+        connection.execute(row.on_conflict_do_update(index_elements=["full_url"], set_=values))

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
-from adapter.delivery.outbox import Failure, Message, Outbox
+from adapter.delivery.outbox import Failure, LeaseLost, Message, Outbox
 from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
-from adapter.delivery.states import NOBODY_THERE, PAUSE, Known, State, delay, judge
+from adapter.delivery.states import NOBODY_THERE, PAUSE, Known, State, Verdict, delay, judge, judge_lookup
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
+from adapter.security.signatures import Signer
 from adapter.source.json import read_json
 from adapter.types import Resource
+
+CHANGED_MEANWHILE = frozenset({409, 412})
+"""Answers to replacing what was just found: somebody changed it in between, so it is looked up again."""
 
 EVENTS = {
     State.WAITING: Event.WAITING,
@@ -32,7 +37,7 @@ class Delivery:
     """Delivers claimed messages to one repository.
 
     Args:
-        sign: turns the transaction into the bytes that go out; the default sends the canonical bytes unsigned.
+        signer: gives the signing key for each Bundle, so a rotated key is used at once; None sends unsigned.
         clock: UTC seconds; `chance`: random number in [0, 1) for jitter.
     """
 
@@ -44,13 +49,13 @@ class Delivery:
         *,
         clock: Callable[[], float],
         chance: Callable[[], float],
-        sign: Callable[[Resource], bytes] = canonical,
+        signer: Callable[[], Signer] | None = None,
     ) -> None:
         self._outbox = outbox
         self._repository = repository
         self._clock = clock
         self._chance = chance
-        self._sign = sign
+        self._signer = signer
         self._breaker = breaker
 
     def ready(self) -> bool:
@@ -64,10 +69,13 @@ class Delivery:
     def deliver(self, message: Message) -> None:
         """Make one try and commit its result; raises only when the database or a bug does."""
         bundle: Resource = read_json(message.body)
-        if message.state in (State.SENDING, State.UNKNOWN):
-            self._reconcile(message, bundle)
-        else:
-            self._send(message, bundle)
+        try:
+            if message.doubtful:
+                self._reconcile(message, bundle)
+            else:
+                self._send(message, bundle)
+        except LeaseLost:
+            log(Event.LEASE_LOST, submission=message.submission)
 
     def _send(self, message: Message, bundle: Resource) -> None:
         urls = [entry["fullUrl"] for entry in bundle["entry"]]
@@ -75,9 +83,10 @@ class Delivery:
         gone = [part for url, part in self._outbox.parts(message.record_key).items() if url not in urls]
         transaction = outgoing(bundle, known, gone)
         attempt = message.attempt + 1
+        content = self._sign(message, transaction)
         self._outbox.sending(message, self._clock())
         log(Event.SENDING, submission=message.submission, attempt=attempt)
-        answer = self._repository.post_bundle(self._sign(transaction), uuid4().hex)
+        answer = self._repository.post_bundle(content, uuid4().hex)
         if 200 <= answer.status < 300:
             self._received(message, bundle, transaction, answer)
         else:
@@ -92,12 +101,29 @@ class Delivery:
         if found:
             # Somebody else had created what this record owns: replace it now, by the version just learned.
             again = outgoing(bundle, {url: resources[url] for url in resources})
-            answer = self._repository.post_bundle(self._sign(again), uuid4().hex)
+            answer = self._repository.post_bundle(self._sign(message, again), uuid4().hex)
+            try:
+                resources, _ = receipts(again, answer.body) if 200 <= answer.status < 300 else ({}, [])
+            except ValueError:
+                answer = Answer(-1, cause="AnswerDoesNotMatch")
+            if answer.status in CHANGED_MEANWHILE:
+                answer = Answer(-1, cause="ChangedMeanwhile")
             if not 200 <= answer.status < 300:
                 self._not_delivered(message, answer, message.attempt + 1)
                 return
-            resources, _ = receipts(again, answer.body)
+        self._judge_destination(answer)
         self._delivered(message, resources, bundle, answer.request_id, "receipt")
+
+    def _sign(self, message: Message, transaction: Resource) -> bytes:
+        """Return the bytes that go out: signed when there is a key, else the canonical bytes alone."""
+        if self._signer is None:
+            log(Event.SIGNED, submission=message.submission, key_id="", signed=False)
+            return canonical(transaction)
+        signer = self._signer()
+        when = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        content = signer.sign(transaction, when)
+        log(Event.SIGNED, submission=message.submission, key_id=signer.key_id, signed=True)
+        return content
 
     def _delivered(
         self, message: Message, resources: dict[str, Known], bundle: Resource, request_id: str, cause: str
@@ -107,8 +133,10 @@ class Delivery:
         log(Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=len(resources))
 
     def _not_delivered(self, message: Message, answer: Answer, attempt: int) -> None:
+        self._commit(message, answer, attempt, judge(answer.status, attempt, answer.retry_after))
+
+    def _commit(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> None:
         self._judge_destination(answer)
-        verdict = judge(answer.status, attempt, answer.retry_after)
         wait = delay(attempt, self._chance()) if verdict.retry_after is None else verdict.retry_after
         now = self._clock()
         failure = Failure(
@@ -140,22 +168,23 @@ class Delivery:
 
     def _reconcile(self, message: Message, bundle: Resource) -> None:
         """Ask the repository whether the record is there in this version; send only when it is not."""
-        core = bundle["entry"][0]
-        answer, resource, known = self._repository.find(core)
-        if answer.status != 200:
-            self._not_delivered(message, answer if answer.status != 200 else Answer(0), message.attempt)
-            return
-        if resource is None or record_version(resource) != record_version(core["resource"]):
-            self._send(message, bundle)
-            return
-        resources = {core["fullUrl"]: known}
-        for entry in bundle["entry"][1:]:
+        resources: dict[str, Known] = {}
+        for entry in bundle["entry"]:
             answer, resource, place = self._repository.find(entry)
-            if answer.status != 200 or resource is None:
+            if answer.status != 200:
+                self._commit(message, answer, message.attempt, judge_lookup(answer.status, answer.retry_after))
+                return
+            if resource is None or not _is_this_version(entry["resource"], resource):
                 self._send(message, bundle)
                 return
             resources[entry["fullUrl"]] = place
+        self._judge_destination(answer)
         self._delivered(message, resources, bundle, answer.request_id, "reconciled")
+
+
+def _is_this_version(ours: Resource, theirs: Resource) -> bool:
+    """Say whether the repository holds our version; what the record does not own may be anybody's."""
+    return not is_owned(ours) or record_version(ours) == record_version(theirs)
 
 
 def _issues(body: Resource) -> str:

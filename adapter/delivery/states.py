@@ -50,11 +50,15 @@ OUTCOME_UNKNOWN = -1
 RETRY = frozenset({408, 425, 429, 502, 503, 504})
 NOBODY_THERE = frozenset({NOTHING_SENT, OUTCOME_UNKNOWN, 502, 503, 504})
 RETRY_FEW_TIMES = frozenset({500})
+MAYBE_DONE = frozenset({408, 500, 502, 503, 504})
+"""Something between us and the repository may say this after the repository has committed."""
+
 PAUSE = frozenset({401})
 ATTEMPTS_AFTER_500 = 5
 ATTEMPTS_IN_ALL = 50
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 900.0
+LONGEST_RETRY_AFTER = 3600.0
 
 
 def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
@@ -64,6 +68,8 @@ def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
     400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender with the
     repository's OperationOutcome.
     """
+    if retry_after is not None:
+        retry_after = min(retry_after, LONGEST_RETRY_AFTER)
     if status == OUTCOME_UNKNOWN:
         return Verdict(State.UNKNOWN)
     if status in RETRY or status in PAUSE or status == NOTHING_SENT:
@@ -73,12 +79,22 @@ def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
     return Verdict(State.REJECTED)
 
 
+def judge_lookup(status: int, retry_after: float | None) -> Verdict:
+    """Say what follows when the repository could not be asked what it holds: the outcome stays unknown.
+
+    Only a final refusal of the question itself ends in `dead`: a person has to look.
+    """
+    passing = status in RETRY or status in PAUSE or status in RETRY_FEW_TIMES or status <= NOTHING_SENT
+    wait = None if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER)
+    return Verdict(State.UNKNOWN if passing else State.DEAD, wait)
+
+
 def delay(attempt: int, chance: float) -> float:
     """Return the seconds until the next try: exponential with full jitter.
 
     Args:
-        attempt: tries made so far, from 1.
+        attempt: tries made so far; 0 counts as 1.
         chance: random number in [0, 1).
     """
-    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 30))
+    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(max(attempt, 1) - 1, 30))
     return ceiling * (0.5 + chance / 2)

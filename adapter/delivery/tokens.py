@@ -16,6 +16,7 @@ import httpx
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
 
 EARLY_SECONDS = 30.0
+REFUSALS = (400, 401, 403)
 
 
 class NoToken(Exception):  # noqa: N818
@@ -103,7 +104,9 @@ class TokenSource:
 
     @staticmethod
     def _json(response: httpx.Response) -> dict[str, Any]:
-        content: dict[str, Any] = response.json()
+        if response.status_code in REFUSALS:
+            raise NoToken(str(response.json().get("error", "refused"))[:64])
         if response.is_error:
-            raise NoToken(str(content.get("error", response.status_code))[:64])
+            raise NoToken(f"HTTP {response.status_code}")
+        content: dict[str, Any] = response.json()
         return content

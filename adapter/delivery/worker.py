@@ -37,9 +37,11 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, name=f"kykysilta-worker-{number}", daemon=True)
+            threading.Thread(target=self._run, args=(number,), name=f"kykysilta-worker-{number}", daemon=True)
             for number in range(threads)
         ]
+        self._names = [uuid4().hex for _ in self._threads]
+        self._threads.append(threading.Thread(target=self._hold, name="kykysilta-leases", daemon=True))
 
     def start(self) -> None:
         """Start the threads."""
@@ -57,8 +59,16 @@ class Worker:
         for thread in self._threads:
             thread.join(timeout)
 
-    def _run(self) -> None:
-        name = uuid4().hex
+    def _hold(self) -> None:
+        """Renew the leases of what is in hand, so that a slow repository does not look like a dead worker."""
+        while not self._stopping.wait(self._outbox.lease / 3):
+            try:
+                self._outbox.renew(self._names, self._clock())
+            except Exception as error:  # the next round may find the database again
+                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+
+    def _run(self, number: int) -> None:
+        name = self._names[number]
         while not self._stopping.is_set():
             try:
                 messages = self._outbox.claim(name, self._clock()) if self._ready() else []

@@ -132,3 +132,38 @@ idempotency = Table(
     Column("at", Float, nullable=False, index=True),
     Column("submission", String(32), ForeignKey("submission.id"), nullable=False),
 )
+
+review_account = Table(
+    "review_account",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("password", String(200), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+review_session = Table(
+    "review_session",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("account", String(32), ForeignKey("review_account.id"), nullable=False),
+    Column("form_token", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+)
+
+review_failure = Table(
+    "review_failure",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+)
+
+review_client = Table(
+    "review_client",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("lane", String(32), nullable=False, unique=True),
+)
