@@ -200,6 +200,14 @@ class Line:
         with self._database.reading() as connection:
             return submissions.search(connection, sender, state=state, record_type=record_type)
 
+    def replay(self, submission_id: str) -> bool:
+        """Queue a final but undelivered submission again; False when its state does not allow it."""
+        return self.outbox.replay([submission_id], self._clock()) == 1
+
+    def cancel(self, submission_id: str) -> bool:
+        """Take back a submission that surely was not sent; False when its state does not allow it."""
+        return self.outbox.cancel([submission_id], self._clock()) == 1
+
     def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
         record, now = checked.mapped.record, self._clock()
         body = canonical(checked.bundle)
@@ -228,6 +236,7 @@ class Line:
         self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
         basis = record.get("release", {}).get("basis", "own-register")
         entry = {"submission": arrival.id, "record_type": arrival.record_type, "basis": basis, "decision": "permit"}
+        entry |= _released_to(record.get("release", {}))
         audit.append(connection, now, "decision", entry)
         log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
         return Accepted(arrival.id, *told)
@@ -289,3 +298,13 @@ class Line:
         with self._database.transaction() as connection:
             entry = {"sender": sender, "stage": error.stage, "rules": rules}
             audit.append(connection, self._clock(), "refusal", entry)
+
+
+def _released_to(release: Record) -> dict[str, str]:
+    """Return purpose and receiving organisations for the audit; persons and teams are not named there."""
+    found: dict[str, str] = {"purpose": release["purpose"]} if "purpose" in release else {}
+    names: list[str] = []
+    for recipient in release.get("recipients", ()):
+        organisation = recipient.get("organisation") or recipient.get("practitioner", {}).get("organisation")
+        names.append(str(organisation["id"]) if organisation else next(iter(recipient)))
+    return found | ({"recipients": ", ".join(names)} if names else {})

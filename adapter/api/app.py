@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -14,7 +14,7 @@ from adapter.api import catalogue, metrics, records
 from adapter.api.access import Access, Pace
 from adapter.api.access import router as access_routes
 from adapter.api.answers import error_answer, json_answer
-from adapter.delivery import Worker
+from adapter.delivery import Chore, Chores, Worker
 from adapter.errors import AdapterError
 from adapter.pipeline import Line
 
@@ -22,21 +22,25 @@ REQUESTS_A_SECOND = 200.0
 BURST = 1000.0
 
 
-def create_app(line: Line, *, access: Access | None = None, workers: int = 2) -> FastAPI:
+def create_app(line: Line, *, access: Access | None = None, workers: int = 2, chores: Sequence[Chore] = ()) -> FastAPI:
     """Return the application; its workers deliver while it runs.
 
     Args:
         line: the straight line that it offers.
         access: who may call; by default loopback only.
         workers: delivering threads; 0 accepts only.
+        chores: what is done now and then while it runs.
     """
     worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=workers)
+    beside = Chores(chores)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        beside.start()
         worker.start()
         yield
         worker.stop()
+        beside.stop()
 
     app = FastAPI(
         title="Kykysilta vendor API",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from adapter.api.access import Access
-from adapter.api.answers import NotFound, json_answer, language_of, outcome
+from adapter.api.answers import NotFound, NotPossible, json_answer, language_of, outcome
 from adapter.delivery.submissions import Status
 from adapter.errors import AdapterError, SourceError
 from adapter.fhir.canonical import dumps
@@ -120,6 +120,29 @@ async def read_status(request: Request, submission: str) -> Response:
     if status is None:
         raise NotFound(Issue("error", "delivery.no-such-submission"))
     return json_answer(_status(status))
+
+
+@router.post("/{submission}/replay", summary="Send a rejected, dead or cancelled record again")
+async def replay(request: Request, submission: str) -> Response:
+    """Queue the submission again with fresh attempts; its place in the client's order is kept."""
+    return await _steer(request, submission, line_of(request).replay, "delivery.not-replayable")
+
+
+@router.post("/{submission}/cancel", summary="Take a record back that was not sent yet")
+async def cancel(request: Request, submission: str) -> Response:
+    """Cancel a waiting submission; one whose outcome is not known may have arrived and cannot be taken back."""
+    return await _steer(request, submission, line_of(request).cancel, "delivery.not-cancellable")
+
+
+async def _steer(request: Request, submission: str, act: Callable[[str], bool], refusal: str) -> Response:
+    sender = sender_of(request, "c")
+    status = await run_in_threadpool(line_of(request).status, submission, sender.id)
+    if status is None:
+        raise NotFound(Issue("error", "delivery.no-such-submission"))
+    if not await run_in_threadpool(act, submission):
+        raise NotPossible(Issue("error", refusal, {"state": status.state}))
+    request.app.state.wake()
+    return json_answer({"id": submission})
 
 
 class Answers(StreamingResponse):

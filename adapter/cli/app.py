@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adapter.cli import catalogue, records, service
+from adapter.cli import catalogue, records, service, validating
 
 app = typer.Typer(
     name="kykysilta",
@@ -17,7 +17,7 @@ app.command("demo")(service.demo)
 app.command("map")(records.map_files)
 app.command("unmap")(records.unmap_files)
 app.command("explain")(records.explain_file)
-app.command("validate")(records.validate_files)
+app.command("validate")(validating.validate_files)
 app.command("decide")(records.decide_file)
 app.command("generate")(records.generate)
 app.command("send")(service.send)

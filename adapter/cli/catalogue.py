@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import fail
+from adapter.cli.inputs import Lang, fail
 from adapter.data import DataFileError, data_root
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from adapter.validation.rules import ElsewhereRule, Rule, WaitingRule
 
 mappings_app = typer.Typer(help="The mapping files.", no_args_is_help=True)
 profiles_app = typer.Typer(help="Our FHIR profiles and business rules.", no_args_is_help=True)
@@ -47,6 +54,43 @@ def mappings_docs(
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
+
+
+@profiles_app.command("check")
+def profiles_check(language: Lang = "en") -> None:
+    """Load the profiles and the business rules; list which rules are judged, which wait, and what is wrong."""
+    from rich.console import Console
+
+    from adapter.validation.judge import package_folder, packaged_validator
+    from adapter.validation.rules import catalogue
+
+    problems = [issue.text(language) for issue in packaged_validator().load_issues]
+    try:
+        rules = catalogue()
+    except DataFileError as error:
+        fail("\n".join([*problems, str(error)]), Exit.FINDINGS)
+    for problem in problems:
+        print(problem)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if not problems:
+        number = sum(1 for _ in package_folder().glob("StructureDefinition-*.json"))
+        console.print(f"{number} profiles and extensions: all understood")
+    console.print(_table(f"judged: {len(rules.rules)} rules", "severity", [(r, r.severity) for r in rules.rules]))
+    waiting = [(rule, ", ".join(rule.needs)) for rule in rules.waiting]
+    console.print(_table(f"waiting: {len(waiting)} rules for record types not built yet", "waits for", waiting))
+    elsewhere = [(rule, ", ".join(rule.decided_by)) for rule in rules.elsewhere]
+    console.print(_table(f"decided elsewhere: {len(elsewhere)} rules", "by", elsewhere))
+    if problems:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def _table(title: str, last: str, rows: Iterable[tuple[Rule | WaitingRule | ElsewhereRule, str]]) -> Table:
+    from rich.table import Table
+
+    table = Table("rule", "name", last, title=title, title_justify="left")
+    for rule, why in rows:
+        table.add_row(rule.id, rule.key, why)
+    return table
 
 
 @profiles_app.command("build")

@@ -20,15 +20,19 @@ Lang = Annotated[str, typer.Option("--lang", help="Language of texts: fi, sv or 
 Vendor = Annotated[str | None, typer.Option("--vendor", help="Name of a vendor format; canonical by default.")]
 RecordType = Annotated[str | None, typer.Option("--type", help="Record type, when the record does not say it.")]
 
+LARGEST_READ = 11_000_000
+"""Bytes of one document that are read at most: just over the largest that any limit allows, so that it still tells."""
+
 MARKS: dict[Severity, str] = {"fatal": "[red]✗[/]", "error": "[red]✗[/]", "warning": "[yellow]![/]", "information": "·"}
 
 
 def read_file(name: str) -> bytes:
     """Return the bytes of a file or of standard input; exits with 2 when it cannot be read."""
     if name == "-":
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(LARGEST_READ)
     try:
-        return Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            return file.read(LARGEST_READ)
     except OSError as error:
         fail(f"{name}: {error.strerror}")
 
@@ -42,7 +46,7 @@ def documents(names: Iterable[str], ndjson: bool) -> Iterator[tuple[str, bytes]]
         if name != "-" and not Path(name).is_file():
             fail(f"{name}: no such file")
         with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(iter(lambda: stream.readline(LARGEST_READ), b""), start=1):
                 if line.strip():
                     yield f"{name}:{number}", line
 

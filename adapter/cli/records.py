@@ -1,4 +1,4 @@
-"""Commands about records: map, unmap, explain, validate, decide, generate."""
+"""Commands about records: map, unmap, explain, decide, generate."""
 
 from __future__ import annotations
 
@@ -99,43 +99,6 @@ def explain_file(
         raise typer.Exit(_exit_of(error)) from None
     if not _show_trace(mapped, element):
         fail(f"nothing in this record makes or is called {element}", Exit.FINDINGS)
-
-
-def validate_files(
-    files: Files,
-    profile: Annotated[list[str] | None, typer.Option("--profile", help="Canonical that each must meet.")] = None,
-    definitions: Annotated[list[str] | None, typer.Option("--definitions", help="File, folder or .tgz.")] = None,
-    context: Annotated[list[str] | None, typer.Option("--context", help="Related resources for rules.")] = None,
-    at: Annotated[str | None, typer.Option("--at", help="Present instant for rules, ISO 8601.")] = None,
-    output: Annotated[str, typer.Option("--output", help="text or json.")] = "text",
-    fail_on: Annotated[str, typer.Option("--fail-on", help="error or warning.")] = "error",
-    form: Format = "",
-    language: Lang = "fi",
-) -> None:
-    """Validate FHIR R4 resources against base R4, our profiles and rules, and profiles of your own."""
-    from adapter.fhir.canonical import dumps
-    from adapter.source.json import read_json
-    from adapter.validation.judge import judge, packaged_validator, validator_with
-
-    validator = validator_with(definitions) if definitions else packaged_validator()
-    if validator.load_issues:
-        show_issues("definitions", validator.load_issues, language)
-    related = [read_json(read_file(name)) for name in context or ()]
-    levels = {"error": ("fatal", "error"), "warning": ("fatal", "error", "warning")}
-    if fail_on not in levels or output not in ("text", "json"):
-        fail("--fail-on is error or warning; --output is text or json")
-    worst = Exit.FINE
-    for name, data in documents(files, form == "ndjson"):
-        outcome = judge(data, profiles=profile or (), validator=validator, context=related, at=at)
-        if output == "json":
-            write(dumps(outcome.operation_outcome(language)), "-")
-        else:
-            show_issues(name, outcome.issues, language)
-            print(f"{name}: {'ok' if outcome.ok else 'not valid'}")
-        if any(issue.severity in levels[fail_on] for issue in outcome.issues):
-            unreadable = any(issue.key.startswith("source.") for issue in outcome.issues)
-            worst = max(worst, Exit.UNREADABLE if unreadable else Exit.FINDINGS)
-    raise typer.Exit(worst)
 
 
 def decide_file(file: File) -> None:

@@ -115,11 +115,11 @@ def verify_log(
 @config_app.command("check")
 def config_check(config: Config = None) -> None:
     """Say what is wrong with the settings, or that nothing is."""
-    from adapter.serve import MissingKeyError, keys
+    from adapter.serve import MissingKeyError, check_keys
 
     settings = _settings(config)
     try:
-        keys(settings)
+        check_keys(settings)
     except MissingKeyError as error:
         fail(str(error), Exit.FINDINGS)
     print("settings: ok")
@@ -147,6 +147,18 @@ def outbox_show(submission: str, url: Url = "http://127.0.0.1:8080") -> None:
     from rich.console import Console
 
     Console().print_json(data=_ask("GET", f"{url}/v1/records/{submission}", None))
+
+
+@outbox_app.command("replay")
+def outbox_replay(submission: str, url: Url = "http://127.0.0.1:8080") -> None:
+    """Send a rejected, dead or cancelled submission again."""
+    print(_ask("POST", f"{url}/v1/records/{submission}/replay", None)["id"])
+
+
+@outbox_app.command("cancel")
+def outbox_cancel(submission: str, url: Url = "http://127.0.0.1:8080") -> None:
+    """Take back a submission that was not sent yet."""
+    print(_ask("POST", f"{url}/v1/records/{submission}/cancel", None)["id"])
 
 
 @outbox_app.command("watch")

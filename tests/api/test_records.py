@@ -163,6 +163,17 @@ def test_unknown_submissions_are_not_found(client: httpx.Client) -> None:
     assert answer.json()["issue"][0]["code"] == "not-found"
 
 
+def test_what_was_delivered_is_neither_replayed_nor_cancelled(client: httpx.Client, wait: Wait) -> None:
+    """409 says in which state it is; an unknown submission is 404."""
+    submission = client.post("/v1/records", content=record("client")).json()["id"]
+    wait(submission)
+    for act in ("replay", "cancel"):
+        answer = client.post(f"/v1/records/{submission}/{act}")
+        assert answer.status_code == 409
+        assert "delivered" in answer.json()["issue"][0]["details"]["text"]
+        assert client.post(f"/v1/records/{'0' * 32}/{act}").status_code == 404
+
+
 def test_schemas_mappings_and_metrics_can_be_read(client: httpx.Client) -> None:
     """What the adapter understands is public; the metrics name nobody."""
     assert client.get("/v1/schemas/client").json()["title"]
