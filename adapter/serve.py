@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from adapter.types import Record
 
 DEMO_ID_KEY = b"kykysilta-demo-id-key-published!"
 DEMO_STORAGE_KEY = b"kykysilta-demo-storage-key-open!"
+DEMO_ORGANISATION = "1.2.246.10.32213086.10.0"
+"""Organisation of the scenarios."""
+
 START_SECONDS = 15.0
 
 
@@ -33,7 +36,7 @@ class PortTakenError(Exception):
 
 
 class MissingKeyError(Exception):
-    """A key is needed outside demo mode; the text says which and how to make one."""
+    """A key is missing or cannot be used; the text says which and how to make one."""
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
@@ -65,28 +68,54 @@ def keys(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
     return id_key, storage
 
 
+def check_keys(settings: Settings) -> None:
+    """Read every key and certificate that the settings name.
+
+    Raises:
+        MissingKeyError: one is missing or cannot be used.
+    """
+    from adapter.delivery import configured
+    from adapter.security.keys import KeyProblem
+
+    keys(settings)
+    try:
+        configured.signer(settings)
+        configured.repository(settings).close()
+        configured.certificates(settings)
+        configured.audit_key(settings)
+    except KeyProblem as problem:
+        raise MissingKeyError(str(problem)) from None
+
+
 def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | None = None) -> Any:
     """Return the ASGI application of the vendor API with its store, line and workers.
 
     Args:
         judged_at: see `adapter.pipeline.Line`.
+
+    Raises:
+        MissingKeyError: a key is missing or cannot be used.
     """
     from adapter.api import create_app
-    from adapter.delivery import Repository
+    from adapter.delivery.configured import chores, repository, signer
     from adapter.pipeline import Line
     from adapter.store import Cipher, Database
 
+    check_keys(settings)
     id_key, storage_keys = keys(settings)
+    database = Database(settings.database)
     line = Line(
-        Database(settings.database),
+        database,
         Cipher(storage_keys),
         id_key=id_key,
-        repository=Repository(settings.repository_url, timeout=settings.delivery_timeout),
+        repository=repository(settings),
+        signer=signer(settings),
+        lease=settings.lease_seconds,
         supporting=settings.supporting,
         max_entries=settings.max_entries,
         judged_at=judged_at,
     )
-    return create_app(line, workers=settings.workers)
+    return create_app(line, workers=settings.workers, chores=chores(settings, database, line.outbox))
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -145,17 +174,41 @@ def _when_recorded(record: Record) -> float:
     return datetime.fromisoformat(record["recorded_at"]).timestamp()
 
 
+def _demo_signing(folder: Path) -> dict[str, str]:
+    """Make a signing key for this run alone, and a policy whose repository refuses what it did not sign."""
+    from adapter.security.certificates import Authority
+
+    now = datetime.now(UTC)
+    authority = Authority.create("Kykysilta demo CA", now)
+    issued = authority.issue("Kykysilta demo", "signature", now)
+    (folder / "authority.pem").write_bytes(authority.root.certificate_pem)
+    (folder / "signing.pem").write_bytes(issued.certificate_pem)
+    (folder / "signing.key.pem").write_bytes(issued.private_key_pem)
+    (folder / "policy.yaml").write_text("name: demo\ntypes: all\nsigned: [Patient]\n", encoding="utf-8")
+    return {
+        "key_file": str(folder / "signing.key.pem"),
+        "certificate_file": str(folder / "signing.pem"),
+        "organisation": DEMO_ORGANISATION,
+    }
+
+
 @contextlib.contextmanager
 def demo(port: int, mock_port: int) -> Iterator[tuple[str, str]]:
     """Run mock and adapter on loopback with a database of their own; yields both base URLs."""
     from adapter.mock.app import create_app
     from adapter.mock.settings import MockSettings
 
-    with (
-        tempfile.TemporaryDirectory(prefix="kykysilta-") as folder,
-        in_background(create_app(MockSettings()), "127.0.0.1", mock_port) as mock,
-    ):
-        database = f"sqlite:///{Path(folder) / 'kykysilta.sqlite'}"
-        settings = load_settings(database=database, repository_url=f"{mock}/fhir", demo=True, port=port)
+    with tempfile.TemporaryDirectory(prefix="kykysilta-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        signing = _demo_signing(folder)
+        trusting = MockSettings(policy=str(folder / "policy.yaml"), trusted=str(folder / "authority.pem"))
+        mock = stack.enter_context(in_background(create_app(trusting), "127.0.0.1", mock_port))
+        settings = load_settings(
+            database=f"sqlite:///{folder / 'kykysilta.sqlite'}",
+            repository_url=f"{mock}/fhir",
+            signing=signing,
+            demo=True,
+            port=port,
+        )
         with in_background(adapter_app(settings, judged_at=_when_recorded), "127.0.0.1", port) as adapter:
             yield adapter, mock

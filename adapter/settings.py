@@ -11,7 +11,7 @@ import base64
 import binascii
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +20,55 @@ from pydantic_settings import (
 )
 
 KEY_BYTES = 32
+
+
+class Signing(BaseModel):
+    """The key that signs every Bundle; without it Bundles go out unsigned.
+
+    Attributes:
+        key_file: PEM private key; replaced while running it is used at once. RSA signs RS512, EC ES256 or ES384.
+        key_id: names it to verifiers; by default its RFC 7638 thumbprint.
+        certificate_file: PEM chain, the signer's certificate first; sent as `x5c`.
+        organisation: OID of the organisation that signs (`Signature.who`).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    key_file: FilePath
+    key_id: str = ""
+    certificate_file: FilePath | None = None
+    organisation: str = Field(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")
+
+
+class BackendClient(BaseModel):
+    """How this adapter proves who it is at the repository (SMART Backend Services).
+
+    Attributes:
+        client_id: as registered at the repository.
+        key_file: PEM private key, RSA (RS384) or EC on P-384 (ES384); replaced while running it is used at once.
+        key_id: names it in the registered key set; by default its RFC 7638 thumbprint.
+        scopes: what to ask for.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    client_id: str = Field(min_length=1)
+    key_file: FilePath
+    key_id: str = ""
+    scopes: str = "system/*.cruds"
+
+
+class ClientCertificate(BaseModel):
+    """The TLS certificate shown to the repository (mTLS).
+
+    Attributes:
+        certificate_file, key_file: PEM.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    certificate_file: FilePath
+    key_file: FilePath
 
 
 class Settings(BaseSettings):
@@ -34,6 +83,10 @@ class Settings(BaseSettings):
         language: of texts for people where the caller names none.
         supporting: whether supporting resources travel as Bundle entries or `contained`.
         max_entries: Bundles with more entries are refused at acceptance.
+        signing, backend_client, client_certificate: see there; each None = not used.
+        trusted_authorities: PEM file of the authorities that may vouch for the repository; None = the machine's.
+        audit_key_file: PEM Ed25519 private key that signs a checkpoint of the audit log every hour and at the end.
+        lease_seconds: a message of a worker that is silent for so long is taken over.
         delivery_timeout: seconds to wait for the repository's answer.
         workers: threads that deliver.
         retention_days: bodies are deleted this many days after the receipt.
@@ -51,6 +104,12 @@ class Settings(BaseSettings):
     language: Literal["fi", "sv", "en"] = "fi"
     supporting: Literal["entries", "contained"] = "entries"
     max_entries: int = Field(500, ge=1)
+    signing: Signing | None = None
+    backend_client: BackendClient | None = None
+    client_certificate: ClientCertificate | None = None
+    trusted_authorities: FilePath | None = None
+    audit_key_file: FilePath | None = None
+    lease_seconds: float = Field(30.0, ge=1)
     delivery_timeout: float = Field(30.0, gt=0)
     workers: int = Field(2, ge=1, le=64)
     retention_days: int = Field(30, ge=0)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from adapter.audit.checkpoints import Checkpoint
 from adapter.audit.merkle import Tree, leaf_hash
@@ -69,6 +69,16 @@ def checkpoint(connection: Connection, now: float, key: Ed25519PrivateKey) -> st
     note = Checkpoint(tree.size, tree.root, now).sign(key)
     connection.execute(insert(audit_checkpoint).values(at=now, size=tree.size, note=note))
     return note
+
+
+def size(connection: Connection) -> int:
+    """Return how many entries the log has."""
+    return _tail(connection)[0]
+
+
+def checkpointed(connection: Connection) -> int:
+    """Return how many entries the newest stored checkpoint covers; 0 without one."""
+    return connection.execute(select(func.max(audit_checkpoint.c.size))).scalar() or 0
 
 
 def notes(connection: Connection) -> list[str]:

@@ -16,8 +16,10 @@ from adapter.delivery.client import Answer, Repository
 from adapter.delivery.outbox import Failure, LeaseLost, Message, Outbox
 from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
 from adapter.delivery.states import NOBODY_THERE, PAUSE, Known, State, Verdict, delay, judge, judge_lookup
+from adapter.errors import SigningError
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
+from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
 from adapter.source.json import read_json
 from adapter.types import Resource
@@ -83,7 +85,12 @@ class Delivery:
         gone = [part for url, part in self._outbox.parts(message.record_key).items() if url not in urls]
         transaction = outgoing(bundle, known, gone)
         attempt = message.attempt + 1
-        content = self._sign(message, transaction)
+        try:
+            content = self._sign(message, transaction)
+        except (SigningError, KeyProblem):
+            # The key file is being replaced or is wrong: nothing is sent until it is right again.
+            self._not_delivered(message, Answer(0, cause="NoSignature"), attempt)
+            return
         self._outbox.sending(message, self._clock())
         log(Event.SENDING, submission=message.submission, attempt=attempt)
         answer = self._repository.post_bundle(content, uuid4().hex)

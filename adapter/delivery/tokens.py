@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
+from adapter.security.keys import KeyProblem
 
 EARLY_SECONDS = 30.0
 REFUSALS = (400, 401, 403)
@@ -83,8 +84,9 @@ class TokenSource:
                 self._token = ""
 
     def _ask(self) -> tuple[str, float]:
-        key, now = self._key(), self._clock()
+        now = self._clock()
         try:
+            key = self._key()
             url = str(self._json(self._http.get(".well-known/smart-configuration"))["token_endpoint"])
             assertion = make_assertion(
                 key.client_id, url, key.private_key, key.key_id, algorithm=key.algorithm, now=now
@@ -99,6 +101,8 @@ class TokenSource:
             return str(answer["access_token"]), now + float(answer["expires_in"])
         except httpx.HTTPError as error:
             raise NoToken(type(error).__name__) from None
+        except KeyProblem:
+            raise NoToken("KeyProblem") from None
         except (KeyError, TypeError, ValueError):
             raise NoToken("AnswerWithoutToken") from None
 
