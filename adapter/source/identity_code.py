@@ -24,7 +24,10 @@ Problem = Literal["shape", "date", "number", "check"]
 _SHAPE = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})([-+A-FU-Y])([0-9]{3})([0-9A-FHJ-NPR-Y])")
 _SOMEWHERE = re.compile(rf"(?<![0-9]){_SHAPE.pattern}(?![0-9A-Za-z])")
 _CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
-_FIRST_SYNTHETIC, _LAST_SYNTHETIC = 900, 999
+_FIRST_SYNTHETIC, _SYNTHETIC_NUMBERS = 900, 100
+
+SYNTHETIC_CODES_A_DAY: Final = 6 * _SYNTHETIC_NUMBERS
+"""How many synthetic codes a day of birth has since 1900: six century signs, individual numbers 900–999."""
 
 
 def problem(code: str) -> Problem | None:
@@ -74,9 +77,18 @@ def synthetic(born: date, generator: random.Random) -> str:
     Raises:
         ValueError: no century sign stands for the year.
     """
+    return synthetic_of(born, generator.randrange(SYNTHETIC_CODES_A_DAY))
+
+
+def synthetic_of(born: date, position: int) -> str:
+    """Return one of the synthetic codes of a day of birth; positions 0 … 599 of a day after 1899 give different ones.
+
+    Raises:
+        ValueError: no century sign stands for the year.
+    """
     signs = [sign for sign, century in CENTURY_SIGNS.items() if 0 <= born.year - century < 100]
     if not signs:
         raise ValueError("identity codes are given for the years 1800–2099")
-    number = generator.randint(_FIRST_SYNTHETIC, _LAST_SYNTHETIC)
-    digits = f"{born:%d%m}{born.year % 100:02d}{number:03d}"
-    return f"{digits[:6]}{generator.choice(signs)}{digits[6:]}{check_character(digits)}"
+    turn, number = divmod(position, _SYNTHETIC_NUMBERS)
+    digits = f"{born:%d%m}{born.year % 100:02d}{_FIRST_SYNTHETIC + number:03d}"
+    return f"{digits[:6]}{signs[turn % len(signs)]}{digits[6:]}{check_character(digits)}"
