@@ -46,15 +46,15 @@ def judge(
         at: the present instant for invariants and rules (FHIR instant).
         trace: finds the sender's place by FHIRPath.
     """
-    checker = validator or packaged_validator()
-    found = checker.validate(resource, profiles=profiles, at=at, trace=trace)
+    checker, related = validator or packaged_validator(), tuple(context)
+    found = checker.validate(resource, profiles=profiles, at=at, context=related, trace=trace)
     if any(issue.severity == "fatal" for issue in found.issues):
         return found
     document = resource if isinstance(resource, dict) else read_resource(resource, checker.settings.limits)[0]
     issues = [issue for issue in found.issues if not _accepted(issue, document)]
     if found.ok:
         # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
-        issues += [_placed(issue, trace) for issue in check_rules(document, at=at, context=context)]
+        issues += [_placed(issue, trace) for issue in check_rules(document, at=at, context=related)]
     return Outcome(tuple(issues))
 
 
@@ -90,8 +90,14 @@ def validate(
 def validator_with(
     definitions: Iterable[Resource | str | Path], settings: ValidationSettings | None = None
 ) -> Validator:
-    """Return a validator that knows our package and the given definitions (dicts, files, folders, .tgz)."""
-    return Validator([package_folder(), *definitions], settings=settings or packaged_settings())
+    """Return a validator that knows our package, our codes and the given definitions (dicts, files, folders, .tgz)."""
+    return Validator([package_folder(), *_code_files(), *definitions], settings=settings or packaged_settings())
+
+
+def _code_files() -> list[Path]:
+    """Return the files of our code systems and value sets, which the bindings of our profiles name."""
+    folder = data_root() / "mappings" / "codes"
+    return [*sorted(folder.glob("CodeSystem-*.json")), *sorted(folder.glob("ValueSet-*.json"))]
 
 
 @cache

@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from adapter.errors import SourceError
-from adapter.source.json import read_json
 from adapter.source.limits import Limits
 from adapter.types import Issue, Resource
-from adapter.validation.reading import read_xml
+from adapter.validation.reading import read_resource
 
 CONFORMANCE = ("StructureDefinition", "ValueSet", "CodeSystem")
 
@@ -34,7 +33,7 @@ def load_definitions(sources: Iterable[Resource | str | Path]) -> tuple[list[Res
             continue
         for name, content in _documents(Path(source), issues):
             try:
-                resources += _conformance(_read(name, content))
+                resources += _conformance(read_resource(content, PACKAGE_LIMITS)[0])
             except SourceError:
                 issues.append(_unreadable(name))
     return resources, issues
@@ -81,12 +80,6 @@ def _members(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
                     yield name.name, handle.read()
     except (tarfile.TarError, OSError, EOFError):
         issues.append(_unreadable(path.name))
-
-
-def _read(name: str, content: bytes) -> Any:
-    if name.endswith(".xml"):
-        return read_xml(content, PACKAGE_LIMITS)[0]
-    return read_json(content, limits=PACKAGE_LIMITS)
 
 
 def _unreadable(name: str) -> Issue:
