@@ -14,6 +14,7 @@ from adapter.api import catalogue, metrics, records
 from adapter.api.access import Access, Pace
 from adapter.api.access import router as access_routes
 from adapter.api.answers import error_answer, json_answer
+from adapter.api.openapi import describe
 from adapter.delivery import Chore, Chores, Worker
 from adapter.errors import AdapterError
 from adapter.pipeline import Line
@@ -58,6 +59,7 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
     app.include_router(catalogue.router)
     app.include_router(metrics.router)
     app.add_exception_handler(AdapterError, _answer_error)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
 
     @app.get("/healthz", tags=["service"])
     async def alive() -> Response:
