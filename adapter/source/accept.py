@@ -17,7 +17,7 @@ from pydantic_core import core_schema as core
 from adapter.source import identity_code
 from adapter.source.formats import FORMATS
 from adapter.source.limits import DEFAULT
-from adapter.source.presence import alternatives_check, object_checks, unique_texts
+from adapter.source.presence import alternatives_check, object_check, unique_texts
 from adapter.source.vocabulary import JUDGING, Node
 from adapter.types import Json
 
@@ -176,7 +176,8 @@ class _Compiler:
             extra_behavior="forbid" if more is False else "allow",
             extras_schema=None if isinstance(more, bool) else self.node(more),
         )
-        for counted in object_checks(node):
+        counted = object_check(node)
+        if counted:
             compiled = core.no_info_after_validator_function(counted, compiled)
         unnamed = sorted(required - properties.keys())
         return self.judged(compiled, {"required": unnamed}) if unnamed else compiled

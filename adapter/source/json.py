@@ -81,13 +81,18 @@ def check_size(data: bytes, limits: Limits) -> None:
         raise SourceError(Issue("fatal", "source.too-large", values, source=SourcePlace(ROOT)))
 
 
+def may_hold_nul(body: bytes) -> bool:
+    """Tell whether an escaped NUL may stand in a document; a raw one is refused by the parser."""
+    return any(rest.startswith(b"u0000") for rest in body.split(b"\\")[1:])
+
+
 def _surely_within(body: bytes, limits: Limits) -> bool:
     """Judge from the bytes alone, in a few microseconds; False means «count exactly», not «too much».
 
     A node takes two bytes at least. Numbers are looked for in the shape of the bytes, so a long run of digits in
-    a text asks for a count, too. NUL can only come as an escape, because jiter refuses it raw.
+    a text asks for a count, too.
     """
-    if len(body) > 2 * limits.nodes or (b"\\" in body and b"u0000" in body):
+    if len(body) > 2 * limits.nodes or may_hold_nul(body):
         return False
     shape = body.translate(_NUMBER_SHAPE)
     if b"0" * (limits.digits + 1) in shape or _has_exponent(shape, limits.digits):

@@ -15,14 +15,13 @@ from adapter.types import Json
 Check = Callable[[Any], Any]
 
 
-def object_checks(node: Node) -> list[Check]:
-    """Return the checks of the counting keywords of an object."""
-    found: list[Check] = []
-    if "minProperties" in node or "maxProperties" in node:
-        found.append(_counted(node.get("minProperties", 0), node.get("maxProperties", float("inf"))))
-    if "dependentRequired" in node:
-        found.append(_dependent(node["dependentRequired"]))
-    return found
+def object_check(node: Node) -> Check | None:
+    """Return the check of the counting keywords of an object, None when it has none of them."""
+    least, most = node.get("minProperties", 0), node.get("maxProperties", float("inf"))
+    needed: Mapping[str, Sequence[str]] = node.get("dependentRequired", {})
+    if needed:
+        return _dependent(needed, least, most)
+    return _counted(least, most) if least or most != float("inf") else None
 
 
 def alternatives_check(node: Node) -> Check | None:
@@ -44,10 +43,12 @@ def _counted(least: int, most: float) -> Check:
     return check
 
 
-def _dependent(needed: Mapping[str, Sequence[str]]) -> Check:
+def _dependent(needed: Mapping[str, Sequence[str]], least: int, most: float) -> Check:
     pairs = tuple((name, other) for name, others in needed.items() for other in others)
 
     def check(value: dict[str, Json]) -> dict[str, Json]:
+        if not least <= len(value) <= most:
+            raise ValueError
         for name, other in pairs:
             if name in value and other not in value:
                 raise ValueError
