@@ -9,7 +9,6 @@ from adapter.mock.journal import Entry
 from adapter.mock.storage import Stored
 from adapter.mock.world import World
 
-
 STILL_ALLOWED = frozenset(("Consent", "Provenance", "AuditEvent", "Patient", "RelatedPerson", "Communication"))
 """What may still arrive about a client who withdrew a consent: who, the consent itself, and the trail of it."""
 

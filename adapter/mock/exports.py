@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapter.mock.clock import fhir_instant
 from adapter.mock.journal import Entry
@@ -76,7 +77,8 @@ def _headers(headers: dict[str, str]) -> list[dict[str, str]]:
 def curl(entry: Entry) -> str:
     """Return a shell command that sends the request again; masked parts have to be filled in."""
     detail = entry.detail()
-    parts = ["curl", "-i", "-X", detail["method"], shlex.quote(detail["url"])]
+    base = urlsplit(entry.request.base)
+    parts = ["curl", "-i", "-X", detail["method"], shlex.quote(f"{base.scheme}://{base.netloc}{detail['url']}")]
     for name, value in detail["requestHeaders"].items():
         if name not in ("host", "content-length", "connection", "accept-encoding"):
             parts += ["-H", shlex.quote(f"{name}: {value}")]
