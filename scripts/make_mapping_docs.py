@@ -11,18 +11,15 @@ from pathlib import Path
 
 from adapter.mapping import mappings
 from adapter.mapping.completion import mapping_schema
-from adapter.mapping.documentation import page, types_page
+from adapter.mapping.documentation import pages
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def files() -> dict[Path, str]:
     """Return every generated file with its content."""
-    loaded = [each.mapping for each in mappings()]
     folder = ROOT / "docs" / "mappings"
-    made = {folder / f"{mapping.id}.md": page(mapping) for mapping in loaded}
-    types = {type_.name: type_ for mapping in loaded for type_ in mapping.types}
-    made[folder / "types.md"] = types_page(tuple(types.values()))
+    made = {folder / name: text for name, text in pages(each.mapping for each in mappings()).items()}
     made[ROOT / "mappings" / "mapping.schema.json"] = json.dumps(mapping_schema(), indent=1, ensure_ascii=False) + "\n"
     return made
 

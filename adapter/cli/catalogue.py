@@ -48,10 +48,11 @@ def mappings_docs(
     folder: Annotated[Path, typer.Option("--folder", help="Where to write the tables.")] = Path("docs/mappings"),
 ) -> None:
     """Write the mapping tables for people (Markdown)."""
+    from adapter.mapping import mappings
     from adapter.mapping.documentation import pages
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in pages(each.mapping for each in mappings()).items():
         (folder / name).write_text(text, encoding="utf-8")
         print(folder / name)
 

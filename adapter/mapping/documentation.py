@@ -1,11 +1,12 @@
 """Tables for people, generated from the rows: which field goes where, in which words, and what does not come back.
 
-python scripts/make_mapping_docs.py     writes docs/mappings/*.md and mappings/mapping.schema.json
+kykysilta mappings docs                 writes docs/mappings/*.md
+python scripts/make_mapping_docs.py     the same, and mappings/mapping.schema.json
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,16 @@ class TableRow:
     element: str
     how: str
     back: str
+
+
+def pages(mappings: Iterable[Mapping]) -> dict[str, str]:
+    """Return every page by its file name: one a mapping, one for the embedded types that they use."""
+    made: dict[str, str] = {}
+    types: dict[str, EmbeddedType] = {}
+    for mapping in mappings:
+        made[f"{mapping.id}.md"] = page(mapping)
+        types |= {type_.name: type_ for type_ in mapping.types}
+    return {**made, "types.md": types_page(tuple(types.values()))}
 
 
 def page(mapping: Mapping) -> str:
