@@ -16,6 +16,9 @@ from adapter.source import paths
 from adapter.source.limits import DEFAULT, Limits
 from adapter.types import Issue, Severity, SourcePlace
 
+MOST_ISSUES = 100
+"""So many problems of one document are told; the scanner then stops."""
+
 _SPACE = re.compile(r"[ \t\n\r]*+")
 _TEXT = r'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
 _STRING = re.compile(f'"({_TEXT})"')
@@ -237,6 +240,8 @@ class _Scanner:
         line, column = self.line_and_column(offset)
         place = SourcePlace(path, line, column)
         self.result.issues.append(Issue(severity, f"source.{name}", values, source=place))
+        if len(self.result.issues) >= MOST_ISSUES:
+            raise _StopError
 
     def stop(self, name: str, path: str, **values: str) -> NoReturn:
         self.tell("fatal", name, path, self.at, **values)

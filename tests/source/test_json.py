@@ -177,3 +177,8 @@ def test_a_field_name_that_may_hide_a_person_is_not_shown() -> None:
     shown = json.dumps(caught.value.operation_outcome("fi"), ensure_ascii=False)
     assert "010594" not in shown
     assert "Kenttä x" in shown
+
+
+def test_endless_faults_are_cut() -> None:
+    """A document that repeats a key a thousand times gets a hundred issues, not a thousand."""
+    assert len(refused("{" + ",".join(['"a": 1'] * 1000) + "}")) == 100
