@@ -27,7 +27,7 @@ class BuildFailed(Exception):  # noqa: N818
 
 
 def build_package(core: Path | None, target: Path) -> int:
-    """Build `profiles/package/` into `target`; returns the number of resources.
+    """Build `profiles/package/` into `target`; returns the number of resources. `example/` below it stays.
 
     Args:
         core: the official hl7.fhir.r4.core 4.0.1 as .tgz, or None when SUSHI's cache holds it.
@@ -43,8 +43,9 @@ def build_package(core: Path | None, target: Path) -> int:
         shutil.copytree(sources / "fsh", project / "input" / "fsh")
         _run_sushi(project)
         resources = sorted((project / "fsh-generated" / "resources").glob("*.json"))
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
+        for old in target.glob("*.json"):
+            old.unlink()
         for path in resources:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if content["resourceType"] == "ImplementationGuide":

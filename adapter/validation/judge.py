@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapter.data import data_root, read_yaml
+from adapter.errors import SourceError
 from adapter.types import Issue, Outcome, Resource
 from adapter.validation.outcome import Trace, place_of
 from adapter.validation.reading import read_resource
@@ -50,7 +51,10 @@ def judge(
     found = checker.validate(resource, profiles=profiles, at=at, context=related, trace=trace)
     if any(issue.severity == "fatal" for issue in found.issues):
         return found
-    document = resource if isinstance(resource, dict) else read_resource(resource, checker.settings.limits)[0]
+    try:
+        document = resource if isinstance(resource, dict) else read_resource(resource, checker.settings.limits)[0]
+    except SourceError:
+        return found
     issues = [issue for issue in found.issues if not _accepted(issue, document)]
     if found.ok:
         # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
@@ -91,13 +95,14 @@ def validator_with(
     definitions: Iterable[Resource | str | Path], settings: ValidationSettings | None = None
 ) -> Validator:
     """Return a validator that knows our package, our codes and the given definitions (dicts, files, folders, .tgz)."""
-    return Validator([package_folder(), *_code_files(), *definitions], settings=settings or packaged_settings())
+    return Validator([*_packaged_files(), *definitions], settings=settings or packaged_settings())
 
 
-def _code_files() -> list[Path]:
-    """Return the files of our code systems and value sets, which the bindings of our profiles name."""
-    folder = data_root() / "mappings" / "codes"
-    return [*sorted(folder.glob("CodeSystem-*.json")), *sorted(folder.glob("ValueSet-*.json"))]
+def _packaged_files() -> list[Path]:
+    """Return the files of our profiles, and of the code systems and value sets that their bindings name."""
+    codes = data_root() / "mappings" / "codes"
+    kinds = ((package_folder(), "StructureDefinition"), (codes, "CodeSystem"), (codes, "ValueSet"))
+    return [path for folder, kind in kinds for path in sorted(folder.glob(f"{kind}-*.json"))]
 
 
 @cache
