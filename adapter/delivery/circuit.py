@@ -69,10 +69,10 @@ class Breaker:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**beyond) if beyond >= 0 else 0.0
             connection.execute(self._change(failures=failures, open_until=now + pause))
 
-    def pause(self, now: float, seconds: float = LONGEST_PAUSE) -> None:
+    def pause(self, now: float) -> None:
         """Stop the destination at once, e.g. because it refuses our credentials."""
         with self._database.transaction() as connection:
-            connection.execute(self._change(failures=FAILURES_TO_OPEN, open_until=now + seconds))
+            connection.execute(self._change(failures=FAILURES_TO_OPEN, open_until=now + LONGEST_PAUSE))
 
     def succeeded(self) -> None:
         """Somebody answered: close the circuit."""

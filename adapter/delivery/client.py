@@ -7,6 +7,7 @@ when the line broke). Only the second may be repeated blindly.
 from __future__ import annotations
 
 import email.utils
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,12 +18,21 @@ import httpx
 from adapter.delivery.states import Known
 from adapter.delivery.tokens import NoToken, TokenSource
 from adapter.errors import SourceError
+from adapter.source.identity_code import is_inside
 from adapter.source.json import read_json
+from adapter.source.limits import DEFAULT
 from adapter.types import Resource
 
 FHIR_JSON = "application/fhir+json"
 FORM = "application/x-www-form-urlencoded"
+LARGEST_ANSWER = DEFAULT.size
 REFUSED_BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+class AnswerTooLarge(httpx.HTTPError):  # noqa: N818
+    """The repository answers without end; what it did is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +97,13 @@ class Repository:
         """
         criterion = entry["request"]["ifNoneExist"]
         answer = self._exchange("POST", f"{entry['resource']['resourceType']}/_search", criterion.encode(), "", FORM)
-        matches = [
-            found["resource"]
-            for found in answer.body.get("entry", ())
-            if found.get("search", {}).get("mode", "match") == "match" and "resource" in found
-        ]
-        if not matches:
-            return answer, None, Known("", "")
-        resource = matches[0]
-        version = str(resource.get("meta", {}).get("versionId", ""))
-        return answer, resource, Known(f"{resource['resourceType']}/{resource['id']}", version)
+        try:
+            resource = next(iter(_matches(answer.body)), None)
+            if resource is None:
+                return answer, None, Known("", "")
+            return answer, resource, _place(resource, entry["resource"]["resourceType"])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return Answer(-1, request_id=answer.request_id, cause="AnswerDoesNotMatch"), None, Known("", "")
 
     def metadata(self) -> Answer:
         """GET the CapabilityStatement; used to see whether the repository is there."""
@@ -111,40 +118,85 @@ class Repository:
         if content is not None:
             headers["Content-Type"] = kind
         try:
-            response = self._authorized(method, path, content, headers)
+            response, received = self._authorized(method, path, content, headers)
         except NoToken as problem:
             return Answer(401 if problem.cause.islower() else 0, request_id=request_id, cause=problem.cause)
         except REFUSED_BEFORE_SENDING as error:
             return Answer(0, request_id=request_id, cause=type(error).__name__)
         except httpx.HTTPError as error:
             return Answer(-1, request_id=request_id, cause=type(error).__name__)
-        body = _resource(response)
+        body = _resource(received)
         if response.is_success and content is not None and body.get("resourceType") != "Bundle":
             return Answer(-1, request_id=request_id, cause="NoBundleInAnswer")
         return Answer(
             response.status_code,
             body,
             _retry_after(response),
-            response.headers.get("X-Request-Id", request_id)[:64],
+            _request_id(response, request_id),
         )
 
-    def _authorized(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> httpx.Response:
+    def _authorized(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[httpx.Response, bytes]:
         """Send with a token; a refused token is replaced once (retry table: 401)."""
         if self._tokens is None:
-            return self._client.request(method, path, content=content, headers=headers)
+            return self._bounded(method, path, content, headers)
         for last_try in (False, True):
             token = self._tokens.token()
             bearer = {**headers, "Authorization": f"Bearer {token}"}
-            response = self._client.request(method, path, content=content, headers=bearer)
+            response, received = self._bounded(method, path, content, bearer)
             if response.status_code != 401 or last_try:
                 break
             self._tokens.forget(token)
-        return response
+        return response, received
+
+    def _bounded(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[httpx.Response, bytes]:
+        """Send and read the answer, unpacked, up to the size that is understood.
+
+        Raises:
+            httpx.HTTPError: the line broke; `AnswerTooLarge`.
+        """
+        parts, size = [], 0
+        with self._client.stream(method, path, content=content, headers=headers) as response:
+            for part in response.iter_bytes():
+                size += len(part)
+                if size > LARGEST_ANSWER:
+                    raise AnswerTooLarge("the answer is too large")
+                parts.append(part)
+        return response, b"".join(parts)
 
 
-def _resource(response: httpx.Response) -> Resource:
+def _matches(body: Resource) -> list[Resource]:
+    return [
+        found["resource"]
+        for found in body.get("entry", ())
+        if found.get("search", {}).get("mode", "match") == "match" and "resource" in found
+    ]
+
+
+def _place(resource: Resource, wanted: str) -> Known:
+    """Return where a found resource lies.
+
+    Raises:
+        ValueError: it is of another type, or its id is none.
+    """
+    version = str(resource.get("meta", {}).get("versionId", ""))
+    if resource["resourceType"] != wanted or not _ID.fullmatch(resource["id"]) or not _ID.fullmatch(version or "0"):
+        raise ValueError("the answer is no resource that was asked for")
+    return Known(f"{wanted}/{resource['id']}", version)
+
+
+def _request_id(response: httpx.Response, ours: str) -> str:
+    """Return the repository's own id of the request when it looks like one."""
+    theirs = response.headers.get("X-Request-Id", "")
+    return theirs if _ID.fullmatch(theirs) and not is_inside(theirs) else ours
+
+
+def _resource(received: bytes) -> Resource:
     try:
-        found: Any = read_json(response.content)
+        found: Any = read_json(received)
     except SourceError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -153,7 +205,7 @@ def _resource(response: httpx.Response) -> Resource:
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds asked for: a number, or a date read against the answer's own `Date` (RFC 9110 §10.2.3)."""
     asked = response.headers.get("Retry-After", "").strip()
-    if asked.isdigit():
+    if asked.isascii() and asked.isdigit():
         return float(asked[:9])
     try:
         until = email.utils.parsedate_to_datetime(asked)

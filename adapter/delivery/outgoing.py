@@ -7,6 +7,7 @@ otherwise left alone (design §4).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 from adapter.delivery.states import Known
 from adapter.mapping.run import PART_KEY_SYSTEM, RECORD_VERSION_SYSTEM
 from adapter.types import Resource
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 def is_owned(resource: Resource) -> bool:
@@ -61,6 +64,13 @@ def receipts(sent: Resource, answer: Resource) -> tuple[dict[str, Known], list[s
     Raises:
         ValueError: the answer does not match what was sent entry by entry.
     """
+    try:
+        return _receipts(sent, answer)
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("the answer is no transaction response") from None
+
+
+def _receipts(sent: Resource, answer: Resource) -> tuple[dict[str, Known], list[str]]:
     answers = answer.get("entry", ())
     if len(answers) != len(sent["entry"]):
         raise ValueError("the answer has another number of entries than the transaction")
@@ -73,21 +83,21 @@ def receipts(sent: Resource, answer: Resource) -> tuple[dict[str, Known], list[s
         request = entry["request"]
         # A location is promised for what was created; an update stays where it was asked for.
         place = response.get("location") or (request["url"] if request["method"] == "PUT" else "")
-        resources[entry["fullUrl"]] = _known(place, response.get("etag", ""))
+        resources[entry["fullUrl"]] = _known(place, response.get("etag", ""), entry["resource"]["resourceType"])
         created = response.get("status", "").startswith("201")
         if request["method"] == "POST" and not created and is_owned(entry["resource"]):
             found.append(entry["fullUrl"])
     return resources, found
 
 
-def _known(location: str, etag: str) -> Known:
+def _known(location: str, etag: str, wanted: str) -> Known:
     segments = [segment for segment in urlsplit(location).path.split("/") if segment]
     version = etag.removeprefix("W/").strip('"')
     if "_history" in segments:
         cut = segments.index("_history")
         version = segments[cut + 1] if len(segments) > cut + 1 else version
         segments = segments[:cut]
-    if len(segments) < 2 or not version:
+    if len(segments) < 2 or segments[-2] != wanted or not _ID.fullmatch(segments[-1]) or not _ID.fullmatch(version):
         raise ValueError("the answer names no location or version")
     return Known("/".join(segments[-2:]), version)
 

@@ -6,6 +6,8 @@ signed assertion. A token never reaches a log, an error text or the disk.
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from adapter.security.assertions import ASSERTION_TYPE, make_assertion
 from adapter.security.keys import KeyProblem
 
 EARLY_SECONDS = 30.0
+LONGEST_LIFE = 86_400.0
+_VISIBLE = re.compile(r"[!-~]{1,20000}")
 REFUSALS = (400, 401, 403)
 
 
@@ -98,19 +102,28 @@ class TokenSource:
                 "client_assertion": assertion,
             }
             answer = self._json(self._http.post(url, data=form, headers={"Accept": "application/json"}))
-            return str(answer["access_token"]), now + float(answer["expires_in"])
+            token, life = str(answer["access_token"]), float(answer["expires_in"])
+            if not _VISIBLE.fullmatch(token) or not 0 < life < math.inf:
+                raise NoToken("AnswerWithoutToken")
+            return token, now + min(life, LONGEST_LIFE)
         except httpx.HTTPError as error:
             raise NoToken(type(error).__name__) from None
         except KeyProblem:
             raise NoToken("KeyProblem") from None
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise NoToken("AnswerWithoutToken") from None
 
     @staticmethod
     def _json(response: httpx.Response) -> dict[str, Any]:
         if response.status_code in REFUSALS:
-            raise NoToken(str(response.json().get("error", "refused"))[:64])
+            raise NoToken(_error_code(response))
         if response.is_error:
             raise NoToken(f"HTTP {response.status_code}")
         content: dict[str, Any] = response.json()
         return content
+
+
+def _error_code(response: httpx.Response) -> str:
+    """Return the OAuth error code; anything else that the server says is not repeated."""
+    code = response.json().get("error")
+    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else "refused"
