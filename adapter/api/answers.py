@@ -23,6 +23,13 @@ class NotFound(AdapterError):  # noqa: N818
     http_status = 404
 
 
+class TooLarge(AdapterError):  # noqa: N818
+    """The body, or one line of a batch, is longer than the API takes."""
+
+    stage = "read"
+    http_status = 413
+
+
 class NotPossible(AdapterError):  # noqa: N818
     """The submission's state does not allow what was asked."""
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 
 from adapter.api import catalogue, metrics, records
 from adapter.api.access import Access, Pace
@@ -59,6 +60,7 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
     app.include_router(catalogue.router)
     app.include_router(metrics.router)
     app.add_exception_handler(AdapterError, _answer_error)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
 
     @app.get("/healthz", tags=["service"])
@@ -78,6 +80,11 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AdapterError)
     return error_answer(request, error)
+
+
+async def _nobody_listens(_request: Request, _error: Exception) -> Response:
+    """The caller went away in the middle of its body: nothing was taken, and nobody reads this answer."""
+    return Response(status_code=400)
 
 
 def _version() -> str:

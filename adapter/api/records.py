@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from adapter.api.access import Access
-from adapter.api.answers import NotFound, NotPossible, json_answer, language_of, outcome
+from adapter.api.answers import NotFound, NotPossible, TooLarge, json_answer, language_of, outcome
 from adapter.delivery.submissions import Status
 from adapter.errors import AdapterError, SourceError
 from adapter.fhir.canonical import dumps
@@ -70,18 +70,25 @@ async def accept_batch(request: Request, type: str | None = None, vendor: str | 
 
     async def answers() -> AsyncIterator[bytes]:
         line, number = line_of(request), 0
-        async for data in _lines(request):
-            number += 1
-            if not data.strip():
-                continue
-            try:
-                taken = await run_in_threadpool(line.accept, data, sender=sender, record_type=type, vendor=vendor)
-                answer = {"line": number, "status": 202, **_accepted(taken, request)}
-            except AdapterError as error:
-                problem = error.operation_outcome(language_of(request))
-                answer = {"line": number, "status": error.http_status, "outcome": problem}
-            request.app.state.wake()
-            yield dumps(answer) + b"\n"
+        try:
+            async for data in _lines(request):
+                number += 1
+                if not data.strip():
+                    continue
+                try:
+                    taken = await run_in_threadpool(line.accept, data, sender=sender, record_type=type, vendor=vendor)
+                    answer = {"line": number, "status": 202, **_accepted(taken, request)}
+                except AdapterError as error:
+                    answer = refused(number, error)
+                request.app.state.wake()
+                yield dumps(answer) + b"\n"
+        except TooLarge as error:
+            # The end of such a line is not waited for: what follows it is not read.
+            yield dumps(refused(number + 1, error)) + b"\n"
+
+    def refused(number: int, error: AdapterError) -> dict[str, Any]:
+        problem = error.operation_outcome(language_of(request))
+        return {"line": number, "status": error.http_status, "outcome": problem}
 
     return Answers(answers(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
 
@@ -98,6 +105,7 @@ async def preview(request: Request, type: str | None = None, vendor: str | None 
 @router.post("/_search", summary="Find your submissions")
 async def search(request: Request) -> Response:
     """Return your newest submissions, by `state` and `record_type` (a JSON object in the body)."""
+    sender = sender_of(request, "s")
     wanted = read_json(await read_body(request) or b"{}")
     known = isinstance(wanted, dict) and all(
         name in SEARCH_FIELDS and isinstance(value, str) for name, value in wanted.items()
@@ -106,7 +114,7 @@ async def search(request: Request) -> Response:
         raise SourceError(Issue("error", "api.bad-search", {"known": ", ".join(SEARCH_FIELDS)}))
     found = await run_in_threadpool(
         line_of(request).search,
-        sender_of(request, "s").id,
+        sender.id,
         state=wanted.get("state"),
         record_type=wanted.get("record_type"),
     )
@@ -172,7 +180,7 @@ async def read_body(request: Request) -> bytes:
     """Return the whole body.
 
     Raises:
-        SourceError: it is longer than 10 MB.
+        TooLarge: it is longer than 10 MB.
     """
     parts, size = [], 0
     async for part in request.stream():
@@ -195,8 +203,8 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _too_large() -> SourceError:
-    return SourceError(Issue("error", "api.body-too-large", {"limit": str(LONGEST_BODY)}))
+def _too_large() -> TooLarge:
+    return TooLarge(Issue("error", "api.body-too-large", {"limit": str(LONGEST_BODY)}))
 
 
 def _accepted(accepted: Accepted, request: Request) -> dict[str, Any]:

@@ -31,7 +31,7 @@ REFUSED_BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTi
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
-class AnswerTooLarge(httpx.HTTPError):  # noqa: N818
+class AnswerTooLarge(httpx.HTTPError):
     """The repository answers without end; what it did is not known."""
 
 

@@ -41,7 +41,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         in_memory = url in ("sqlite://", "sqlite:///:memory:")
-        self.engine: Engine = create_engine(url, **(_MEMORY if in_memory else {}))
+        # An error of the database must not carry what was to be stored into a log.
+        self.engine: Engine = create_engine(url, hide_parameters=True, **(_MEMORY if in_memory else {}))
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_pragmas)
             event.listen(self.engine, "begin", _sqlite_begin)
