@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from adapter.errors import MappingError, SourceError
@@ -103,7 +104,11 @@ class Mapped:
 
 
 def map_record(
-    record: Any, *, record_type: str | None = None, vendor: str | None = None, id_key: bytes | None = None
+    record: Any,
+    *,
+    record_type: str | None = None,
+    vendor: str | Path | None = None,
+    id_key: bytes | None = None,
 ) -> Mapped:
     """Map one record to a FHIR R4 transaction Bundle.
 
@@ -111,7 +116,7 @@ def map_record(
         record: dict, JSON or XML as bytes or str, or what `adapter.source.read` returned. Decimals must be
             `Decimal`, as `adapter.source.read_json` gives them.
         record_type: needed only when the record does not say it itself.
-        vendor: name of a vendor's format; None means the canonical form.
+        vendor: name of a vendor's format, or as `Path` the folder of one of your own; None means the canonical form.
         id_key: key of the deterministic ids, at most 64 bytes. None: a published demo key, warned about in
             `report.issues`.
 
@@ -128,7 +133,7 @@ def map_record(
     return _mapped(_canonical(hop, source), source, hop.mapping, key, warnings)
 
 
-def _read(record: Any, record_type: str | None, vendor: str | None) -> SourceRecord:
+def _read(record: Any, record_type: str | None, vendor: str | Path | None) -> SourceRecord:
     if not isinstance(record, dict | bytes | str):
         raise SourceError(Issue("error", "mapping.not-a-record", {"type": type(record).__name__}))
     return read(record, record_type=record_type, vendor=vendor)

@@ -13,7 +13,7 @@ from adapter.mapping.compile import compiled
 from adapter.mapping.load import load_mapping
 from adapter.mapping.model import Mapping
 from adapter.mapping.run import Hop, Run
-from adapter.source import vendors
+from adapter.source import vendor_folder, vendors
 from adapter.types import Issue, Json
 
 
@@ -45,11 +45,6 @@ def records_folder() -> Path:
     return data_root() / "mappings" / "records"
 
 
-def vendors_folder() -> Path:
-    """Return the folder of the vendors."""
-    return data_root() / "mappings" / "vendors"
-
-
 @cache
 def record_types() -> tuple[str, ...]:
     """Return the record types that have a mapping, sorted."""
@@ -57,15 +52,15 @@ def record_types() -> tuple[str, ...]:
 
 
 @cache
-def vendor_record_types(vendor: str) -> tuple[str, ...]:
-    """Return the record types that a vendor's format is mapped for, sorted."""
-    files = (vendors_folder() / vendor).glob("*.yaml")
+def vendor_record_types(vendor: str | Path) -> tuple[str, ...]:
+    """Return the record types that a vendor's format is mapped for, sorted; see `adapter.source.vendor_folder`."""
+    files = vendor_folder(vendor).glob("*.yaml")
     return tuple(sorted(path.stem.replace("-", "_") for path in files if path.name != "vendor.yaml"))
 
 
 @cache
-def mapping_for(record_type: str, vendor: str = "") -> LoadedMapping:
-    """Return the mapping of a record type: canonical → FHIR, or with `vendor` its own form → canonical.
+def mapping_for(record_type: str, vendor: str | Path = "") -> LoadedMapping:
+    """Return the mapping of a record type: canonical → FHIR, or with `vendor` (name or folder) its form → canonical.
 
     Raises:
         MappingError: there is none; the message names those that exist.
@@ -73,12 +68,12 @@ def mapping_for(record_type: str, vendor: str = "") -> LoadedMapping:
     """
     name = record_type.replace("_", "-")
     if vendor:
-        known, path = vendor_record_types(vendor), vendors_folder() / vendor / f"{name}.yaml"
+        known, path = vendor_record_types(vendor), vendor_folder(vendor) / f"{name}.yaml"
     else:
         known, path = record_types(), records_folder() / name / "mapping.yaml"
     if record_type not in known:
         raise MappingError(Issue("error", "mapping.unknown-record-type", {"known": ", ".join(known) or "-"}))
-    return LoadedMapping(load_mapping(path, records_folder(), vendor))
+    return LoadedMapping(load_mapping(path, records_folder(), path.parent.name if vendor else ""))
 
 
 def mappings() -> tuple[LoadedMapping, ...]:

@@ -11,6 +11,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from adapter.source.schema import schema_file
+
 SchemaNode = dict[str, Any]
 
 _JUDGING = frozenset(("properties", "allOf", "oneOf", "anyOf", "then", "else"))
@@ -132,7 +134,7 @@ def _parts(schema: SchemaNode, file: Path, certain: bool = True) -> Iterator[tup
 @cache
 def _target(reference: str, file: Path) -> tuple[Path, str]:
     name, _, fragment = reference.partition("#")
-    return ((file.parent / name).resolve() if name else file), fragment
+    return schema_file(name, file), fragment
 
 
 def _joined(options: list[tuple[SchemaNode, Path]]) -> SchemaNode:

@@ -14,7 +14,7 @@ from adapter.source.ndjson import read_ndjson
 from adapter.source.places import Format, Locate, places
 from adapter.source.record import SourceRecord, read
 from adapter.source.schema import Schema, bundled_schema, load_schema, record_types
-from adapter.source.vendor import Vendor, load_vendor, vendors
+from adapter.source.vendor import Vendor, load_vendor, vendor_folder, vendors
 
 __all__ = [
     "DEFAULT",
@@ -33,5 +33,6 @@ __all__ = [
     "read_json",
     "read_ndjson",
     "record_types",
+    "vendor_folder",
     "vendors",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import jiter
@@ -11,7 +12,7 @@ import jiter
 from adapter.errors import SourceError
 from adapter.source import paths
 from adapter.source.check import check, type_of
-from adapter.source.json import encoded, read_json
+from adapter.source.json import encoded, may_hold_nul, read_json
 from adapter.source.limits import DEFAULT, Limits
 from adapter.source.places import Format, Locate, located, moved, places, unlocated
 from adapter.source.schema import Schema, load_schema, record_types
@@ -26,14 +27,14 @@ class SourceRecord:
     Attributes:
         record: the canonical record, or the vendor's own when `vendor` is set.
         record_type: as in the envelope, e.g. `work_ability_plan`.
-        vendor: name of the vendor's format, None for the canonical form.
+        vendor: name of the vendor's format or folder of its files, None for the canonical form.
         place: takes a path in `record`, gives the sender's own path with line and column.
         warnings: what the sender should know though the record was taken.
     """
 
     record: Record
     record_type: str
-    vendor: str | None = None
+    vendor: str | Path | None = None
     place: Locate = field(default=unlocated, repr=False, compare=False)
     warnings: tuple[Issue, ...] = ()
 
@@ -42,7 +43,7 @@ def read(
     data: bytes | str | Record,
     *,
     record_type: str | None = None,
-    vendor: str | None = None,
+    vendor: str | Path | None = None,
     format: Format | None = None,
     limits: Limits = DEFAULT,
     check_character: Severity = "error",
@@ -53,7 +54,7 @@ def read(
     Args:
         data: a JSON or XML document, or a record that is already a dict (numbers as `Decimal` or `int`).
         record_type: needed only when the document does not say it; when it does, both must agree.
-        vendor: name of a vendor's format; None means the canonical form.
+        vendor: name of a vendor's format, or the folder of a mapping of one's own; None means the canonical form.
         format: `json` or `xml`; None: the vendor's, else what the document looks like.
         check_character: see `adapter.source.check.check`.
         first_line: line of the file on which the document begins (NDJSON).
@@ -61,7 +62,7 @@ def read(
     Raises:
         SourceError: every problem that was found, with the sender's own path, line and column.
     """
-    reading = _Reading(record_type, _vendor(vendor), limits, check_character)
+    reading = _Reading(record_type, vendor, _vendor(vendor), limits, check_character)
     if isinstance(data, dict):
         return reading.judged(data, reading.schema_of(data), unlocated, ())
     try:
@@ -80,6 +81,7 @@ def read(
 @dataclass(frozen=True, slots=True)
 class _Reading:
     record_type: str | None
+    asked: str | Path | None
     vendor: Vendor | None
     limits: Limits
     check_character: Severity
@@ -88,7 +90,7 @@ class _Reading:
         place = places(data, "json")
         quick = self.quick_json(encoded(data))
         if quick is not None:
-            return SourceRecord(*quick, self.vendor_name, place)
+            return SourceRecord(*quick, self.asked, place)
         record = read_json(data, limits=self.limits)
         if not isinstance(record, dict):
             values = {"found": type_of(record)}
@@ -105,7 +107,7 @@ class _Reading:
         A closed schema bounds depth and numbers by itself (`adapter.source.accept`), so only what a schema cannot
         see is looked at here: size, duplicate keys, NUL. Limits of the caller's own are for the exact way.
         """
-        if len(body) > 2 * DEFAULT.nodes or self.limits != DEFAULT or (b"\\" in body and b"u0000" in body):
+        if len(body) > 2 * DEFAULT.nodes or self.limits is not DEFAULT or may_hold_nul(body):
             return None
         try:
             record = jiter.from_json(
@@ -138,11 +140,7 @@ class _Reading:
         issues = located([*before, *check(record, schema, check_character=self.check_character)], place)
         if any(issue.severity in ("fatal", "error") for issue in issues):
             raise SourceError(issues)
-        return SourceRecord(record, _type_of_schema(schema), self.vendor_name, place, tuple(issues))
-
-    @property
-    def vendor_name(self) -> str | None:
-        return self.vendor.name if self.vendor else None
+        return SourceRecord(record, _type_of_schema(schema), self.asked, place, tuple(issues))
 
     def schema_of(self, record: Record) -> Schema:
         """Return the schema of a JSON record by what it says it is.
@@ -197,7 +195,7 @@ def _refusal(key: str, path: str, **values: str) -> SourceError:
     return SourceError(Issue("error", key, values, source=SourcePlace(path)))
 
 
-def _vendor(name: str | None) -> Vendor | None:
+def _vendor(name: str | Path | None) -> Vendor | None:
     if name is None:
         return None
     try:

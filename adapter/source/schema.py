@@ -21,9 +21,10 @@ from adapter.source.check import satisfies
 from adapter.source.formats import FORMATS
 from adapter.source.vocabulary import DESCRIBING, JUDGING, NAMED_NODES, ONE_NODE, SEVERAL_NODES, Node
 from adapter.terminology import PACKAGED, Terminology
-from adapter.types import Json
+from adapter.types import CANONICAL_ROOT, Json
 
 _FILE = "source.schema.json"
+_IDS = f"{CANONICAL_ROOT}/schema/"
 
 
 class Schema:
@@ -110,7 +111,7 @@ def bundled_schema(record_type: str) -> dict[str, Any]:
 def bundled(path: Path) -> dict[str, Any]:
     """Return the schema of a file with everything it refers to under its own `$defs`.
 
-    `$ref` may be `#/$defs/Name` or `<relative file>#/$defs/Name`.
+    `$ref` may be `#/$defs/Name`, `<relative file>#/$defs/Name` or `<$id of common.schema.json>#/$defs/Name`.
 
     Raises:
         DataFileError: a file or definition is missing, a definition contains itself, two files define the same name,
@@ -155,7 +156,7 @@ class _Bundle:
         self, reference: str, file: Path, found: dict[str, tuple[Path, Any]], inside: tuple[str, ...]
     ) -> str:
         where, _, name = reference.partition("#/$defs/")
-        target = (file.parent / where).resolve() if where else file
+        target = schema_file(where, file)
         if name in inside:
             raise DataFileError(file, 1, f"definition '{name}' contains itself")
         known = found.get(name)
@@ -168,6 +169,13 @@ class _Bundle:
         elif known[0] != target:
             raise DataFileError(file, 1, f"two definitions have the name '{name}': {known[0].name}, {target.name}")
         return f"#/$defs/{name}"
+
+
+def schema_file(name: str, file: Path) -> Path:
+    """Return the file that a `$ref` in `file` names: one of ours by `$id`, else by path; no name is `file`."""
+    if name.startswith(_IDS):
+        return (_folder() / name.removeprefix(_IDS)).resolve()
+    return (file.parent / name).resolve() if name else file
 
 
 def _refuse_unknown(node: dict[str, Any], file: Path) -> None:

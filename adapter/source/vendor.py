@@ -67,16 +67,16 @@ def vendors() -> tuple[str, ...]:
 
 
 @cache
-def load_vendor(name: str) -> Vendor:
-    """Return the description of a vendor's format.
+def load_vendor(vendor: str | Path) -> Vendor:
+    """Return the description of a vendor's format, by its name or by the folder of its files.
 
     Raises:
         LookupError: there is no such vendor.
         DataFileError: `vendor.yaml` is broken.
     """
-    if name not in vendors():
-        raise LookupError(f"no vendor '{name}'")
-    path = _folder() / name / "vendor.yaml"
+    path = vendor_folder(vendor) / "vendor.yaml"
+    if (vendor not in vendors()) if isinstance(vendor, str) else not path.is_file():
+        raise LookupError(f"no vendor '{vendor}'")
     said, places = read_yaml_with_places(path)
     for key in said:
         if key not in _KEYS:
@@ -89,7 +89,7 @@ def load_vendor(name: str) -> Vendor:
     if (said["format"] == "json") != ("kind_field" in said):
         raise DataFileError(path, 1, "a JSON format names its 'kind_field', an XML format is known by its root element")
     return Vendor(
-        name=name,
+        name=path.parent.name,
         title=said["title"],
         format=said["format"],
         encoding=said.get("encoding", "utf-8"),
@@ -99,6 +99,14 @@ def load_vendor(name: str) -> Vendor:
         kinds=said["kinds"],
         folder=path.parent,
     )
+
+
+def vendor_folder(vendor: str | Path) -> Path:
+    """Return the folder of a vendor's files: a name stands in `mappings/vendors/`, a `Path` is the folder itself.
+
+    Only code of one's own can hand over a `Path`; what comes over the wire is text, and so always a name.
+    """
+    return vendor.resolve() if isinstance(vendor, Path) else _folder() / vendor
 
 
 def _folder() -> Path:
