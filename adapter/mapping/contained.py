@@ -20,18 +20,26 @@ KEPT_TYPES = frozenset(("Provenance",))
 def contain(bundle: Resource) -> Resource:
     """Return the transaction with core entries only, everything else contained in them. The input is not changed.
 
-    A resource that several core resources need is contained in each. One that no core resource refers to and
-    that refers to none itself has no place inside (dom-3): the adapter keeps it, see `kept_by_adapter`.
+    A resource that several core resources need is contained in each. What no core resource leads to (a client's
+    diagnoses, close persons, relationships with services) is named by `focus` of the record's first Observation, so
+    that it has a place inside (dom-3).
     """
     entries = {entry["fullUrl"]: entry for entry in bundle["entry"]}
     kept = _kept(entries)
     inside = {urn for urn in entries if _type(entries[urn]) not in CORE_TYPES and urn not in kept}
-    made: list[Json] = []
-    for urn in entries:
-        if _type(entries[urn]) in CORE_TYPES:
-            needed = _needed(urn, entries, inside)
-            made.append({**entries[urn], "resource": _container(urn, needed, entries)})
+    needed = {urn: _needed(urn, entries, inside) for urn in entries if _type(entries[urn]) in CORE_TYPES}
+    homeless = [urn for urn in entries if urn in inside and not any(urn in found for found in needed.values())]
+    carrier = next((urn for urn in needed if _type(entries[urn]) == "Observation"), None)
+    if homeless and carrier is not None:
+        entries[carrier] = _focused(entries[carrier], homeless)
+        needed[carrier] = _needed(carrier, entries, inside)
+    made = [{**entries[urn], "resource": _container(urn, found, entries)} for urn, found in needed.items()]
     return {**bundle, "entry": made}
+
+
+def _focused(entry: Json, urns: list[str]) -> Json:
+    focus = [*entry["resource"].get("focus", ()), *({"reference": urn} for urn in urns)]
+    return {**entry, "resource": {**entry["resource"], "focus": focus}}
 
 
 def kept_by_adapter(bundle: Resource) -> list[Json]:
