@@ -20,6 +20,7 @@ DEMO_STORAGE_KEY = b"kykysilta-demo-storage-key-open!"
 DEMO_ORGANISATION = "1.2.246.10.32213086.10.0"
 """Organisation of the scenarios."""
 
+DEMO_REVIEWER = "tietosuojavastaava"
 START_SECONDS = 15.0
 
 
@@ -99,14 +100,15 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
     from adapter.api import create_app
     from adapter.delivery.configured import chores, repository, signer
     from adapter.pipeline import Line
+    from adapter.review import review_app
     from adapter.store import Cipher, Database
 
     check_keys(settings)
     id_key, storage_keys = keys(settings)
-    database = Database(settings.database)
+    database, cipher = Database(settings.database), Cipher(storage_keys)
     line = Line(
         database,
-        Cipher(storage_keys),
+        cipher,
         id_key=id_key,
         repository=repository(settings),
         signer=signer(settings),
@@ -115,7 +117,9 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         max_entries=settings.max_entries,
         judged_at=judged_at,
     )
-    return create_app(line, workers=settings.workers, chores=chores(settings, database, line.outbox))
+    app = create_app(line, workers=settings.workers, chores=chores(settings, database, line.outbox))
+    app.mount("/review", review_app(database, cipher, id_key=id_key))
+    return app
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -193,10 +197,16 @@ def _demo_signing(folder: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def demo(port: int, mock_port: int) -> Iterator[tuple[str, str]]:
-    """Run mock and adapter on loopback with a database of their own; yields both base URLs."""
+def demo(port: int, mock_port: int, *, reviewer_password: str = "") -> Iterator[tuple[str, str]]:
+    """Run mock and adapter on loopback with a database of their own; yields both base URLs.
+
+    Args:
+        reviewer_password: of the demo's reviewer (`DEMO_REVIEWER`); empty creates none.
+    """
     from adapter.mock.app import create_app
     from adapter.mock.settings import MockSettings
+    from adapter.review import create_reviewer
+    from adapter.store import Database
 
     with tempfile.TemporaryDirectory(prefix="kykysilta-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -210,5 +220,9 @@ def demo(port: int, mock_port: int) -> Iterator[tuple[str, str]]:
             demo=True,
             port=port,
         )
+        if reviewer_password:
+            accounts = Database(settings.database)
+            create_reviewer(accounts, DEMO_REVIEWER, reviewer_password, at=time.time())
+            accounts.close()
         with in_background(adapter_app(settings, judged_at=_when_recorded), "127.0.0.1", port) as adapter:
             yield adapter, mock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.progress import Progress
 from adapter.cli.sending import Sender, Sent
 from adapter.data import data_root
 from adapter.events import configure_logging
-from adapter.serve import demo
+from adapter.serve import DEMO_REVIEWER, demo
 
 VENDORS = ("lahde", "silmu")
 WAIT_SECONDS = 60.0
@@ -26,7 +27,8 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
     """
     console = Console(highlight=False)
     configure_logging(logging.ERROR)
-    with demo(port, mock_port) as (adapter, mock), Sender(adapter, language) as sender:
+    password = secrets.token_urlsafe(12)
+    with demo(port, mock_port, reviewer_password=password) as (adapter, mock), Sender(adapter, language) as sender:
         sent: list[Sent] = []
         scenarios = scenario_files()
         with Progress(console=console) as progress:
@@ -46,6 +48,7 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
             f"\nThe mock repository  {mock}/fhir/CarePlan\n"
             f"Its page             {mock}/_mock/\n"
             f"The vendor API       {adapter}/v1/docs\n"
+            f"The reviewer's pages {adapter}/review/  ({DEMO_REVIEWER} / {password})\n"
             f"Where is a record?   {adapter}/v1/records/{sent[0].submission if sent else ''}"
         )
         if not once:

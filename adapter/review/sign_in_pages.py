@@ -1,0 +1,60 @@
+"""Signing in and out, and the style sheet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from adapter.review.accounts import Session, TooManyGuessesError, sign_in, sign_out
+from adapter.review.web import COOKIE, check_form, form, office, redirect, render, signed_in, style
+
+router = APIRouter()
+Fields = Annotated[dict[str, str], Depends(form)]
+
+
+@router.get("/style.css")
+def style_sheet() -> Response:
+    """The one style sheet."""
+    return Response(style(), media_type="text/css")
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request) -> Response:
+    """The form for signing in."""
+    return render(request, "sign-in.html", problem="")
+
+
+@router.post("/sign-in")
+def signing_in(request: Request, fields: Fields) -> Response:
+    """Open a session."""
+    here = office(request)
+    try:
+        with here.database.transaction() as connection:
+            opened = sign_in(connection, fields.get("name", ""), fields.get("password", ""), here.clock())
+            if opened is not None:
+                act = Session(opened[1], "", "reviewer", "")
+                here.record(connection, act, "sign-in")
+    except TooManyGuessesError:
+        return render(request, "sign-in.html", status=429, problem="too-many")
+    if opened is None:
+        return render(request, "sign-in.html", status=401, problem="wrong")
+    answer = redirect(request, "/")
+    path = request.scope.get("root_path", "") or "/"
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, opened[0], path=path, httponly=True, samesite="strict", secure=secure)
+    return answer
+
+
+@router.post("/sign-out")
+def signing_out(request: Request, fields: Fields, session: Annotated[Session, Depends(signed_in)]) -> Response:
+    """End the session."""
+    check_form(session, fields)
+    here = office(request)
+    with here.database.transaction() as connection:
+        sign_out(connection, request.cookies.get(COOKIE, ""))
+        here.record(connection, session, "sign-out")
+    answer = redirect(request, "/sign-in")
+    answer.delete_cookie(COOKIE, path=request.scope.get("root_path", "") or "/")
+    return answer

@@ -1,0 +1,133 @@
+"""The reviewer's pages over the records of Moona, sent through a line as her services would."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from adapter.data import data_root
+from adapter.delivery import Repository
+from adapter.pipeline import Line, Sender
+from adapter.review import create_reviewer, review_app
+from adapter.store import Cipher, Database
+
+MOONA = "200594-904B"
+ID_KEY = b"i" * 32
+PASSWORD = "a long enough password"
+BASE = "/review"
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self) -> None:
+        self.set("2021-09-01T12:00:00+03:00")
+
+    def set(self, instant: str) -> None:
+        self.now = datetime.fromisoformat(instant).timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Desk:
+    """What a test works with."""
+
+    database: Database
+    cipher: Cipher
+    line: Line
+    clock: Clock
+    app: FastAPI
+
+
+def moonas(*, until: str = "99") -> list[Path]:
+    """Moona's canonical records in order, up to a number."""
+    folder = data_root() / "fixtures" / "scenarios" / "SCN-3-moona" / "records"
+    return [path for path in sorted(folder.glob("*.json")) if path.name.count(".") == 1 and path.name[:2] <= until]
+
+
+def _line(database: Database, cipher: Cipher, clock: Clock) -> Line:
+    return Line(
+        database,
+        cipher,
+        id_key=ID_KEY,
+        repository=Repository("http://127.0.0.1:9/fhir"),
+        clock=clock,
+        judged_at=lambda record: datetime.fromisoformat(record["recorded_at"]).timestamp(),
+    )
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with Moona's records and two accounts; every test works on a copy."""
+    path = tmp_path_factory.mktemp("review") / "prepared.sqlite"
+    database = Database(f"sqlite:///{path}")
+    line = _line(database, Cipher({"one": b"k" * 32}), Clock())
+    for record in moonas():
+        line.accept(record.read_bytes(), sender=Sender("ehr"))
+    create_reviewer(database, "tarkastaja", PASSWORD)
+    create_reviewer(database, "lokinlukija", PASSWORD, role="auditor")
+    database.close()
+    return path
+
+
+@pytest.fixture
+def desk(prepared: Path, tmp_path: Path) -> Iterator[Desk]:
+    """The pages mounted at /review over a database with Moona's records."""
+    shutil.copy(prepared, tmp_path / "k.sqlite")
+    database, cipher, clock = Database(f"sqlite:///{tmp_path / 'k.sqlite'}"), Cipher({"one": b"k" * 32}), Clock()
+    app = FastAPI()
+    app.mount(BASE, review_app(database, cipher, id_key=ID_KEY, clock=clock))
+    yield Desk(database, cipher, _line(database, cipher, clock), clock, app)
+    database.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run asynchronous tests on asyncio."""
+    return "asyncio"
+
+
+class Browser:
+    """A person's browser without JavaScript: follows redirects, keeps cookies, sends forms with their token."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.token = ""
+
+    async def sign_in(self, name: str = "tarkastaja", password: str = PASSWORD) -> httpx.Response:
+        answer = await self.client.post(f"{BASE}/sign-in", data={"name": name, "password": password})
+        found = re.search(r'name="form_token" value="([^"]+)"', answer.text)
+        self.token = found[1] if found else ""
+        return answer
+
+    async def get(self, path: str, **query: str) -> httpx.Response:
+        return await self.client.get(f"{BASE}{path}", params=query)
+
+    async def post(self, path: str, **fields: str) -> httpx.Response:
+        return await self.client.post(f"{BASE}{path}", data={"form_token": self.token} | fields)
+
+    async def open_moona(self) -> str:
+        """Open Moona by her identity code; returns the path of her page."""
+        answer = await self.post("/clients/_search", identity_code=MOONA)
+        return answer.url.path.removeprefix(BASE)
+
+
+@pytest.fixture
+async def browser(desk: Desk) -> AsyncIterator[Browser]:
+    """A browser on the pages, nobody signed in, in Finnish."""
+    transport = httpx.ASGITransport(desk.app)
+    headers = {"Accept-Language": "fi"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://review.test", headers=headers, follow_redirects=True
+    ) as client:
+        yield Browser(client)
