@@ -146,7 +146,7 @@ def _write_outcome(outcome: Outcome, language: str) -> None:
 
 
 def _exit_of(outcome: Outcome, levels: tuple[str, ...]) -> Exit:
-    if any(issue.severity == "fatal" for issue in outcome.issues):
+    if any(issue.severity == "fatal" or issue.key.startswith("source.") for issue in outcome.issues):
         return Exit.UNREADABLE
     return Exit.FINDINGS if any(issue.severity in levels for issue in outcome.issues) else Exit.FINE
 
@@ -158,7 +158,7 @@ def _show(name: str, outcome: Outcome, document: Any, language: str) -> None:
 
     console = Console(highlight=False)
     counts = [
-        f"{number} {word}"
+        f"{word}: {number}"
         for word, levels in (("errors", LEVELS["error"]), ("warnings", ("warning",)))
         if (number := sum(issue.severity in levels for issue in outcome.issues))
     ]

@@ -40,6 +40,8 @@ def read_json(data: bytes | str, *, limits: Limits = DEFAULT) -> Json:
     body = encoded(data)
     check_size(body, limits)
     body = body.removeprefix(_BOM)
+    if may_hold_too_many(body, limits) and (issues := scan(body, limits).issues):
+        raise SourceError(issues)
     try:
         value = jiter.from_json(
             body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="decimal"
@@ -79,6 +81,11 @@ def check_size(data: bytes, limits: Limits) -> None:
     if len(data) > limits.size:
         values = {"limit": str(limits.size), "size": str(len(data))}
         raise SourceError(Issue("fatal", "source.too-large", values, source=SourcePlace(ROOT)))
+
+
+def may_hold_too_many(body: bytes, limits: Limits) -> bool:
+    """Tell whether so many values may stand in a document that reading them at once would fill the memory."""
+    return sum(map(body.count, (b"{", b"[", b","))) > limits.nodes
 
 
 def may_hold_nul(body: bytes) -> bool:

@@ -9,7 +9,7 @@ from jiter import from_json
 
 from adapter.errors import SourceError
 from adapter.fhir.xml import FHIR, from_element
-from adapter.source.json import read_json
+from adapter.source.json import may_hold_too_many, read_json
 from adapter.source.limits import Limits
 from adapter.source.xml import parse_xml
 from adapter.types import Issue
@@ -66,7 +66,7 @@ def _read_json(document: bytes | str, limits: Limits) -> Any:
     Digits of numbers and characters of texts are checked where they stand (`adapter.validation.primitives`).
     """
     body = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
-    if len(body) > limits.size:
+    if len(body) > limits.size or may_hold_too_many(body, limits):
         return read_json(document, limits=limits)
     try:
         value = from_json(body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="decimal")
