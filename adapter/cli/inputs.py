@@ -52,13 +52,19 @@ def documents(names: Iterable[str], ndjson: bool) -> Iterator[tuple[str, bytes]]
 
 
 def write(content: bytes, out: str, *, more: bool = False) -> None:
-    """Write bytes and a line end to standard output, or to a file: replaced, or with `more` continued."""
+    """Write bytes and a line end to standard output, or to a file: replaced, or with `more` continued.
+
+    Exits with 2 when the file cannot be written.
+    """
     if out == "-":
         sys.stdout.buffer.write(content + b"\n")
         sys.stdout.buffer.flush()
-    else:
+        return
+    try:
         with Path(out).open("ab" if more else "wb") as file:
             file.write(content + b"\n")
+    except OSError as error:
+        fail(f"{out}: {error.strerror}")
 
 
 def fail(text: str, code: Exit = Exit.UNREADABLE) -> NoReturn:

@@ -25,9 +25,9 @@ def unmap(bundle: Resource, *, kept: Iterable[Json] = ()) -> list[Record]:
         kept: the entries that the contained form leaves out (`contained.kept_by_adapter`).
 
     Raises:
-        MappingError: no resource in it is one of ours, or a record's type is not known here.
+        MappingError: it is no Bundle, no resource in it is one of ours, or a record's type is not known here.
     """
-    entries = [*bundle.get("entry", ()), *kept]
+    entries = [*_entries(bundle), *kept]
     resolver = Resolver(entries)
     groups: dict[_Key, dict[str, Found]] = {}
     homeless: list[tuple[str, Resource]] = []
@@ -50,6 +50,18 @@ def unmap(bundle: Resource, *, kept: Iterable[Json] = ()) -> list[Record]:
         if key is not None:
             groups[key].setdefault(part, Found(rule, positions, resource))
     return [_record(key, group, resolver, bundle) for key, group in groups.items()]
+
+
+def _entries(bundle: Json) -> list[Json]:
+    """Return the entries of what may be anything that JSON can say."""
+    entries = bundle.get("entry", []) if isinstance(bundle, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(_resource(entry), dict) for entry in entries):
+        raise MappingError(Issue("error", "mapping.not-ours"))
+    return entries
+
+
+def _resource(entry: Json) -> Json:
+    return entry.get("resource") if isinstance(entry, dict) else None
 
 
 def _home(resource: Resource, groups: dict[_Key, dict[str, Found]], resolver: Resolver) -> _Key | None:
