@@ -12,6 +12,7 @@ from typing import Any
 from adapter.consent import Consents, Context, decide, read_consents
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import patient_compartment
+from adapter.mock.non_disclosure import is_protected, without_contacts
 from adapter.mock.patch.fhirpath_patch import cut
 from adapter.mock.storage import Stored
 from adapter.mock.world import World
@@ -41,6 +42,7 @@ class Gate:
     decisions: list[tuple[str, str, str]] = field(default_factory=list)
     _consents: dict[str, Consents] = field(default_factory=dict)
     _around: list[Context] = field(default_factory=list)
+    _protected: dict[str, bool] = field(default_factory=dict)
 
     def show(self, stored: Stored) -> Resource | None:
         """Return what the requester may see of a version: all, a part, or None."""
@@ -54,11 +56,20 @@ class Gate:
         self.decisions.append((stored.path, decision.decision, str(decision.reason)))
         if decision.decision == "deny":
             return None
-        resource = stored.resource
+        resource = without_contacts(stored.resource) if self.protects(stored) else stored.resource
         for obligation in decision.obligations:
             for path in obligation.paths:
                 resource = cut(resource, path)
         return resource
+
+    def protects(self, stored: Stored) -> bool:
+        """True when the resource is about a client with TURVAKIELTO and the requester is not its custodian."""
+        patient = stored.path if stored.type == "Patient" else self._patient(stored)
+        if not patient or self._custodian(stored) == self.access.client.organization:
+            return False
+        if patient not in self._protected:
+            self._protected[patient] = is_protected(self.world.store.current("Patient", patient.rpartition("/")[2]))
+        return self._protected[patient]
 
     def _decide(self, stored: Stored, custodian: dict[str, str] | None) -> Any:
         patient = stored.path if stored.type == "Patient" else self._patient(stored)

@@ -18,17 +18,17 @@ from adapter.mock.journal import Entry
 from adapter.mock.respond import failure, respond
 from adapter.mock.storage import Stored
 from adapter.mock.tls import peer_thumbprint
-from adapter.mock.token_endpoint import token_answer
+from adapter.mock.token_endpoint import INTROSPECT, token_answer
 from adapter.mock.world import DEFAULT, World, Worlds
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-TOKEN_PATH = "//oauth/token"  # noqa: S105 - a path
-"""Stands for the token endpoint, which lies beside the FHIR base."""
+TOKEN_PATHS = ("/oauth/token", "/oauth/introspect")
+"""The token endpoints lie beside the FHIR base; a second slash before them stands for that."""
 
-TOKEN_SEGMENTS = ("oauth", "token")
+TOKEN_SEGMENTS = (("oauth", "token"), INTROSPECT)
 
 log = logging.getLogger("adapter.mock")
 
@@ -49,7 +49,7 @@ class FhirEndpoint:
             path = f"/{rest}"
         if path == self.base_path or path.startswith(self.base_path + "/"):
             return namespace, path[len(self.base_path) :]
-        return (namespace, TOKEN_PATH) if path == "/oauth/token" else None
+        return (namespace, f"/{path}") if path in TOKEN_PATHS else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request below a FHIR base."""
@@ -72,7 +72,7 @@ class FhirEndpoint:
         effect = rule.effect if rule is not None else None
         if effect is not None:
             await asyncio.sleep(delay(effect, self.random))
-        if request.path == TOKEN_SEGMENTS and (effect is None or effect.commits):
+        if request.path in TOKEN_SEGMENTS and (effect is None or effect.commits):
             done: tuple[Wire, list[Stored]] = (await token_answer(request), [])
         else:
             done = _work(world, request, effect)

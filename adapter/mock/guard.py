@@ -50,6 +50,7 @@ class Guard:
         """Return `.well-known/smart-configuration` (rules D1–D3)."""
         return {
             "token_endpoint": token_url(base),
+            "introspection_endpoint": token_url(base).replace("/oauth/token", "/oauth/introspect"),
             "grant_types_supported": ["client_credentials"],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],

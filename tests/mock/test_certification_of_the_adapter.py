@@ -18,7 +18,7 @@ from adapter.serve import adapter_app, in_background, load_settings
 from adapter.types import Record
 
 SCENARIO = data_root() / "fixtures" / "scenarios" / "SCN-5-tyoton-polku"
-WAIT = 5.0
+WAIT = 30.0
 
 
 def record(name: str) -> Any:

@@ -171,3 +171,57 @@ def test_every_act_is_audited(repository: str, control: MockClient) -> None:
     assert {one["client"] for one in entries} == {"tyolli"}
     assert entries[0]["decided"] == "CarePlan/cp1:permit:CONSENT_PERMIT"
     assert "010594Y9032" not in answer.text
+
+
+MARKED = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "meta": {
+        "security": [
+            {"system": f"{CODES}/v3-Confidentiality", "code": "N"},
+            {
+                "system": "https://hl7.fi/fhir/finnish-base-profiles/CodeSystem/fi-base-security-label-cs",
+                "code": "TURVAKIELTO",
+            },
+        ]
+    },
+    "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Koulukatu 1</div>'},
+    "gender": "female",
+    "telecom": [{"system": "phone", "value": "+358 40 555 0111"}],
+    "address": [{"line": ["Koulukatu 1"], "city": "Tampere"}],
+    "contact": [{"name": {"family": "Virtanen"}, "telecom": [{"system": "phone", "value": "+358 40 555 0112"}]}],
+}
+FOR_ALL_CLASSES = CONSENT | {"provision": {k: v for k, v in CONSENT["provision"].items() if k != "class"}}
+CUSTODY = RESOURCES[5] | {"id": "pr2", "target": [{"reference": "Patient/p1"}]}
+
+
+def test_contact_data_of_a_protected_client_stay_with_the_custodian(repository: str, control: MockClient) -> None:
+    """Consent opens the Patient, but not address, telecom, narrative and contacts' telecom; the label travels."""
+    control.seed([MARKED, FOR_ALL_CLASSES, CUSTODY])
+    withheld = ("Koulukatu", "Tampere", "555 011")
+    with reader(repository, "tyolli") as client:
+        for path in (
+            "Patient/p1",
+            "Patient/p1/_history/2",
+            "Patient?_id=p1",
+            "CarePlan?_id=cp1&_include=CarePlan:subject",
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+            assert not [word for word in withheld if word in answer.text], path
+        shown = client.get("Patient/p1").json()
+        assert [one["code"] for one in shown["meta"]["security"]] == ["N", "TURVAKIELTO"]
+        assert shown["gender"] == "female"
+        assert shown["contact"] == [{"name": {"family": "Virtanen"}}]
+    with reader(repository, "hva") as client:
+        assert client.get("Patient/p1").json()["address"] == MARKED["address"]
+
+
+def test_no_search_tells_where_a_protected_client_lives(repository: str, control: MockClient) -> None:
+    """Address and telephone as criterion, in a chain or as order find nothing; without the label they do."""
+    searches = ("Patient?address-city=Tampere", "CarePlan?subject:Patient.address=Tampere", "Patient?_sort=address")
+    open_patient = MARKED | {"meta": {}}
+    for patient, total in ((open_patient, 1), (MARKED, 0)):
+        control.seed([patient, FOR_ALL_CLASSES, CUSTODY])
+        with reader(repository, "tyolli") as client:
+            assert [client.get(one).json()["total"] for one in searches] == [total] * 3

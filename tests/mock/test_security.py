@@ -214,3 +214,16 @@ def test_the_token_endpoint_is_journalled_and_breaks_on_demand(guarded: str) -> 
         control.fault("status", status=429, retry_after="3", match=Match(path="^oauth/token$"))
         assert httpx.post(url, data=form).headers["retry-after"] == "3"
         assert [one["status"] for one in control.journal(path="^oauth")] == [200, 429]
+
+
+def test_introspection_tells_a_client_what_a_token_is_worth(guarded: str) -> None:
+    """Active with scope, client and end; anything else is merely not active; no token of one's own, no answer."""
+    url = httpx.get(f"{guarded}/.well-known/smart-configuration").json()["introspection_endpoint"]
+    with client_of(guarded, "system/CarePlan.rs", client="reader") as reader, client_of(guarded, ALL) as client:
+        token = reader.headers["authorization"].removeprefix("Bearer ")
+        told = client.post(url, data={"token": token}).json()
+        assert (told["active"], told["client_id"], told["scope"]) == (True, "reader", "system/CarePlan.rs")
+        assert 0 < told["exp"] - time.time() <= 300
+        forged = token.rpartition(".")[0] + ".x"
+        assert [client.post(url, data={"token": one}).json() for one in (forged, "x", "")] == [{"active": False}] * 3
+    assert httpx.post(url, data={"token": token}).status_code == 401

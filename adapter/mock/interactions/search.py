@@ -9,6 +9,7 @@ from adapter.mock.access import allowed
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.exchange import Answer, Query, Request, parse_query, visible
+from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.includes import included
 from adapter.mock.search.pages import Result
@@ -74,7 +75,8 @@ def _search(
         if compartment is not None:
             _restrict(search, *compartment)
         sql, arguments = search.select()
-        sequences += permitted(request, [row[0] for row in request.world.store.rows(sql, arguments)])
+        found = [row[0] for row in request.world.store.rows(sql, arguments)]
+        sequences += permitted(request, found, by_contacts=asks_for_contacts(query))
     search = searches[0]
     if named:
         search.used.insert(0, ("_type", ",".join(named)))
@@ -96,11 +98,20 @@ def _check_patient(kinds: list[str], query: Query) -> None:
             raise refuse(400, "patient-required", type=kind)
 
 
-def permitted(request: Request, sequences: list[int]) -> list[int]:
-    """Return the versions that the caller may see at all, so that no total tells of the others."""
-    if request.gate is None:
+def permitted(request: Request, sequences: list[int], *, by_contacts: bool = False) -> list[int]:
+    """Return the versions that the caller may see at all, so that no total tells of the others.
+
+    Args:
+        by_contacts: the search looked at contact data; clients with TURVAKIELTO are not found so.
+    """
+    gate = request.gate
+    if gate is None:
         return sequences
-    return [one.seq for one in request.world.store.by_sequence(sequences) if visible(request, one) is not None]
+    return [
+        one.seq
+        for one in request.world.store.by_sequence(sequences)
+        if gate.show(one) is not None and not (by_contacts and one.type in patient_compartment() and gate.protects(one))
+    ]
 
 
 def _restrict(search: Search, identity: str, links: tuple[str, ...]) -> None:

@@ -1,0 +1,255 @@
+"""How fast the mock endpoint is beside its peers, all on this machine in one run; `python benchmarks/mock.py`.
+
+Peers: PyPI `sekmet-fhir` with its strict inbound validation (`--sekmet PATH-OF-ITS-PYTHON`; left out when not given)
+and a bare FastAPI+SQLite baseline (`benchmarks/mock_baseline.py`) that only stores bytes. All keep their data in a
+SQLite file in WAL mode with `synchronous=FULL`, by default below /dev/shm so that software is compared and not the
+disk (`--folder`). Requests go over one kept-alive connection, the peers in turns; the best round counts. Exit code 1
+when something asked for is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 4
+HERE = Path(__file__).parent
+FHIR = {"content-type": "application/fhir+json", "accept": "application/fhir+json"}
+LIMITS = {
+    "create, validated / sekmet": 3.0,
+    "read / sekmet": 4.0,
+    "conditional create / sekmet": 3.0,
+    "transaction of ten / sekmet": 3.0,
+    "create, lenient / baseline": 0.6,
+    "search, large / small": 0.5,
+}
+PORTS = iter(range(18700, 18800))
+
+
+@dataclass
+class Peer:
+    """One running server."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    port: int
+    connection: http.client.HTTPConnection
+    ready_seconds: float
+    ids: list[str] = field(default_factory=list)
+
+    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """Send one request; return status and body."""
+        data = json.dumps(body).encode() if body is not None else None
+        self.connection.request(method, path, data, FHIR | (headers or {}))
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+    def memory(self) -> float:
+        """Resident memory in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@contextlib.contextmanager
+def running(name: str, command: list[str], folder: Path, probe: str = "/fhir/metadata") -> Iterator[Peer]:
+    """Start a server and wait until it answers."""
+    port = next(PORTS)
+    folder.mkdir()
+    begun = time.perf_counter()
+    words = [word.format(port=port, folder=folder) for word in command]
+    environment = os.environ | {"PYTHONPATH": f"{HERE.parent}"}
+    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            try:
+                connection.request("GET", probe, headers=FHIR)
+                connection.getresponse().read()
+                break
+            except OSError:
+                if process.poll() is not None or time.perf_counter() - begun > 60:
+                    raise SystemExit(f"{name} did not start") from None
+                time.sleep(0.01)
+        yield Peer(name, process, port, connection, time.perf_counter() - begun)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def patient(number: str) -> dict[str, Any]:
+    """A Patient as systems send them."""
+    return {
+        "resourceType": "Patient",
+        "identifier": [{"system": "urn:bench", "value": number}],
+        "active": True,
+        "name": [{"family": "Virtanen", "given": ["Maija", "Katariina"]}],
+        "telecom": [{"system": "phone", "value": "+358 40 555 0111", "use": "mobile"}],
+        "gender": "female",
+        "birthDate": "1979-03-14",
+        "address": [{"line": ["Koulukatu 1"], "city": "Tampere", "postalCode": "33100", "country": "FI"}],
+    }
+
+
+Act = Callable[[Peer, str], None]
+
+
+def create(peer: Peer, key: str) -> None:
+    """POST one resource."""
+    status, body = peer.call("POST", "/fhir/Patient", patient(key))
+    expect(peer, status, 201)
+    peer.ids.append(json.loads(body)["id"])
+
+
+def read(peer: Peer, key: str) -> None:
+    """GET one resource."""
+    expect(peer, peer.call("GET", f"/fhir/Patient/{peer.ids[hash(key) % len(peer.ids)]}")[0], 200)
+
+
+def conditional_create(peer: Peer, key: str) -> None:
+    """POST with If-None-Exist, not there yet."""
+    status, _ = peer.call("POST", "/fhir/Patient", patient(key), {"if-none-exist": f"identifier=urn:bench|{key}"})
+    expect(peer, status, 201)
+
+
+def transaction(peer: Peer, key: str) -> None:
+    """Ten creates at once."""
+    entries = [{"resource": patient(f"{key}-{n}"), "request": {"method": "POST", "url": "Patient"}} for n in range(10)]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    expect(peer, peer.call("POST", "/fhir", bundle)[0], 200)
+
+
+def expect(peer: Peer, status: int, wanted: int) -> None:
+    """Stop when a peer does not do its work: a refusal would look fast."""
+    if status != wanted:
+        raise SystemExit(f"{peer.name} answered {status} instead of {wanted}")
+
+
+def rates(peers: list[Peer], act: Act, count: int, word: str) -> dict[str, float]:
+    """Return the best requests a second of each peer."""
+    best = dict.fromkeys((one.name for one in peers), 0.0)
+    for round_number in range(ROUNDS):
+        for peer in peers:
+            peer.connection.close()  # uvicorn drops an idle connection after five seconds; this opens another
+            begun = time.perf_counter()
+            for number in range(count):
+                act(peer, f"{word}-{round_number}-{number}")
+            best[peer.name] = max(best[peer.name], count / (time.perf_counter() - begun))
+    return best
+
+
+def race(peer: Peer) -> int:
+    """Post the same conditional create sixteen times at once; return how many resources there are then."""
+    body = json.dumps(patient("race")).encode()
+    peer.connection.close()
+
+    def one(_: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=60)
+        connection.request("POST", "/fhir/Patient", body, FHIR | {"if-none-exist": "identifier=urn:bench|race"})
+        connection.getresponse().read()
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(one, range(16)))
+    return int(json.loads(peer.call("GET", "/fhir/Patient?identifier=urn:bench|race")[1])["total"])
+
+
+def search_rate(peer: Peer, size: int, namespace: str) -> float:
+    """Fill a namespace and return identifier searches a second."""
+    peer.connection.close()
+    for start in range(0, size, 1000):
+        some = [patient(f"s{n}") | {"id": f"s{n}"} for n in range(start, min(start + 1000, size))]
+        status, _ = peer.call("POST", f"/_mock/api/{namespace}/seed", some, {"content-type": "application/json"})
+        expect(peer, status, 200)
+    best = 0.0
+    for _ in range(ROUNDS):
+        peer.connection.close()
+        begun = time.perf_counter()
+        for number in range(100):
+            path = f"/t/{namespace}/fhir/Patient?identifier=urn:bench|s{number * 9 % size}"
+            expect(peer, peer.call("GET", path)[0], 200)
+        best = max(best, 100 / (time.perf_counter() - begun))
+    return best
+
+
+def reset_milliseconds(peer: Peer, resources: int) -> float:
+    """Return the median time of a reset of a namespace with so many resources."""
+    times = []
+    for _ in range(9):
+        some = [patient(f"r{n}") | {"id": f"r{n}"} for n in range(resources)]
+        peer.call("POST", "/_mock/api/reset-me/seed", some, {"content-type": "application/json"})
+        begun = time.perf_counter()
+        peer.call("POST", "/_mock/api/reset-me/reset")
+        times.append((time.perf_counter() - begun) * 1000)
+    return sorted(times)[4]
+
+
+def main() -> int:
+    """Run everything and print one table."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sekmet", default="", help="the python in whose environment sekmet-fhir is installed")
+    options.add_argument("--large", type=int, default=100_000, help="resources of the large search")
+    options.add_argument("--count", type=int, default=100, help="requests a round")
+    options.add_argument(
+        "--folder", default="/dev/shm" if Path("/dev/shm").is_dir() else None, help="for the databases"
+    )
+    given = options.parse_args()
+    python = sys.executable
+    mock = [str(Path(python).with_name("kykysilta")), "mock", "serve", "--port", "{port}", "--data", "{folder}"]
+    with tempfile.TemporaryDirectory(dir=given.folder) as name, contextlib.ExitStack() as stack:
+        home = Path(name)
+
+        def start(label: str, command: list[str]) -> Peer:
+            return stack.enter_context(running(label, command, home / label))
+
+        strict = start("validated", [*mock, "--strictness", "national"])
+        lenient = start("lenient", [*mock, "--strictness", "lenient"])
+        baseline = start("baseline", [python, str(HERE / "mock_baseline.py"), "{port}", "{folder}/data.sqlite"])
+        idle = strict.memory()
+        peers = [strict, lenient, baseline]
+        if given.sekmet:
+            command = [str(Path(given.sekmet).with_name("sekmet")), "serve", "--port", "{port}", "--host", "127.0.0.1"]
+            peers.append(start("sekmet", command))
+        measured = {}
+        for label, act, who, count in (
+            ("create", create, peers, given.count),
+            ("read", read, peers, given.count * 2),
+            ("conditional create", conditional_create, [one for one in peers if one is not baseline], given.count),
+            ("transaction of ten", transaction, [one for one in peers if one is not baseline], given.count // 5),
+        ):
+            measured[label] = rates(who, act, count, label.replace(" ", "-"))
+            print(f"{label:22}" + "".join(f"{key} {rate:8.0f}/s   " for key, rate in measured[label].items()))
+        races = {one.name: race(one) for one in peers if one is not baseline}
+        small, large = search_rate(lenient, 1000, "small"), search_rate(lenient, given.large, "large")
+        reset = reset_milliseconds(lenient, 1000)
+        ready = strict.ready_seconds
+    found = {"create, lenient / baseline": measured["create"]["lenient"] / measured["create"]["baseline"]}
+    found["search, large / small"] = large / small
+    if given.sekmet:
+        for label in ("read", "conditional create", "transaction of ten"):
+            found[f"{label} / sekmet"] = measured[label]["validated"] / measured[label]["sekmet"]
+        found["create, validated / sekmet"] = measured["create"]["validated"] / measured["create"]["sekmet"]
+    print(f"search by identifier  {small:.0f}/s with 1,000, {large:.0f}/s with {given.large:,}")
+    print(f"16 parallel conditional creates leave {races}")
+    print(f"ready {ready:.2f} s, idle {idle:.0f} MB, reset of 1,000 resources {reset:.1f} ms")
+    missed = [label for label, value in found.items() if value < LIMITS[label]]
+    missed += [] if races["validated"] == races["lenient"] == 1 else ["race-free"]
+    missed += [word for word, bad in (("ready", ready > 2), ("memory", idle > 150), ("reset", reset > 10)) if bad]
+    for label, value in found.items():
+        print(f"{label:30}{value:7.2f}  (asked: {LIMITS[label]})")
+    print("missed: " + (", ".join(missed) or "nothing"))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
