@@ -46,6 +46,23 @@ def outgoing(bundle: Resource, known: Mapping[str, Known], gone: Sequence[Known]
     return {**bundle, "entry": entries}
 
 
+def renamed_core(bundle: Resource, known: Mapping[str, Known], former: Mapping[str, Known]) -> dict[str, Known]:
+    """Return where the record's own resource lies when its identity changed, e.g. a temporary code became a real one.
+
+    Its fullUrl is new then, but it is still the resource of the same record: it is replaced, not deleted (design §4).
+
+    Args:
+        known: what receipts say about the Bundle's entries.
+        former: parts of the earlier version that this one does not name any more.
+    """
+    core = bundle["entry"][0]
+    kind = core["resource"]["resourceType"] + "/"
+    places = [part for part in former.values() if part.location.startswith(kind)]
+    if core["fullUrl"] in known or len(places) != 1 or not is_owned(core["resource"]):
+        return {}
+    return {core["fullUrl"]: places[0]}
+
+
 def _entry(entry: dict[str, Any], known: Known | None) -> dict[str, Any]:
     if known is None or not is_owned(entry["resource"]):
         return entry

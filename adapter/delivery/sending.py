@@ -15,7 +15,7 @@ from uuid import uuid4
 from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
 from adapter.delivery.outbox import Failure, LeaseLost, Message, Outbox
-from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version
+from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version, renamed_core
 from adapter.delivery.states import NOBODY_THERE, PAUSE, Known, State, Verdict, delay, judge, judge_lookup
 from adapter.errors import SigningError
 from adapter.events import Event, log
@@ -90,8 +90,9 @@ class Delivery:
     def _send(self, message: Message, bundle: Resource) -> None:
         urls = [entry["fullUrl"] for entry in bundle["entry"]]
         known = self._outbox.known(urls)
-        gone = [part for url, part in self._outbox.parts(message.record_key).items() if url not in urls]
-        transaction = outgoing(bundle, known, gone)
+        former = {url: part for url, part in self._outbox.parts(message.record_key).items() if url not in urls}
+        moved = renamed_core(bundle, known, former)
+        transaction = outgoing(bundle, known | moved, [each for each in former.values() if each not in moved.values()])
         attempt = message.attempt + 1
         try:
             content = self._sign(message, transaction)

@@ -71,6 +71,23 @@ def test_a_later_version_replaces_what_the_first_one_made(client: httpx.Client, 
     assert httpx.get(f"{repository}/{patient}").json()["name"][0]["family"] == "Uusi"
 
 
+def test_a_client_whose_code_changes_stays_the_same_patient(client: httpx.Client, wait: Wait, repository: str) -> None:
+    """A temporary identifier becomes an identity code: the Patient is replaced, not deleted and made again."""
+    content = read_json(record("client"))
+    for code in ("personal_identity_code", "previous_codes", "birth_date"):
+        content.pop(code, None)
+    content["temporary_id"] = f"tilap-{uuid4().hex[:8]}"
+    first = wait(client.post("/v1/records", content=dumps(content)).json()["id"])
+    content |= {"record_version": 2, "personal_identity_code": "020503F9037"}
+    second = wait(client.post("/v1/records", content=dumps(content)).json()["id"])
+    patients = [
+        {place for place in status["receipts"].values() if place.startswith("Patient/")} for status in (first, second)
+    ]
+    assert second["state"] == "delivered"
+    assert patients[0] == patients[1]
+    assert httpx.get(f"{repository}/{patients[1].pop()}").status_code == 200
+
+
 def test_a_part_that_is_gone_is_deleted(client: httpx.Client, wait: Wait, repository: str) -> None:
     """A strength that version 2 does not name any more is not left behind."""
     content = read_json(record("client"))
