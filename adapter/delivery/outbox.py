@@ -327,9 +327,7 @@ def _record(connection: Connection, submission_id: str, state: State, attempt: i
     )
 
 
-def _remember(
-    connection: Connection, record_key: str, resources: Mapping[str, Known], owned: Collection[str]
-) -> None:
+def _remember(connection: Connection, record_key: str, resources: Mapping[str, Known], owned: Collection[str]) -> None:
     """Write down what lies where; parts that the record no longer has are forgotten."""
     stale = (known_resource.c.record_key == record_key) & known_resource.c.full_url.not_in(list(resources))
     connection.execute(delete(known_resource).where(stale))

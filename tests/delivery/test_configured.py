@@ -118,7 +118,8 @@ def test_mutual_tls_with_tokens(tmp_path: Path) -> None:
     folder = tmp_path / "certificates"
     with running_mock(MockSettings(port=0, auth="mtls", clients=clients, certificates=str(folder))) as base:
         certificate = {"certificate_file": folder / "adapter.pem", "key_file": folder / "adapter.key.pem"}
-        common = {"trusted_authorities": folder / "ca.pem", "backend_client": {"client_id": "adapter", "key_file": file}}
+        client = {"client_id": "adapter", "key_file": file}
+        common = {"trusted_authorities": folder / "ca.pem", "backend_client": client}
         with opened(settings_for(base, client_certificate=certificate, **common)) as repository:
             assert repository.post_bundle(canonical(BUNDLE), "r1").status == 200
         with opened(settings_for(base, **common)) as repository:

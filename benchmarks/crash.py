@@ -1,0 +1,321 @@
+"""Nothing lost, nothing twice: records through a faulty line while the adapter is killed again and again.
+
+    python benchmarks/crash.py --records 10000 --clients 500 --kills 50
+    scripts/with_postgresql.sh python benchmarks/crash.py --records 10000 --clients 500 --kills 50
+
+A real `kykysilta serve` process delivers to a mock repository in a process of its own, where a fifth of all
+transactions goes wrong in some way. The adapter gets `kill -9` at random moments and is started again. At the end:
+one effect for each record, in order for each client, every record final, the audit chain intact, and no
+transaction sent again without asking first. Exit code 1 when any of it does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from rich.progress import Progress
+from sqlalchemy import create_engine, text
+
+from adapter import audit
+from adapter.data import data_root
+from adapter.delivery import Outbox
+from adapter.delivery.states import MAYBE_DONE, State
+from adapter.mock.client import MockClient
+from adapter.mock.faults import Match, When
+from adapter.serve import DEMO_STORAGE_KEY
+from adapter.store import Cipher, Database
+
+EXAMPLE = data_root() / "mappings/records/functional-assessment/examples/not-done.source.json"
+LEASE = 4.0
+START_SECONDS = 60.0
+STUCK_SECONDS = 120.0
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "drop", "commit": False},
+    {"kind": "drop", "commit": True},
+    {"kind": "reset", "commit": True},
+    {"kind": "half-body"},
+    {"kind": "malformed-json"},
+    {"kind": "status", "status": 429, "retry_after": "1"},
+    {"kind": "status", "status": 503, "retry_after": "1"},
+    {"kind": "status", "status": 503, "commit": True},
+    {"kind": "status", "status": 504, "commit": True},
+    {"kind": "html", "status": 502},
+)
+RECORD = re.compile(r'"use":"secondary","value":"(m-[0-9]+)"')
+MOCK = """
+import sys
+from adapter.mock.serve import run
+from adapter.mock.settings import MockSettings
+run(MockSettings(port=int(sys.argv[1]), journal_size=int(sys.argv[2])))
+"""
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run found.
+
+    Attributes:
+        findings: what does not hold; empty when everything does.
+    """
+
+    records: int
+    kills: int
+    seconds: float
+    transactions: int = 0
+    faults: int = 0
+    lookups: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+class Adapter:
+    """A `kykysilta serve` process that can be killed and started again."""
+
+    def __init__(self, port: int, database: str, repository: str, log: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+        self._environment = os.environ | {
+            "KYKYSILTA_PORT": str(port),
+            "KYKYSILTA_DATABASE": database,
+            "KYKYSILTA_REPOSITORY_URL": repository,
+            "KYKYSILTA_DEMO": "true",
+            "KYKYSILTA_LEASE_SECONDS": str(LEASE),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; does not wait until it answers."""
+        command = [sys.executable, "-c", "from adapter.cli import main; main()", "serve"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End it and wait until it is gone."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait()
+
+
+def run(records: int, clients: int, kills: int, *, database: str, folder: Path, seed: int = 1) -> Result:
+    """Run once.
+
+    Args:
+        database: URL of an empty database.
+        folder: for logs.
+    """
+    chance = random.Random(seed)
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        mock = stack.enter_context(_mock(journal_size=records * 6 + 1000))
+        _break(mock)
+        adapter = Adapter(free_port(), database, mock.fhir_url, folder / "adapter.log")
+        adapter.start()
+        stack.callback(adapter.kill)
+        progress = stack.enter_context(Progress(disable=not sys.stderr.isatty()))
+        sending = threading.Thread(target=_hand_over, args=(adapter.url, records, clients, progress), daemon=True)
+        sending.start()
+        store = Database(database)
+        stack.callback(store.close)
+        outbox = Outbox(store, Cipher({"demo": DEMO_STORAGE_KEY}))
+        killed = _watch(adapter, sending, outbox, records, kills, chance, progress)
+        adapter.kill(signal.SIGTERM)
+        result = Result(records, killed, time.monotonic() - begun)
+        _judge(result, outbox, store, mock, clients)
+    return result
+
+
+def _watch(
+    adapter: Adapter,
+    sending: threading.Thread,
+    outbox: Outbox,
+    records: int,
+    kills: int,
+    chance: random.Random,
+    progress: Progress,
+) -> int:
+    """Kill at random shares of what is delivered, until everything is final; returns the number of kills."""
+    at = sorted(chance.randrange(records) for _ in range(kills))
+    arriving = progress.add_task("delivered", total=records)
+    killed, delivered, changed = 0, 0, time.monotonic()
+    while time.monotonic() - changed < STUCK_SECONDS:
+        stock = {state: count for state, (count, _) in outbox.stock().items()}
+        final = sum(count for state, count in stock.items() if state.final)
+        if final != delivered:
+            delivered, changed = final, time.monotonic()
+            progress.update(arriving, completed=final)
+        if not sending.is_alive() and final == sum(stock.values()) and killed == kills:
+            break
+        if killed < kills and (delivered >= at[killed] or delivered == records):
+            time.sleep(chance.random() * 0.5)
+            adapter.kill()
+            killed += 1
+            adapter.start()
+            changed = time.monotonic()
+        time.sleep(0.05)
+    return killed
+
+
+def _hand_over(url: str, records: int, clients: int, progress: Progress) -> None:
+    """Hand every record over, again and again until it is taken."""
+    template = json.loads(EXAMPLE.read_bytes())
+    handing = progress.add_task("accepted", total=records)
+    with httpx.Client(base_url=url, timeout=30) as client:
+        for number in range(records):
+            record = template | {"record_id": f"m-{number}", "assessment_id": f"a-{number}"}
+            record["client"] = {"temporary_id": f"vt-{number % clients}"}
+            while True:
+                try:
+                    answer = client.post("/v1/records", content=json.dumps(record).encode())
+                except httpx.TransportError:
+                    time.sleep(0.1)
+                    continue
+                if answer.status_code == 202:
+                    break
+                time.sleep(0.2)
+            progress.advance(handing)
+
+
+def _judge(result: Result, outbox: Outbox, store: Database, mock: MockClient, clients: int) -> None:
+    stock = {state: count for state, (count, _) in outbox.stock().items()}
+    if stock != {State.DELIVERED: result.records}:
+        result.findings.append(f"states: { {str(state): count for state, count in stock.items()} }")
+    with store.reading() as connection:
+        if audit.verify(connection) is not None:
+            result.findings.append("the audit chain is broken")
+    stored = [name for name in map(_effect, mock.export().splitlines()) if name]
+    twice = sum(count - 1 for count in Counter(stored).values())
+    if len(stored) != result.records or twice:
+        result.findings.append(f"effects: {len(stored)}, of them repeated {twice}")
+    for client in range(clients):
+        mine = [number for number in (int(name[2:]) for name in stored) if number % clients == client]
+        if mine != sorted(mine):
+            result.findings.append(f"order of client {client}")
+    _judge_journal(result, mock)
+
+
+def _effect(row: bytes) -> str:
+    """Name of the record whose core resource this is, with a mark when it was written more than once."""
+    resource = json.loads(row)
+    if resource["resourceType"] != "Observation":
+        return ""
+    name: str = resource["identifier"][-1]["value"]
+    return "" if "/" in name or resource["meta"]["versionId"] != "1" else name
+
+
+def _judge_journal(result: Result, mock: MockClient) -> None:
+    doubtful: set[str] = set()
+    for row in mock.journal():
+        kind = row["url"].rpartition("/")[2]
+        if row["method"] != "POST":
+            continue
+        body = mock.entry(row["number"])["requestBody"]
+        if kind == "_search":
+            result.lookups += 1
+            doubtful -= set(re.findall(r"m-[0-9]+", body))
+            continue
+        result.transactions += 1
+        result.faults += bool(row["fault"])
+        name = RECORD.search(body)
+        if name is None:
+            result.findings.append(f"journal entry {row['number']} names no record")
+        elif name[1] in doubtful:
+            result.findings.append(f"journal entry {row['number']} was sent again without a look-up")
+        elif row["broken"] or row["status"] in MAYBE_DONE:
+            doubtful.add(name[1])
+
+
+def _break(mock: MockClient) -> None:
+    """Let a fifth of all transactions go wrong."""
+    for number, fault in enumerate(FAULTS):
+        share = 0.2 / len(FAULTS)
+        mock.fault(match=Match(method="POST", path="^$"), when=When(probability=share, seed=number), **fault)
+
+
+@contextmanager
+def _mock(journal_size: int) -> Iterator[MockClient]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", MOCK, str(port), str(journal_size)])
+    try:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/fhir/metadata", timeout=30)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        with MockClient(f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def postgresql(server: str) -> Iterator[str]:
+    """A fresh database on a PostgreSQL server; yields its URL."""
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"crash{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield admin.url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+def main() -> int:
+    """Run on SQLite, and on PostgreSQL when `KYKYSILTA_TEST_POSTGRESQL` names a server."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    good = True
+    with tempfile.TemporaryDirectory(prefix="kykysilta-crash-") as name, ExitStack() as stack:
+        databases = {"SQLite": f"sqlite:///{Path(name) / 'k.sqlite'}"}
+        server = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
+        if server:
+            databases["PostgreSQL"] = stack.enter_context(postgresql(server))
+        for kind, database in databases.items():
+            size = (given.records, given.clients, given.kills)
+            result = run(*size, database=database, folder=Path(name), seed=given.seed)
+            print(
+                f"{kind}: {result.records} records, {result.kills} kills, {result.transactions} transactions, "
+                f"{result.faults} faults, {result.lookups} look-ups, {result.seconds:.1f} s: "
+                + ("; ".join(result.findings[:10]) or "one effect each, in order, all final, audit intact")
+            )
+            good = good and not result.findings
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
