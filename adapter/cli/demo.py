@@ -49,12 +49,19 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
             f"Its page             {mock}/_mock/\n"
             f"The vendor API       {adapter}/v1/docs\n"
             f"The reviewer's pages {adapter}/review/  ({DEMO_REVIEWER} / {password})\n"
-            f"Where is a record?   {adapter}/v1/records/{sent[0].submission if sent else ''}"
+            f"Where is a record?   {adapter}/v1/records/{_worth_a_look(sent)}",
+            soft_wrap=True,
         )
         if not once:
             console.print("\nStop with Ctrl-C.")
             _stay()
     return arrived
+
+
+def _worth_a_look(sent: list[Sent]) -> str:
+    """The submission to look at first: one that did not arrive, else the first."""
+    taken = [item for item in sent if item.submission]
+    return next((item.submission for item in taken if item.state != "delivered"), taken[0].submission if taken else "")
 
 
 def scenario_files() -> list[tuple[str, Path, str | None]]:

@@ -93,6 +93,8 @@ class Sender:
         """Ask where a submission is."""
         answer = self._client.get(f"/v1/records/{sent.submission}").json()
         sent.state, sent.receipts = answer["state"], answer["receipts"]
+        if sent.state in FINAL and sent.state != "delivered":
+            sent.issues += answer["issues"]
 
     def wait(self, sent: Sequence[Sent], *, seconds: float, tick: Callable[[], None] = lambda: None) -> None:
         """Ask until every submission is final or the time is over."""
@@ -109,7 +111,7 @@ class Sender:
     def show(self, sent: Sequence[Sent]) -> None:
         """Print the table record → resources → receipt, then what is to be said about each."""
         console = Console(highlight=False)
-        table = Table("record", "type", "n", "state", "receipt", "notes")
+        table = Table("record", "type", "resources", "state", "receipt", "notes")
         folder = ""
         for item in sent:
             if item.folder != folder:
@@ -124,7 +126,8 @@ class Sender:
         console.print(table)
         for item in sent:
             for issue in item.issues:
-                rule = issue["details"]["coding"][0]["code"]
-                console.print(
-                    f"{escape(item.name)}: [bold]{rule}[/] {escape(issue['details']['text'])}", soft_wrap=True
-                )
+                coding = issue.get("details", {}).get("coding", [{}])[0].get("code", "")
+                text = issue.get("details", {}).get("text") or " ".join(issue.get("expression", ()))
+                console.print(f"{escape(item.name)}: [bold]{escape(coding)}[/] {escape(text)}", soft_wrap=True)
+        arrived = sum(item.state == "delivered" for item in sent)
+        console.print(f"\n[bold]{arrived} of {len(sent)} delivered[/]")
