@@ -22,6 +22,7 @@ from adapter.security.tokens import TokenRefused, TokenServer
 from adapter.types import Issue
 
 LARGEST_FORM = 20_000
+MOST_FIELDS = 20
 SCOPE_TYPE = "Bundle"
 """A vendor's scope is written on Bundle: `system/Bundle.c` hands over, `system/Bundle.rs` looks."""
 
@@ -148,7 +149,10 @@ async def token(request: Request) -> Response:
     body = await request.body() if kind == "application/x-www-form-urlencoded" else b""
     if access.tokens is None or not body or len(body) > LARGEST_FORM:
         return json_answer({"error": "invalid_request"}, status=400, headers=no_store)
-    fields = dict(parse_qsl(body.decode("ascii", "replace"), max_num_fields=20))
+    try:
+        fields = dict(parse_qsl(body.decode("ascii", "replace"), max_num_fields=MOST_FIELDS))
+    except ValueError:
+        return json_answer({"error": "invalid_request"}, status=400, headers=no_store)
     try:
         answer = access.tokens.grant(fields, token_url=access.token_url, certificate=_certificate(request))
     except TokenRefused as refused:
