@@ -26,12 +26,13 @@ from adapter.terminology import code_system
 COOKIE = "kykysilta_review"
 LANGUAGE_COOKIE = "kykysilta_review_language"
 LARGEST_FORM = 64_000
+# A stricter Referrer-Policy would make browsers send `Origin: null` with our own forms.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

@@ -111,7 +111,7 @@ class Browser:
         return answer
 
     async def get(self, path: str, **query: str) -> httpx.Response:
-        return await self.client.get(f"{BASE}{path}", params=query)
+        return await self.client.get(f"{BASE}{path}", params=query or None)
 
     async def post(self, path: str, **fields: str) -> httpx.Response:
         return await self.client.post(f"{BASE}{path}", data={"form_token": self.token} | fields)
