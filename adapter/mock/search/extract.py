@@ -33,6 +33,8 @@ class IndexRows:
 
 def fold(text: str) -> str:
     """Return the text for comparison of strings: lower case, no accents, å ä ö as a a o (R4 search, "string")."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(one for one in decomposed if not unicodedata.combining(one)).split())
 
@@ -48,7 +50,8 @@ def index_rows(resource: Resource, base: str) -> IndexRows:
             _composite(rows, parameter, resource, base)
             continue
         name = f"{kind}.{parameter.name}"
-        values = [(place, value) for place in parameter.places for value in _values(resource, place)]
+        present = [one for one in parameter.places if not one.path or one.path[0] in resource]
+        values = [(place, value) for place in present for value in _values(resource, place)]
         for place, value in values:
             _add(rows, name, 0, parameter.type, place, value, base)
         if not values and parameter.places and parameter.places[0].deceased:
