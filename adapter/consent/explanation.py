@@ -93,8 +93,8 @@ def _place(path: str, language: str) -> str:
 
 
 def _names(codes: Iterable[str], language: str) -> str:
-    """Return codes by their names where they are ours, else as they are."""
-    return ", ".join(_name(code, language) for code in codes) or text("consent.nothing", language)
+    """Return codes by their names where they are ours, else as they are; each name once."""
+    return ", ".join(dict.fromkeys(_name(code, language) for code in codes)) or text("consent.nothing", language)
 
 
 def _name(code: str, language: str) -> str:
