@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.requests import ClientDisconnect
 
 from adapter.api import catalogue, metrics, records
 from adapter.api.access import Access, Pace
 from adapter.api.access import router as access_routes
 from adapter.api.answers import error_answer, json_answer
-from adapter.api.openapi import describe
+from adapter.api.openapi import describe, page
 from adapter.delivery import Chore, Chores, Worker
 from adapter.errors import AdapterError
 from adapter.pipeline import Line
@@ -49,7 +49,7 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
         version=_version(),
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
-        docs_url="/v1/docs",
+        docs_url=None,
         redoc_url=None,
     )
     app.state.line = line
@@ -62,6 +62,11 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
     app.add_exception_handler(AdapterError, _answer_error)
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+
+    @app.get("/v1/docs", include_in_schema=False)
+    async def documentation() -> Response:
+        """Show what can be called; served from here alone, so it works in a closed network."""
+        return HTMLResponse(page(describe(app)))
 
     @app.get("/healthz", tags=["service"])
     async def alive() -> Response:

@@ -162,7 +162,9 @@ def _show_trace(mapped: Mapped, element: str) -> int:
     from adapter.mapping import explain
 
     rows = explain(mapped, element)
-    table = Table("element", "your field", "by", "row")
+    table = Table()
+    for heading in ("element", "your field", "translated by", "row of the mapping"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(_short(row.element, mapped), row.source or "–", row.via or "", row.row)
     if rows:

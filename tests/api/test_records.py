@@ -210,3 +210,12 @@ def test_the_description_holds_a_working_example_of_every_record(client: httpx.C
         value = {key: field for key, field in example_of_type["value"].items() if key != "release"}
         answer = client.post("/v1/records/preview", json=value)
         assert answer.status_code == 200, answer.text
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
+    """The page works in a closed network: no script, no address of another host."""
+    page = client.get("/v1/docs").text
+    assert "/v1/records/preview" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
