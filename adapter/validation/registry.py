@@ -90,10 +90,12 @@ class Registry:
     def profile(self, canonical: str) -> Profile | None:
         """Return a profile, or None when it is not known or no profile."""
         if canonical not in self._profiles:
-            self._profiles[canonical] = None
+            # Written once it is whole: another thread must never see a known profile as unknown.
+            found = None
             definition = self.structure(canonical)
             if definition is not None and definition.get("derivation") == "constraint":
-                self._profiles[canonical] = Profile(definition, self) if is_type(str(definition.get("type"))) else None
+                found = Profile(definition, self) if is_type(str(definition.get("type"))) else None
+            self._profiles[canonical] = found
         return self._profiles[canonical]
 
     def extension(self, url: str) -> ExtensionDefinition | None:

@@ -155,7 +155,7 @@ Refused = Callable[..., dict[str, Any]]
 def refused(attacker: httpx.Client, unharmed: None) -> Refused:
     """Hand a document over and expect a refusal with an OperationOutcome, without harm."""
 
-    def hand_over(document: bytes, *, path: str = "/v1/records", status: tuple[int, ...] = (400, 422)) -> Any:
+    def hand_over(document: bytes, *, path: str = "/v1/records", status: tuple[int, ...] = (400, 413, 422)) -> Any:
         began = time.monotonic()
         answer = attacker.post(path, content=document)
         assert answer.status_code in status, answer.text[:500]
