@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +51,17 @@ class VendorSystem:
             check["record_version"] = 2
             check["symptoms"] = [{"text": "väsymys"}]
         assert self._send(check).status_code == 202
+        if step.name != "wrong-certificate":  # there the adapter stops on purpose
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait until nothing is under way, so that no step meets what an earlier one left."""
+        until = time.monotonic() + WAIT
+        while time.monotonic() < until:
+            found = self.adapter.post("/v1/records/_search", json={}).json()["submissions"]
+            if all(one["state"] in ("delivered", "rejected", "dead") for one in found):
+                return
+            time.sleep(0.1)
 
     def _withdraw(self) -> None:
         for name in ("records/09-team.json", "records/10-consent.json", "records/16-consent-v2.json"):
