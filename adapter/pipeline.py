@@ -124,6 +124,7 @@ class Line:
         self._max_entries = max_entries
         self._clock = clock
         self._judged_at = judged_at or (lambda _record: clock())
+        self._repository = repository
         self.outbox = Outbox(database, cipher, lease=lease)
         self._delivery = Delivery(
             self.outbox,
@@ -185,6 +186,10 @@ class Line:
     def deliver(self, message: Message) -> None:
         """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
         self._delivery.deliver(message)
+
+    def close(self) -> None:
+        """Close the connections to the repository; nothing is delivered after this."""
+        self._repository.close()
 
     def ready(self) -> bool:
         """Say whether the repository takes messages now."""

@@ -43,6 +43,7 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
         yield
         worker.stop()
         beside.stop()
+        line.close()
 
     app = FastAPI(
         title="Kykysilta vendor API",
