@@ -48,6 +48,7 @@ class BackendClient(BaseModel):
         key_file: PEM private key, RSA (RS384) or EC on P-384 (ES384); replaced while running it is used at once.
         key_id: names it in the registered key set; by default its RFC 7638 thumbprint.
         scopes: what to ask for.
+        token_url: the token endpoint when it is on another host than the repository; empty discovers it there.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,6 +57,7 @@ class BackendClient(BaseModel):
     key_file: FilePath
     key_id: str = ""
     scopes: str = "system/*.cruds"
+    token_url: str = ""
 
 
 class ClientCertificate(BaseModel):

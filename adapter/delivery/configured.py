@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from adapter.delivery.chores import Chore, checkpoints, expiry, retention
 from adapter.delivery.client import Repository
 from adapter.delivery.outbox import Outbox
-from adapter.delivery.tokens import ClientKey, TokenSource
 from adapter.security.key_files import KeyFile
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
+from adapter.security.token_source import ClientKey, TokenSource
 from adapter.settings import Settings
 from adapter.store import Database
 
@@ -146,4 +146,4 @@ def _token_source(settings: Settings) -> Callable[[httpx.Client], TokenSource] |
 
     if key().algorithm == "ES256":
         raise KeyProblem("a client key is RSA or EC on P-384 (SMART Backend Services)")
-    return lambda http: TokenSource(http, key, client.scopes, clock=time.time)
+    return lambda http: TokenSource(http, key, client.scopes, clock=time.time, token_url=client.token_url)

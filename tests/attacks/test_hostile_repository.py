@@ -15,8 +15,8 @@ import pytest
 import structlog
 
 from adapter.delivery import Repository
-from adapter.delivery.tokens import ClientKey, NoToken, TokenSource
 from adapter.pipeline import Line, Sender
+from adapter.security.token_source import ClientKey, NoToken, TokenSource
 from adapter.store import Cipher, Database
 from tests.attacks.conftest import body
 
@@ -186,3 +186,36 @@ def test_a_hostile_token_server_is_survived(attack: str) -> None:
     assert len(caught.value.cause) <= 64
     assert SECRET not in caught.value.cause
     assert NAME not in caught.value.cause
+
+
+FOREIGN_ENDPOINTS = [
+    "https://evil.example/token",
+    "http://repository.example/token",
+    "https://repository.example:8443/token",
+    "https://repository.example.evil.example/token",
+    "https://repository.example@evil.example/token",
+    "http://169.254.169.254/latest/meta-data",
+    "//evil.example/token",
+    "file:///etc/passwd",
+    "https://[::1/token",
+    "",
+]
+
+
+@pytest.mark.parametrize("endpoint", FOREIGN_ENDPOINTS)
+def test_an_assertion_goes_to_no_host_that_an_answer_named(endpoint: str) -> None:
+    """A discovered token endpoint must be where the repository is (SSRF): nothing is posted anywhere else."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    posted: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            posted.append(request)
+        return httpx.Response(200, json={"token_endpoint": endpoint, "access_token": "a", "expires_in": 60})
+
+    key = ClientKey("ehr", ec.generate_private_key(ec.SECP384R1()), "k1", "ES384")
+    http = httpx.Client(base_url="https://repository.example/fhir/", transport=httpx.MockTransport(answer))
+    with http, pytest.raises(NoToken):
+        TokenSource(http, lambda: key, "system/*.cruds", clock=time.time).token()
+    assert posted == []

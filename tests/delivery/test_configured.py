@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from adapter.delivery import configured
 from adapter.delivery.client import Repository
-from adapter.delivery.tokens import ClientKey, TokenSource
 from adapter.fhir.canonical import canonical
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import ClientSettings, MockSettings
 from adapter.security.certificates import Authority
 from adapter.security.key_files import KeyFile, read_private_key
 from adapter.security.keys import KeyProblem
+from adapter.security.token_source import ClientKey, TokenSource
 from adapter.serve import MissingKeyError, check_keys, load_settings
 from adapter.settings import Settings
 

@@ -1,7 +1,8 @@
 """Access tokens by SMART Backend Services: asked for when needed, kept until shortly before they expire.
 
 Client side of rules T1–T12 (SMART App Launch 2.2, «Backend Services»): discovery, `client_credentials` with a
-signed assertion. A token never reaches a log, an error text or the disk.
+signed assertion. A discovered token endpoint is used only where the base URL itself is: an assertion never goes to
+a host that only an answer named. A token never reaches a log, an error text or the disk.
 """
 
 from __future__ import annotations
@@ -57,15 +58,23 @@ class TokenSource:
         key: called for each assertion, so a rotated key is used at once.
         scope: SMART scopes, space-separated.
         clock: UTC seconds.
+        token_url: the token endpoint when it is on another host; empty discovers it beside the base URL.
     """
 
     def __init__(
-        self, http: httpx.Client, key: Callable[[], ClientKey], scope: str, *, clock: Callable[[], float]
+        self,
+        http: httpx.Client,
+        key: Callable[[], ClientKey],
+        scope: str,
+        *,
+        clock: Callable[[], float],
+        token_url: str = "",
     ) -> None:
         self._http = http
         self._key = key
         self._scope = scope
         self._clock = clock
+        self._token_url = token_url
         self._lock = threading.Lock()
         self._token = ""
         self._until = 0.0
@@ -91,7 +100,7 @@ class TokenSource:
         now = self._clock()
         try:
             key = self._key()
-            url = str(self._json(self._http.get(".well-known/smart-configuration"))["token_endpoint"])
+            url = self._token_url or self._discover()
             assertion = make_assertion(
                 key.client_id, url, key.private_key, key.key_id, algorithm=key.algorithm, now=now
             )
@@ -110,8 +119,14 @@ class TokenSource:
             raise NoToken(type(error).__name__) from None
         except KeyProblem:
             raise NoToken("KeyProblem") from None
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, httpx.InvalidURL):
             raise NoToken("AnswerWithoutToken") from None
+
+    def _discover(self) -> str:
+        found = str(self._json(self._http.get(".well-known/smart-configuration"))["token_endpoint"])
+        if _origin(httpx.URL(found)) != _origin(self._http.base_url):
+            raise NoToken("ForeignTokenEndpoint")
+        return found
 
     @staticmethod
     def _json(response: httpx.Response) -> dict[str, Any]:
@@ -121,6 +136,10 @@ class TokenSource:
             raise NoToken(f"HTTP {response.status_code}")
         content: dict[str, Any] = response.json()
         return content
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _error_code(response: httpx.Response) -> str:
