@@ -11,39 +11,19 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from adapter.mock.clock import http_date
 from adapter.mock.exchange import Answer, Request, Wire
 from adapter.mock.faults import Effect
 from adapter.mock.respond import render_outcome
 from adapter.mock.world import World
+from adapter.security.connections import TRANSPORT
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-TRANSPORT = "kykysilta.transport"
 BREAKING = frozenset(("drop", "reset", "half-body", "wrong-length"))
 """Kinds after which the connection is gone."""
 
 _RESET = struct.pack("ii", 1, 0)
 _PROXY_PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body><h1>nginx</h1></body></html>"
-
-
-class OpenProtocol(H11Protocol):
-    """uvicorn's HTTP protocol, with the connection itself in the ASGI scope so that a fault can break it."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection, unless it shows a revoked certificate."""
-        super().connection_made(transport)
-        authority = getattr(self.config.loaded_app, "authority", None)
-        connection = transport.get_extra_info("ssl_object")
-        if authority is not None and connection is not None and authority.refuses(connection.getpeercert(True)):
-            transport.abort()
-
-    def handle_events(self) -> None:
-        """Read requests; put the transport into the scope before the application runs."""
-        super().handle_events()
-        if self.scope is not None:
-            self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
 
 
 def delay(effect: Effect, rng: random.Random) -> float:

@@ -17,9 +17,9 @@ from adapter.mock.faults import Effect
 from adapter.mock.journal import Entry
 from adapter.mock.respond import failure, respond
 from adapter.mock.storage import Stored
-from adapter.mock.tls import peer_thumbprint
 from adapter.mock.token_endpoint import INTROSPECT, token_answer
 from adapter.mock.world import DEFAULT, World, Worlds
+from adapter.security.connections import peer_thumbprint
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

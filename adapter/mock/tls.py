@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapter.mock.breaking import TRANSPORT
 from adapter.security.certificates import Authority, Issued, thumbprint
 
+CertificateKind = Literal["server", "signature", "foreign"]
+"""`server` for TLS on either side, `signature` for signing only, `foreign` of an authority that nobody trusts."""
 
-def peer_thumbprint(scope: Mapping[str, Any]) -> str:
-    """Return `x5t#S256` of the caller's TLS certificate, or an empty string."""
-    transport = scope.get(TRANSPORT)
-    connection = transport.get_extra_info("ssl_object") if transport is not None else None
-    der = connection.getpeercert(binary_form=True) if connection is not None else None
-    return thumbprint(der) if der else ""
+_UNFINISHED = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+def _machine_time() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedHandshake:
+    """A TLS handshake that was refused: no HTTP request came of it."""
+
+    at: datetime
+    reason: str
 
 
 class CertificateFolder:
@@ -28,18 +37,40 @@ class CertificateFolder:
 
     Args:
         folder: gets `ca.pem`, `ca.crl.pem`, and for each name `<name>.pem` and `<name>.key.pem`.
+
+    Attributes:
+        clock: present instant, by which certificates expire beside the machine's own clock.
+        refused: handshakes that were refused, oldest first.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.authority = Authority.create("Kykysilta test CA", datetime.now(UTC))
+        self.clock: Callable[[], datetime] = _machine_time
+        self.refused: list[RefusedHandshake] = []
+        self.authority = Authority.create("Kykysilta test CA", _machine_time())
+        self._foreign = Authority.create("Foreign CA", _machine_time())
         (folder / "ca.pem").write_bytes(self.authority.root.certificate_pem)
         self._write_list()
 
-    def issue(self, name: str, kind: Any = "server", *, hosts: tuple[str, ...] = (), days: int | None = None) -> Issued:
-        """Issue a certificate and write it with its key."""
-        issued = self.authority.issue(name, kind, datetime.now(UTC), hosts=hosts, days=days)
+    def issue(
+        self,
+        name: str,
+        kind: CertificateKind = "server",
+        *,
+        hosts: tuple[str, ...] = (),
+        days: int | None = None,
+        starts: int = 0,
+    ) -> Issued:
+        """Issue a certificate and write it with its key.
+
+        Args:
+            days: life; negative = already expired.
+            starts: days from now until it begins to hold.
+        """
+        begin = _machine_time() + timedelta(days=starts)
+        authority = self._foreign if kind == "foreign" else self.authority
+        issued = authority.issue(name, "signature" if kind == "signature" else "server", begin, hosts=hosts, days=days)
         (self.folder / f"{name}.pem").write_bytes(issued.certificate_pem)
         key = self.folder / f"{name}.key.pem"
         key.touch(mode=0o600)
@@ -52,25 +83,64 @@ class CertificateFolder:
 
     def revoke(self, name: str) -> None:
         """Revoke an issued certificate; connections made from now on are refused."""
-        self.authority.revoke(self._certificate(name), datetime.now(UTC))
+        self.authority.revoke(self._certificate(name), _machine_time())
         self._write_list()
 
     def server_context(self, host: str) -> ssl.SSLContext:
         """Return the server's side: TLS 1.2 at least, a client certificate of this CA demanded."""
         self.issue("endpoint", hosts=(host, "localhost", "127.0.0.1"))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = _ServerContext(self)
         context.load_cert_chain(self.folder / "endpoint.pem", self.folder / "endpoint.key.pem")
         context.load_verify_locations(self.folder / "ca.pem")
-        context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def refuses(self, der: bytes) -> bool:
-        """True when the certificate (DER) is revoked; looked up at every connection, so it holds at once."""
-        return x509.load_der_x509_certificate(der).serial_number in self.authority.revoked
+    def check(self, der: bytes) -> None:
+        """Refuse a certificate (DER) that is revoked, or has expired by the endpoint's clock; it holds at once.
+
+        Raises:
+            ssl.SSLCertVerificationError: with the reason.
+        """
+        certificate = x509.load_der_x509_certificate(der)
+        if certificate.serial_number in self.authority.revoked:
+            raise ssl.SSLCertVerificationError("certificate revoked")
+        if not certificate.not_valid_before_utc <= self.clock() <= certificate.not_valid_after_utc:
+            raise ssl.SSLCertVerificationError("certificate expired by the endpoint's clock")
 
     def _certificate(self, name: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
 
     def _write_list(self) -> None:
-        (self.folder / "ca.crl.pem").write_bytes(self.authority.revocation_list(datetime.now(UTC)))
+        (self.folder / "ca.crl.pem").write_bytes(self.authority.revocation_list(_machine_time()))
+
+
+class _Connection(ssl.SSLObject):
+    """The server's end of a connection; remembers why a handshake was refused."""
+
+    def do_handshake(self) -> None:
+        """Shake hands; a refusal is noted with its reason."""
+        context = self.context
+        assert isinstance(context, _ServerContext)
+        try:
+            super().do_handshake()
+            context.certificates.check(self.getpeercert(binary_form=True) or b"")
+        except _UNFINISHED:
+            raise
+        except ssl.SSLError as error:
+            reason = getattr(error, "verify_message", "") or error.reason or str(error)
+            folder = context.certificates
+            folder.refused.append(RefusedHandshake(folder.clock(), str(reason).lower().replace("_", " ")))
+            raise
+
+
+class _ServerContext(ssl.SSLContext):
+    """Demands a client certificate; its connections report to the folder."""
+
+    sslobject_class = _Connection
+    certificates: CertificateFolder
+
+    def __new__(cls, certificates: CertificateFolder) -> _ServerContext:
+        context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        context.certificates = certificates
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context

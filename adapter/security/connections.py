@@ -1,0 +1,114 @@
+"""The server's side of a connection: a request's head is limited in time and size, the caller's certificate known.
+
+Used by the vendor API and by the mock endpoint, so both bind tokens to certificates the same way (RFC 8705).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from adapter.security.certificates import thumbprint
+
+TRANSPORT = "kykysilta.transport"
+HEAD_SECONDS = 20.0
+"""A caller that has not sent the whole head of a request by then is hung up on."""
+
+LARGEST_HEAD = 65_536
+"""Bytes of request line and headers that may come without the head being complete."""
+
+
+class OpenProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with the connection itself in the ASGI scope, and limits for the head of a request."""
+
+    _head_late: asyncio.TimerHandle | None = None
+    _head_size = 0
+    _in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept a connection."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        if self._head_late is not None:
+            self._head_late.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; a head that does not end is refused."""
+        super().data_received(data)
+        self._head_size = self._head_size + len(data) if self._in_head else 0
+        if self._head_size > LARGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("Request head too large.")
+
+    def on_message_begin(self) -> None:
+        """Begin to read a head."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Put the transport into the scope before the application runs."""
+        self._in_head = False
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End the body; what comes next is another head."""
+        super().on_message_complete()
+        self._in_head = True
+
+    def on_response_complete(self) -> None:
+        """Be ready for the next request."""
+        super().on_response_complete()
+        self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        if self._head_late is not None:
+            self._head_late.cancel()
+        self._head_late = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+def peer_thumbprint(scope: Mapping[str, Any]) -> str:
+    """Return `x5t#S256` of the caller's TLS certificate, or an empty string."""
+    transport = scope.get(TRANSPORT)
+    connection = transport.get_extra_info("ssl_object") if transport is not None else None
+    der = connection.getpeercert(binary_form=True) if connection is not None else None
+    return thumbprint(der) if der else ""
+
+
+def server_context(certificate: Path, key: Path, callers: Iterable[x509.Certificate] = ()) -> ssl.SSLContext:
+    """Return TLS for a server that lets callers show a registered certificate, and no other.
+
+    Each registered certificate is trusted by itself, so it may be self-signed or of any authority; a caller may
+    also show none.
+
+    Args:
+        certificate: PEM chain of the server, its own certificate first.
+        key: PEM of its private key.
+        callers: registered certificates of clients.
+
+    Raises:
+        OSError, ssl.SSLError: a file cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    trusted = b"".join(each.public_bytes(Encoding.DER) for each in callers)
+    if trusted:
+        context.load_verify_locations(cadata=trusted)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
