@@ -91,7 +91,7 @@ def _client(given: ClientSettings) -> Client:
         scopes=given.scopes or SCOPES,
         keys=keys,
         jwks_url=given.keys if remote else "",
-        certificate=given.certificate,
+        certificates=(given.certificate,) if given.certificate else (),
         organization=_identifier(given.organization),
         purpose=given.purpose,
     )

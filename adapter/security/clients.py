@@ -38,7 +38,8 @@ class Client:
         organization: identifier `{system, value}` of the organisation that it acts for.
         custodians: identifier values of the controllers whose records it may hand over; empty = its own organisation.
         purpose: purpose code assumed when the caller states none.
-        certificate: `x5t#S256` of its TLS certificate, or empty when mTLS is not used.
+        certificates: `x5t#S256` of its TLS certificates, the old and the new one while they change; empty when mTLS
+            is not used. A client with certificates and no keys proves itself by its certificate alone (RFC 8705 §2.2).
     """
 
     id: str
@@ -48,7 +49,12 @@ class Client:
     organization: dict[str, str] = field(default_factory=dict)
     custodians: tuple[str, ...] = ()
     purpose: str = ""
-    certificate: str = ""
+    certificates: tuple[str, ...] = ()
+
+    @property
+    def has_keys(self) -> bool:
+        """True when it proves itself with signed assertions."""
+        return self.keys is not None or bool(self.jwks_url)
 
 
 class KeyDirectory:

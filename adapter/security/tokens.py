@@ -87,9 +87,13 @@ class TokenServer:
         """
         if form.get("grant_type") != "client_credentials":
             raise TokenRefused(400, "unsupported_grant_type")
-        if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
+        claims: Mapping[str, Any] = {}
+        if certificate and "client_assertion" not in form:
+            client = self._certified(form.get("client_id", ""), certificate)
+        elif form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
             raise TokenRefused(400, "invalid_request")
-        client, claims = self._authenticate(form, token_url, certificate)
+        else:
+            client, claims = self._asserted(form, token_url, certificate)
         asked = parse(form.get("scope", ""))
         scopes = granted(asked, parse(client.scopes))
         if not scopes:
@@ -136,7 +140,14 @@ class TokenServer:
         """Add or replace a client."""
         self._clients[client.id] = client
 
-    def _authenticate(
+    def _certified(self, client_id: str, certificate: str) -> Client:
+        """Return the client that its certificate alone proves (RFC 8705 §2.2)."""
+        client = self._clients.get(client_id)
+        if client is None or client.has_keys or certificate not in client.certificates:
+            raise TokenRefused(401, "invalid_client")
+        return client
+
+    def _asserted(
         self, form: Mapping[str, str], token_url: str, certificate: str
     ) -> tuple[Client, Mapping[str, Any]]:
         assertion = form["client_assertion"]
@@ -145,7 +156,7 @@ class TokenServer:
             client = self._clients.get(client_id)
             if client is None or form.get("client_id", client_id) != client_id:
                 raise AssertionRefused("client")
-            if client.certificate and client.certificate != certificate:
+            if not client.has_keys or (client.certificates and certificate not in client.certificates):
                 raise AssertionRefused("certificate")
             header = jwt.get_unverified_header(assertion)
             claims = check_assertion(

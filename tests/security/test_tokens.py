@@ -174,3 +174,51 @@ def test_inner_addresses_are_never_called(url: str) -> None:
     """A registered URL cannot make the server call into its own network."""
     with pytest.raises(KeyProblem):
         refuse_inner_address(url, allow_loopback=False)
+
+
+@pytest.fixture
+def certified(clock: Clock) -> TokenServer:
+    """A server with a client that has certificates and no keys, and one that has both."""
+    clients = (
+        Client("card", "system/Bundle.c", certificates=("old", "new")),
+        Client("both", "system/Bundle.c", keys=read_key_set(key_set()), certificates=("thumb",)),
+    )
+    return TokenServer({each.id: each for each in clients}, KeyDirectory(clock=clock), b"s" * 32, clock=clock)
+
+
+def by_certificate(client_id: str) -> dict[str, str]:
+    """A token request without an assertion."""
+    return {"grant_type": "client_credentials", "client_id": client_id, "scope": "system/Bundle.c"}
+
+
+@pytest.mark.parametrize("certificate", ["old", "new"])
+def test_a_certificate_alone_proves_a_client_without_keys(certified: TokenServer, certificate: str) -> None:
+    """Old and new certificate work while they change, and the token holds only with the one that got it."""
+    token = certified.grant(by_certificate("card"), token_url=URL, certificate=certificate)["access_token"]
+    assert certified.check(token, token_url=URL, certificate=certificate).client.id == "card"
+    with pytest.raises(TokenRefused):
+        certified.check(token, token_url=URL)
+
+
+@pytest.mark.parametrize(
+    ("client_id", "certificate", "status"),
+    [("card", "another", 401), ("both", "thumb", 401), ("nobody", "old", 401), ("", "old", 401), ("card", "", 400)],
+)
+def test_a_certificate_proves_nobody_else(
+    certified: TokenServer, client_id: str, certificate: str, status: int
+) -> None:
+    """Another certificate, a client that has keys, an unknown client, no certificate: no token."""
+    with pytest.raises(TokenRefused) as refused:
+        certified.grant(by_certificate(client_id), token_url=URL, certificate=certificate)
+    assert refused.value.status == status
+
+
+def test_an_assertion_does_not_replace_the_registered_certificate(certified: TokenServer, clock: Clock) -> None:
+    """A client with keys and a certificate needs both."""
+    assertion = make_assertion("both", URL, KEY, "k1", algorithm="ES384", now=clock())
+    asked = form(clock, client_assertion=assertion, scope="system/Bundle.c")
+    with pytest.raises(TokenRefused):
+        certified.grant(asked, token_url=URL, certificate="stolen")
+    with pytest.raises(TokenRefused):
+        certified.grant(asked, token_url=URL)
+    assert certified.grant(asked, token_url=URL, certificate="thumb")["access_token"]
