@@ -24,6 +24,11 @@ START = "0" * 64
 POSTGRESQL_LOCK = 0x6B796B79
 """Advisory lock that makes writers of the chain wait for each other; SQLite has one writer anyway."""
 
+# Statements that are built once: to build one takes longer than to run it.
+_LOCK = text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
+_TAIL = select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1)
+_ADD = insert(audit_entry).inline()
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -48,16 +53,8 @@ def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str
     """
     seq, previous = _tail(connection)
     content = json.dumps(dict(entry), sort_keys=True, ensure_ascii=False)
-    connection.execute(
-        insert(audit_entry).values(
-            seq=seq + 1,
-            at=at,
-            kind=kind,
-            entry=content,
-            previous=previous,
-            hash=_hash(_line(seq + 1, at, kind, content, previous)),
-        )
-    )
+    row = {"seq": seq + 1, "at": at, "kind": kind, "entry": content, "previous": previous}
+    connection.execute(_ADD, row | {"hash": _hash(_line(seq + 1, at, kind, content, previous))})
     return seq + 1
 
 
@@ -110,9 +107,8 @@ def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = ()) -> Fi
 
 def _tail(connection: Connection) -> tuple[int, str]:
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRESQL_LOCK})
-    query = select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1)
-    row = connection.execute(query).first()
+        connection.execute(_LOCK)
+    row = connection.execute(_TAIL).first()
     return (row.seq, row.hash) if row else (0, START)
 
 
