@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from adapter.mock import control, control_security, pages
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
+from adapter.mock.guard import registered
 from adapter.mock.settings import MockSettings
 from adapter.mock.tls import CertificateFolder
 from adapter.mock.world import Worlds
@@ -31,6 +32,7 @@ class MockApp(FastAPI):
         self.include_router(control.router)
         self.include_router(control_security.router)
         self.include_router(pages.router)
+        self.add_api_route("/", pages.root, include_in_schema=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event."""
@@ -38,6 +40,20 @@ class MockApp(FastAPI):
             await self.endpoint(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+class ControlOnly:
+    """The same application on a port of its own, without its FHIR bases: those are served over mutual TLS only."""
+
+    def __init__(self, app: MockApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI event; 403 without a body below a FHIR base (rule R11)."""
+        if scope["type"] == "http" and self.app.endpoint.split(scope["path"]) is not None:
+            await Response(status_code=403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 @asynccontextmanager
@@ -52,5 +68,9 @@ def create_app(settings: MockSettings | None = None) -> MockApp:
 
     Raises:
         DataFileError: the policy is unknown or broken.
+        KeyProblem: a client's key set cannot be used.
     """
-    return MockApp(Worlds(settings or MockSettings()))
+    given = settings or MockSettings()
+    for client in given.clients:
+        registered(client)
+    return MockApp(Worlds(given))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
-from adapter.data import DataFileError
 from adapter.mock.cli_options import ROOT, Namespace, Root, control, fail
 from adapter.mock.cli_runs import certify, scenario_run
-from adapter.mock.settings import Auth, ClientSettings, MockSettings, Strictness
+from adapter.mock.cli_serve import keys, serve, token
 
 app = typer.Typer(help="A mock national FHIR R4 endpoint for testers.", no_args_is_help=True)
 scenario_app = typer.Typer(help="Scenario files: data, clock, faults and expectations.", no_args_is_help=True)
@@ -20,74 +19,6 @@ fault_app = typer.Typer(help="Faults on demand.", no_args_is_help=True)
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(clock_app, name="clock")
 app.add_typer(fault_app, name="fault")
-
-
-@app.command()
-def serve(
-    host: str = "127.0.0.1",
-    port: int = 8090,
-    strictness: Annotated[str, typer.Option(help="lenient, national or strict")] = "lenient",
-    policy: Annotated[str, typer.Option(help="open, national, or a policy file")] = "open",
-    data: Annotated[str, typer.Option(help="folder of the databases, or memory")] = "memory",
-    seed: Annotated[int | None, typer.Option(help="server ids are drawn from this number")] = None,
-    clock: Annotated[datetime | None, typer.Option(help="the clock stands still at this instant")] = None,
-    auth: Annotated[str, typer.Option(help="open, smart, or mtls (smart over mutual TLS)")] = "open",
-    client: Annotated[list[str] | None, typer.Option(help="ID=JWKS file or URL; repeatable")] = None,
-    scopes: Annotated[list[str] | None, typer.Option(help="ID='scopes of that client'; repeatable")] = None,
-    organization: Annotated[
-        list[str] | None, typer.Option(help="ID=system|value of the organisation it acts for; repeatable")
-    ] = None,
-    purpose: Annotated[list[str] | None, typer.Option(help="ID=system|code of the purpose assumed; repeatable")] = None,
-    certificates: Annotated[str, typer.Option(help="folder for the test CA's certificates (mtls)")] = "certificates",
-    trusted: Annotated[str, typer.Option(help="PEM file of authorities trusted for signatures")] = "",
-) -> None:
-    """Serve until interrupted."""
-    from adapter.mock.serve import run
-
-    if strictness not in get_args(Strictness):
-        raise fail(f"--strictness must be one of {', '.join(get_args(Strictness))}")
-    if auth not in get_args(Auth):
-        raise fail(f"--auth must be one of {', '.join(get_args(Auth))}")
-    settings = MockSettings(
-        host=host,
-        port=port,
-        strictness=cast(Strictness, strictness),
-        policy=policy,
-        data=data,
-        seed=seed,
-        clock=clock,
-        auth=cast(Auth, auth),
-        clients=_clients(client or [], scopes or [], organization or [], purpose or []),
-        certificates=certificates,
-        trusted=trusted,
-    )
-    root = f"{'https' if auth == 'mtls' else 'http'}://{host}:{port}"
-    typer.echo(f"FHIR base  {root}{settings.base_path}\npage       {root}/_mock/")
-    try:
-        run(settings)
-    except DataFileError as error:
-        raise fail(str(error)) from None
-    except OSError:
-        raise fail(f"port {port} on {host} is taken; choose another with --port") from None
-
-
-def _clients(*options: list[str]) -> tuple[ClientSettings, ...]:
-    """Join `ID=JWKS`, `ID=scopes`, `ID=organisation` and `ID=purpose`."""
-    if wrong := [one for values in options for one in values if "=" not in one]:
-        raise fail(f"--client, --scopes, --organization and --purpose are written ID=…; this is not: {wrong[0][:40]}")
-    keys, scopes, organizations, purposes = (dict(one.split("=", 1) for one in values) for values in options)
-    if unknown := sorted({*scopes, *organizations, *purposes} - set(keys)):
-        raise fail(f"this client is not registered by --client: {unknown[0][:40]}")
-    return tuple(
-        ClientSettings(
-            name,
-            where,
-            scopes=scopes.get(name, ""),
-            organization=organizations.get(name, ""),
-            purpose=purposes.get(name, ""),
-        )
-        for name, where in keys.items()
-    )
 
 
 @app.command()
@@ -204,5 +135,6 @@ def fault_clear(url: Root = ROOT, namespace: Namespace = "default") -> None:
         client.clear_faults()
 
 
+for command in (serve, keys, token, certify):
+    app.command()(command)
 scenario_app.command("run")(scenario_run)
-app.command()(certify)

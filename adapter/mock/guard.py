@@ -32,15 +32,15 @@ class Guard:
 
     def __init__(self, clients: tuple[ClientSettings, ...], clock: Clock, secret: bytes) -> None:
         self.directory = KeyDirectory(clock=lambda: clock.now().timestamp(), allow_loopback=True)
-        registered = {one.id: _client(one) for one in clients}
+        known = {one.id: registered(one) for one in clients}
         self.tokens = TokenServer(
-            registered, self.directory, hashlib.sha256(secret).digest(), clock=lambda: clock.now().timestamp()
+            known, self.directory, hashlib.sha256(secret).digest(), clock=lambda: clock.now().timestamp()
         )
         self.scopes = sorted({word for one in clients for word in (one.scopes or SCOPES).split()}) or [SCOPES]
 
     def register(self, client: ClientSettings) -> None:
         """Add or replace a client."""
-        self.tokens.register(_client(client))
+        self.tokens.register(registered(client))
 
     def token_url(self, request: Request) -> str:
         """Absolute URL of the namespace's token endpoint."""
@@ -78,7 +78,13 @@ def _identifier(text: str) -> dict[str, str]:
     return {"system": system, "value": value} if value else {}
 
 
-def _client(given: ClientSettings) -> Client:
+def registered(given: ClientSettings) -> Client:
+    """Return the client as the token server knows it.
+
+    Raises:
+        KeyProblem: its key set cannot be used.
+        OSError: the file of its key set cannot be read.
+    """
     inline = given.keys.lstrip().startswith("{")
     remote = given.keys.startswith(("http://", "https://"))
     keys: KeySet | None = None

@@ -64,6 +64,11 @@ def _render(request: Request, template: str, code: int = 200, **values: Any) -> 
     return HTMLResponse(html, code, headers)
 
 
+async def root() -> RedirectResponse:
+    """Lead whoever opens the server's address to the page."""
+    return RedirectResponse("/_mock/", 307)
+
+
 @router.get("/")
 async def index(request: Request, problem: str = "", status: str = "", live: str = "") -> HTMLResponse:
     """The list of requests, clock and faults of a namespace."""

@@ -48,6 +48,7 @@ class MockSettings:
         policy: name of a packaged policy or path of a policy file.
         auth, clients: see `Auth` and `ClientSettings`.
         certificates: folder into which the test CA writes certificates and keys (mtls).
+        control_port: plain HTTP port of control and page beside mutual TLS; None takes the next after `port`.
         trusted: PEM file of the authorities whose signing certificates are trusted.
         journal_size: requests that a namespace remembers.
         public_url: absolute URL of the FHIR base when a proxy stands before; empty means as the caller sees it.
@@ -66,4 +67,5 @@ class MockSettings:
     auth: Auth = "open"
     clients: tuple[ClientSettings, ...] = ()
     certificates: str = ""
+    control_port: int | None = None
     trusted: str = ""
