@@ -11,11 +11,12 @@ import json
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from adapter import audit
 from adapter.delivery import Outbox, Repository, submissions
@@ -27,11 +28,12 @@ from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
-from adapter.release import OnFile, check_release
+from adapter.release import Released, Word, check_release
 from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
 from adapter.store.cipher import keyed_hash
+from adapter.store.database import lock_lane
 from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge
 
@@ -148,7 +150,8 @@ class Line:
         """
         source = self._read(data, record_type, vendor)
         mapped = self._map(source)
-        on_file = self._on_file(mapped)
+        with self._database.reading() as connection:
+            on_file = self._on_file(connection, mapped)
         self._consent(mapped, on_file)
         bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
         self._refuse_too_large(bundle)
@@ -177,8 +180,7 @@ class Line:
             custodian = checked.mapped.record["custodian"]["id"]
             if sender.custodians is not None and custodian not in sender.custodians:
                 raise NotYours(Issue("error", "api.foreign-custodian"))
-            with self._database.transaction() as connection:
-                return self._store(connection, checked, data, sender.id, idempotency_key)
+            return self._stored(checked, data, sender.id, idempotency_key)
         except AdapterError as error:
             self._audit_refusal(error, sender.id)
             raise
@@ -213,6 +215,18 @@ class Line:
         """Take back a submission that surely was not sent; False when its state does not allow it."""
         return self.outbox.cancel([submission_id], self._clock()) == 1
 
+    def _stored(self, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
+        """Store a record; one that somebody else stored in the same moment is met again and answered as a repeat."""
+        for last in (False, True):
+            try:
+                with self._database.transaction() as connection:
+                    lock_lane(connection, self._lane(checked.mapped))
+                    return self._store(connection, checked, data, sender, key)
+            except IntegrityError:
+                if last:
+                    raise
+        raise AssertionError("the second try returns or raises")
+
     def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
         record, now = checked.mapped.record, self._clock()
         body = canonical(checked.bundle)
@@ -223,6 +237,7 @@ class Line:
             record_key=keyed_hash(self._id_key, record["source_system"], record["record_id"]),
             record_version=record["record_version"],
             digest=keyed_hash(self._id_key, canonical(record).decode()),
+            custodian=record["custodian"]["id"],
             mapping=checked.mapped.provenance,
             warnings=json.dumps([issue.as_fhir("fi") for issue in checked.warnings], ensure_ascii=False),
             source=data,
@@ -235,14 +250,15 @@ class Line:
         if repeat is not None:
             log(Event.REPEATED, submission=repeat, record_type=arrival.record_type, version=arrival.record_version)
             return Accepted(repeat, *told, repeated=True)
+        # Decided again under the lane's lock: a withdrawal that was accepted meanwhile is not missed.
+        on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
+        released = self._consent(checked.mapped, on_file)
         submissions.store(connection, self._cipher, arrival, now)
         if key:
             submissions.keep_key(connection, sender, key, digest, arrival.id, now)
         self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
-        basis = record.get("release", {}).get("basis", "own-register")
-        entry = {"submission": arrival.id, "record_type": arrival.record_type, "basis": basis, "decision": "permit"}
-        entry |= _released_to(record.get("release", {}))
-        audit.append(connection, now, "decision", entry)
+        entry = {"submission": arrival.id, "record_type": arrival.record_type, "decision": "permit"}
+        audit.append(connection, now, "decision", entry | _facts(released))
         log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
         return Accepted(arrival.id, *told)
 
@@ -257,34 +273,31 @@ class Line:
         log(Event.MAPPED, record_type=mapped.record_type, mapping=mapped.mapping.id, resources=count, warnings=0)
         return mapped
 
-    def _consent(self, mapped: Mapped, on_file: OnFile) -> None:
+    def _consent(self, mapped: Mapped, on_file: Sequence[Resource]) -> Released:
         """Ask the gate; a record for the own register needs no consent."""
-        basis = check_release(mapped.record, mapped.bundle, on_file, self._judged_at(mapped.record))
-        log(Event.CONSENT_DECIDED, record_type=mapped.record_type, basis=basis, decision="permit", reason=basis)
+        words: list[Word] = []
+        released = check_release(mapped.record, mapped.bundle, on_file, self._judged_at(mapped.record), words.append)
+        fields = {"basis": released.basis, "decision": "permit", "reason": words[-1].reason if words else ""}
+        log(Event.CONSENT_DECIDED, record_type=mapped.record_type, **fields)
+        return released
 
-    def _validate(self, mapped: Mapped, on_file: OnFile) -> list[Issue]:
+    def _validate(self, mapped: Mapped, on_file: Sequence[Resource]) -> list[Issue]:
         """Judge the Bundle with what is on file of the client; returns what the sender should know."""
         at = datetime.fromtimestamp(self._judged_at(mapped.record), UTC).isoformat()
-        outcome = judge(mapped.bundle, trace=mapped.locate, at=at, context=on_file.context)
+        outcome = judge(mapped.bundle, trace=mapped.locate, at=at, context=on_file)
         log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
         if not outcome.ok:
             told = (issue for issue in outcome.issues if issue.severity != "information")
             raise ValidationFailed(told)
         return [issue for issue in outcome.issues if issue.severity == "warning"]
 
-    def _on_file(self, mapped: Mapped) -> OnFile:
+    def _on_file(self, connection: Connection, mapped: Mapped) -> list[Resource]:
         """Return the client's newest records that the judgements about this one may look at."""
         kinds = RELATED.get(mapped.record_type, ())
         if "release" in mapped.record:
             kinds = tuple({*kinds, "consent", "team"})
-        if not kinds:
-            return OnFile()
-        lane = self._lane(mapped)
-        with self._database.reading() as connection:
-            bundles = [
-                bundle for kind in kinds for bundle in submissions.newest_bundles(connection, self._cipher, lane, kind)
-            ]
-        return OnFile.of(bundles)
+        lane = self._lane(mapped) if kinds else ""
+        return [bundle for kind in kinds for bundle in submissions.newest_bundles(connection, self._cipher, lane, kind)]
 
     def _lane(self, mapped: Mapped) -> str:
         """One lane a client: the keyed id of the Patient in the Bundle keeps the order of their records."""
@@ -305,11 +318,7 @@ class Line:
             audit.append(connection, self._clock(), "refusal", entry)
 
 
-def _released_to(release: Record) -> dict[str, str]:
-    """Return purpose and receiving organisations for the audit; persons and teams are not named there."""
-    found: dict[str, str] = {"purpose": release["purpose"]} if "purpose" in release else {}
-    names: list[str] = []
-    for recipient in release.get("recipients", ()):
-        organisation = recipient.get("organisation") or recipient.get("practitioner", {}).get("organisation")
-        names.append(str(organisation["id"]) if organisation else next(iter(recipient)))
-    return found | ({"recipients": ", ".join(names)} if names else {})
+def _facts(released: Released) -> dict[str, str]:
+    """Return ground, purpose and receiving organisations for the audit; persons are not named there."""
+    found = {"basis": released.basis, "purpose": released.purpose, "recipients": ", ".join(released.organisations)}
+    return {name: value for name, value in found.items() if value}

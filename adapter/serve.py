@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from adapter.data import data_root
 from adapter.settings import Settings, key_bytes
 from adapter.types import Record
 
@@ -178,6 +180,13 @@ def _when_recorded(record: Record) -> float:
     return datetime.fromisoformat(record["recorded_at"]).timestamp()
 
 
+def _demo_custodians() -> set[str]:
+    """The controllers of the scenarios' records: the demo's reviewer sees the clients of all of them."""
+    records = (data_root() / "fixtures" / "scenarios").glob("SCN-*/records/*.json")
+    read = (json.loads(path.read_bytes()) for path in records if path.name.count(".") == 1)
+    return {record["custodian"]["id"] for record in read}
+
+
 def _demo_signing(folder: Path) -> dict[str, str]:
     """Make a signing key for this run alone, and a policy whose repository refuses what it did not sign."""
     from adapter.security.certificates import Authority
@@ -222,7 +231,7 @@ def demo(port: int, mock_port: int, *, reviewer_password: str = "") -> Iterator[
         )
         if reviewer_password:
             accounts = Database(settings.database)
-            create_reviewer(accounts, DEMO_REVIEWER, reviewer_password, at=time.time())
+            create_reviewer(accounts, DEMO_REVIEWER, reviewer_password, custodians=_demo_custodians(), at=time.time())
             accounts.close()
         with in_background(adapter_app(settings, judged_at=_when_recorded), "127.0.0.1", port) as adapter:
             yield adapter, mock

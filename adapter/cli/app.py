@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adapter.cli import catalogue, records, service, validating
+from adapter.cli import accounts, catalogue, records, service, validating
 
 app = typer.Typer(
     name="kykysilta",
@@ -23,6 +23,7 @@ app.command("generate")(records.generate)
 app.command("send")(service.send)
 app.command("serve")(service.serve)
 app.command("verify-log")(service.verify_log)
+app.add_typer(accounts.accounts_app, name="accounts")
 app.add_typer(service.config_app, name="config")
 app.add_typer(service.outbox_app, name="outbox")
 app.add_typer(catalogue.mappings_app, name="mappings")

@@ -46,7 +46,7 @@ def serve(config: Config = None) -> None:
     from adapter.events import configure_logging
     from adapter.serve import MissingKeyError, PortTakenError, run
 
-    settings = _settings(config)
+    settings = settings_of(config)
     configure_logging()
     try:
         run(settings)
@@ -93,7 +93,7 @@ def verify_log(
     from adapter import audit
     from adapter.store import Database
 
-    database = Database(_settings(config).database)
+    database = Database(settings_of(config).database)
     with database.reading() as connection:
         kept = [path.read_text(encoding="utf-8") for path in checkpoint or ()]
         checkpoints = []
@@ -117,7 +117,7 @@ def config_check(config: Config = None) -> None:
     """Say what is wrong with the settings, or that nothing is."""
     from adapter.serve import MissingKeyError, check_keys
 
-    settings = _settings(config)
+    settings = settings_of(config)
     try:
         check_keys(settings)
     except MissingKeyError as error:
@@ -199,7 +199,8 @@ def _ask(method: str, url: str, body: object) -> Any:
     return response.json()
 
 
-def _settings(config: Path | None) -> Settings:
+def settings_of(config: Path | None) -> Settings:
+    """Return the settings, or say what is wrong with them and exit."""
     from pydantic import ValidationError
 
     from adapter.serve import load_settings

@@ -25,6 +25,7 @@ class Arrival:
         sender: id of the API client.
         record_key: keyed hash of source system and record id.
         record_version: as in the envelope.
+        custodian: identifier value of the controller whose record it is.
         digest: keyed hash of the content; tells a repeat from a change.
         mapping: id, version and digest of the mapping.
         warnings: issues as JSON, in the form of `Issue.as_fhir`.
@@ -38,6 +39,7 @@ class Arrival:
     record_key: str
     record_version: int
     digest: str
+    custodian: str
     mapping: str
     warnings: str
     source: bytes
@@ -123,6 +125,7 @@ def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) 
             record_version=arrival.record_version,
             digest=arrival.digest,
             received_at=now,
+            custodian=arrival.custodian,
             mapping=arrival.mapping,
             warnings=arrival.warnings,
             source=cipher.encrypt(f"submission/source/{arrival.id}", arrival.source),

@@ -1,28 +1,35 @@
-"""Local accounts and sessions of reviewers: argon2id, server-side sessions, limits on idling and guessing."""
+"""Accounts of reviewers: argon2id passwords, a role, the controllers whose clients they see, limits on guessing.
+
+An account without controllers sees no client. Accounts are made on the command line or by the organisation's
+log-in (`adapter.review.openid`), never on the pages.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from adapter import audit
 from adapter.store import Database
-from adapter.store.tables import review_account, review_failure, review_session
+from adapter.store.review_tables import review_account, review_failure, review_session
 
 Role = Literal["reviewer", "auditor"]
 """`reviewer` opens clients; `auditor` reads the log and the state of the service, and no client's data."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
-IDLE_SECONDS = 15 * 60.0
-LONGEST_SECONDS = 8 * 3600.0
 GUESSES = 5
 GUESS_WINDOW_SECONDS = 15 * 60.0
 SHORTEST_PASSWORD = 12
+OPENID = "openid:"
+"""How the names of accounts begin that the organisation's log-in made; they have no password."""
 
 _HASHER = PasswordHasher()
 _NOBODY = _HASHER.hash("nobody has this password")
@@ -33,49 +40,103 @@ class TooManyGuessesError(Exception):
     """The name was tried too often; it opens again when `GUESS_WINDOW_SECONDS` have passed."""
 
 
+class UnknownAccountError(LookupError):
+    """No account has this name."""
+
+
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A signed-in reviewer.
+class Account:
+    """Somebody who may sign in.
 
     Attributes:
-        account: opaque id of the account; what the audit names.
-        name: what the reviewer signs in with.
-        form_token: must come back with every form (cross-site request forgery).
+        id: opaque; what the audit names.
+        name: what they sign in with, unique.
+        title: what the pages call them.
+        custodians: identifier values of the controllers whose clients they see.
     """
 
-    account: str
+    id: str
     name: str
+    title: str
     role: Role
-    form_token: str
+    locked: bool
+    custodians: frozenset[str]
+
+    @property
+    def external(self) -> bool:
+        """The organisation's log-in signs this account in."""
+        return self.name.startswith(OPENID)
 
 
-def create_reviewer(database: Database, name: str, password: str, *, role: Role = "reviewer", at: float = 0.0) -> str:
-    """Create an account, or give an existing one a new password and role; returns its opaque id.
+def create_reviewer(
+    database: Database,
+    name: str,
+    password: str,
+    *,
+    role: Role = "reviewer",
+    custodians: Iterable[str] = (),
+    at: float = 0.0,
+) -> str:
+    """Create an account, or give an existing one a new password, role and controllers; returns its opaque id.
 
     Args:
-        at: the present instant, UTC seconds; stored as the time of creation.
+        custodians: identifier values of the controllers whose clients the account sees; none sees nobody.
+        at: the present instant, UTC seconds.
 
     Raises:
-        ValueError: the name is empty or longer than 64 characters, or the password is shorter than 12.
+        ValueError: the name is empty, reserved or longer than 64 characters, or the password is shorter than 12.
     """
-    if not 1 <= len(name) <= 64 or len(password) < SHORTEST_PASSWORD:
-        raise ValueError(f"a name has 1 to 64 characters, a password at least {SHORTEST_PASSWORD}")
-    hashed = _HASHER.hash(password)
+    if not 1 <= len(name) <= 64 or name.startswith(OPENID):
+        raise ValueError(f"a name has 1 to 64 characters and does not begin with {OPENID}")
+    values = {"password": hashed(password), "role": role, "title": name, "custodians": _listed(custodians)}
     with database.transaction() as connection:
-        found = connection.execute(select(review_account.c.id).where(review_account.c.name == name)).scalar()
-        if found is not None:
-            changed = update(review_account).where(review_account.c.id == found)
-            connection.execute(changed.values(password=hashed, role=role))
-            connection.execute(delete(review_session).where(review_session.c.account == found))
-            return str(found)
-        account = secrets.token_hex(16)
-        values = {"id": account, "name": name, "password": hashed, "role": role, "created_at": at}
-        connection.execute(insert(review_account).values(values))
+        return put_account(connection, name, values, at)
+
+
+def put_account(connection: Connection, name: str, values: dict[str, object], at: float) -> str:
+    """Create the account or change the one that has the name, note it in the audit, and return its id."""
+    found = connection.execute(select(review_account.c.id).where(review_account.c.name == name)).scalar()
+    account = str(found or secrets.token_hex(16))
+    if found is None:
+        connection.execute(insert(review_account).values(id=account, name=name, created_at=at, **values))
+        audit.append(connection, at, "admin", {"act": "account-add", "account": account})
+    else:
+        change_account(connection, name, values, at, "account-change")
     return account
 
 
-def sign_in(connection: Connection, name: str, password: str, now: float) -> tuple[str, str] | None:
-    """Return session token and account id, or None when name and password do not fit (the failure is counted).
+def change_account(connection: Connection, name: str, values: dict[str, object], at: float, act: str) -> None:
+    """Change columns of an account, end its sessions and note the act in the audit.
+
+    Raises:
+        UnknownAccountError: no account has the name.
+    """
+    found = connection.execute(select(review_account.c.id).where(review_account.c.name == name)).scalar()
+    if found is None:
+        raise UnknownAccountError
+    connection.execute(update(review_account).where(review_account.c.id == found).values(**values))
+    connection.execute(delete(review_session).where(review_session.c.account == found))
+    audit.append(connection, at, "admin", {"act": act, "account": str(found)})
+
+
+def accounts(connection: Connection) -> list[Account]:
+    """Return every account by name."""
+    return [account_of(row) for row in connection.execute(select(review_account).order_by(review_account.c.name))]
+
+
+def account_of(row: Row[tuple[object, ...]]) -> Account:
+    """Return the account of a row of `review_account`."""
+    named = frozenset(json.loads(row.custodians))
+    return Account(row.id, row.name, row.title or row.name, cast(Role, row.role), bool(row.locked), named)
+
+
+def custodian_values(custodians: Iterable[str]) -> dict[str, object]:
+    """Return the column that binds an account to these controllers."""
+    return {"custodians": _listed(custodians)}
+
+
+def check_password(connection: Connection, name: str, password: str, now: float) -> str | None:
+    """Return the id of the account, or None when name and password do not fit (the failure is counted).
 
     Raises:
         TooManyGuessesError: the name was tried too often.
@@ -85,47 +146,31 @@ def sign_in(connection: Connection, name: str, password: str, now: float) -> tup
     if connection.execute(select(func.count()).select_from(review_failure).where(recent)).scalar_one() >= GUESSES:
         raise TooManyGuessesError
     row = connection.execute(select(review_account).where(review_account.c.name == name)).first()
-    if not _fits(row.password if row else _NOBODY, password) or row is None:
+    if not _fits(row.password if row else _NOBODY, password) or row is None or row.locked:
         connection.execute(delete(review_failure).where(review_failure.c.at <= now - GUESS_WINDOW_SECONDS))
         connection.execute(insert(review_failure).values(name=guessed, at=now))
         return None
     connection.execute(delete(review_failure).where(review_failure.c.name == guessed))
-    token = secrets.token_urlsafe(32)
-    connection.execute(
-        insert(review_session).values(
-            token=_stored(token), account=row.id, form_token=secrets.token_urlsafe(32), created_at=now, used_at=now
-        )
-    )
-    return token, str(row.id)
+    return str(row.id)
 
 
-def session_of(connection: Connection, token: str, now: float) -> Session | None:
-    """Return the session of a token and count it as used; None when there is none or it is over."""
-    joined = review_session.join(review_account, review_session.c.account == review_account.c.id)
-    query = select(review_session, review_account.c.name, review_account.c.role).select_from(joined)
-    row = connection.execute(query.where(review_session.c.token == _stored(token))).first()
-    if row is None:
-        return None
-    if now - row.used_at > IDLE_SECONDS or now - row.created_at > LONGEST_SECONDS:
-        sign_out(connection, token)
-        return None
-    used = update(review_session).where(review_session.c.token == row.token)
-    connection.execute(used.values(used_at=now))
-    return Session(row.account, row.name, cast(Role, row.role), row.form_token)
+def hashed(password: str) -> str:
+    """Return the argon2id hash of a new password.
+
+    Raises:
+        ValueError: it is shorter than 12 characters.
+    """
+    if len(password) < SHORTEST_PASSWORD:
+        raise ValueError(f"a password has at least {SHORTEST_PASSWORD} characters")
+    return _HASHER.hash(password)
 
 
-def sign_out(connection: Connection, token: str) -> None:
-    """End a session."""
-    connection.execute(delete(review_session).where(review_session.c.token == _stored(token)))
-
-
-def _fits(hashed: str, password: str) -> bool:
+def _fits(stored: str, password: str) -> bool:
     try:
-        return _HASHER.verify(hashed, password)
+        return _HASHER.verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
 
 
-def _stored(token: str) -> str:
-    """The store keeps a hash only: who reads the database cannot take a session over."""
-    return hashlib.sha256(token.encode()).hexdigest()
+def _listed(custodians: Iterable[str]) -> str:
+    return json.dumps(sorted(set(custodians)))

@@ -10,12 +10,13 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from adapter.consent import explain
+from adapter.i18n import text
 from adapter.review import exports
-from adapter.review.accounts import Session
 from adapter.review.consents import rows_of
 from adapter.review.files import ClientFile, end_of_day, handle_of, lane_named, lane_of, masked, read_file
 from adapter.review.log import disclosures
 from adapter.review.matrix import ACTIONS, Access, Answer, Recipient, consent_title
+from adapter.review.sessions import Session
 from adapter.review.timeline import Span, as_day, picture
 from adapter.review.web import Office, RefusedError, check_form, form, language_of, office, redirect, render, reviewer
 
@@ -32,10 +33,10 @@ def find_client(request: Request, fields: Fields, session: Reviewer) -> Response
     here = office(request)
     lane = lane_of(here.id_key, fields.get("identity_code", ""))
     with here.database.transaction() as connection:
-        found = read_file(connection, here.cipher, lane) is not None
+        found = read_file(connection, here.cipher, lane, session.custodians) is not None
         handle = handle_of(connection, lane) if found else ""
         facts = {"client": handle} if found else {}
-        here.record(connection, session, "search-client", found=int(found), **facts)
+        here.record(connection, session.account, "search-client", found=int(found), **facts)
     return redirect(request, f"/clients/{handle}") if found else redirect(request, "/?missing=1")
 
 
@@ -57,8 +58,8 @@ def matrix_page(request: Request, handle: str, session: Reviewer) -> Response:
     """Who may see what on a day."""
     here, chosen = office(request), _day(request)
     with here.database.transaction() as connection:
-        file = _opened(here, connection, handle)
-        here.record(connection, session, "matrix", client=handle, day=chosen.isoformat())
+        file = _opened(here, connection, handle, session)
+        here.record(connection, session.account, "matrix", client=handle, day=chosen.isoformat())
     access, purposes, action = _access(here, file, chosen), request.query_params.get("purpose", ""), _action(request)
     asked = (purposes,) if purposes in access.purposes else access.purposes
     rows = [(one, [(code, access.cell(one, code, asked, action)) for code in access.data]) for one in access.recipients]
@@ -75,9 +76,9 @@ def explain_page(request: Request, handle: str, session: Reviewer) -> Response:
     here, chosen, language = office(request), _day(request), language_of(request)
     asked = request.query_params
     with here.database.transaction() as connection:
-        file = _opened(here, connection, handle)
+        file = _opened(here, connection, handle, session)
         facts = {"client": handle, "class": asked.get("class", "")[:64], "day": chosen.isoformat()}
-        here.record(connection, session, "explain", **facts)
+        here.record(connection, session.account, "explain", **facts)
     access = _access(here, file, chosen)
     recipient = next((one for one in access.recipients if one.key == asked.get("recipient")), None)
     data_class, action = asked.get("class", ""), _action(request)
@@ -101,8 +102,8 @@ def withdrawal_page(request: Request, handle: str, session: Reviewer) -> Respons
     here, chosen = office(request), _day(request)
     consent = request.query_params.get("consent", "")[:64]
     with here.database.transaction() as connection:
-        file = _opened(here, connection, handle)
-        here.record(connection, session, "simulate-withdrawal", client=handle, consent=consent)
+        file = _opened(here, connection, handle, session)
+        here.record(connection, session.account, "simulate-withdrawal", client=handle, consent=consent)
     present = _access(here, file, chosen)
     titles = {kept.id: consent_title(one, language_of(request)) for kept, one in present.file.consents}
     after = Access(present.file, present.moment, withdrawn=(consent,))
@@ -121,9 +122,9 @@ def export_client(request: Request, handle: str, fields: Fields, session: Review
     here, language = office(request), language_of(request)
     kind = "csv" if fields.get("format") == "csv" else "json"
     with here.database.transaction() as connection:
-        file = _opened(here, connection, handle)
+        file = _opened(here, connection, handle, session)
         rows = _exported(file, connection, here.clock(), language)
-        here.record(connection, session, "export-client", client=handle, format=kind, rows=len(rows))
+        here.record(connection, session.account, "export-client", client=handle, format=kind, rows=len(rows))
     body = exports.as_csv(rows, EXPORTED) if kind == "csv" else exports.as_json(rows)
     return exports_answer(body, kind, "client")
 
@@ -138,8 +139,8 @@ def exports_answer(body: bytes, kind: str, name: str) -> Response:
 def _client_page(request: Request, handle: str, session: Session, act: str, *, revealed: bool) -> Response:
     here, language = office(request), language_of(request)
     with here.database.transaction() as connection:
-        file = _opened(here, connection, handle)
-        here.record(connection, session, act, client=handle)
+        file = _opened(here, connection, handle, session)
+        here.record(connection, session.account, act, client=handle)
         released = disclosures(connection, file)
     present = file.at(float("inf"))
     access = Access(present, here.clock())
@@ -154,9 +155,9 @@ def _client_page(request: Request, handle: str, session: Session, act: str, *, r
     )  # fmt: skip
 
 
-def _opened(here: Office, connection: Connection, handle: str) -> ClientFile:
+def _opened(here: Office, connection: Connection, handle: str, session: Session) -> ClientFile:
     lane = lane_named(connection, handle)
-    file = read_file(connection, here.cipher, lane) if lane else None
+    file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
     if file is None:
         raise RefusedError(404)
     return file
@@ -182,7 +183,8 @@ def _action(request: Request) -> str:
 
 def _said(access: Access, answers: list[Answer], language: str) -> list[dict[str, Any]]:
     """Put answers that say the same together, and call consents what people call them."""
-    titles = {f"Consent/{kept.id}": consent_title(one, language) for kept, one in access.file.consents}
+    titles = {f"Consent/{kept.id}": text("review.other-consent", language) for kept in access.file.beside}
+    titles |= {f"Consent/{kept.id}": consent_title(one, language) for kept, one in access.file.consents}
     found: dict[tuple[str, tuple[str, ...]], int] = {}
     for answer in answers:
         sentences = list(explain(answer.decision, language))

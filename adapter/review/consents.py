@@ -8,8 +8,8 @@ from datetime import date
 
 from adapter.consent import packaged_configuration
 from adapter.consent.instants import period_span
-from adapter.review.files import ZONE, ClientFile, Kept, coded
-from adapter.review.matrix import PURPOSES, actors, consent_title, name_of
+from adapter.review.files import ZONE, ClientFile, Kept, actors, coded
+from adapter.review.matrix import PURPOSES, consent_title, name_of
 from adapter.terminology import code_system
 from adapter.types import Resource
 

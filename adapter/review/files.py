@@ -1,8 +1,11 @@
-"""A client's file as the adapter holds it: every version of every record, and what was on file at an instant."""
+"""A client's file as a reviewer may see it: every version of every record, and what was on file at an instant.
+
+A reviewer sees records of the controllers that the account is bound to, the consents that govern data of theirs and
+the teams which those consents name. Consents and teams of others are asked by the engine and shown to nobody.
+"""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -10,18 +13,22 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
+from adapter.audit import persons
 from adapter.consent import Context
 from adapter.fhir.ids import ids_under
+from adapter.review.lifting import lifted
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.cipher import keyed_hash
-from adapter.store.tables import outbox, review_client, submission
+from adapter.store.tables import outbox, submission
 from adapter.types import CANONICAL_ROOT, Resource
 
 IDENTITY_CODE = "urn:oid:1.2.246.21"
 ZONE = ZoneInfo("Europe/Helsinki")
+DECIDING = ("consent", "team")
+"""Types of records that decide about every other record of the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +38,15 @@ class Kept:
     Attributes:
         id: opaque id of the submission.
         record: which record it is a version of.
+        custodian: identifier value of its controller.
         recorded: when the source system recorded it, UTC seconds.
-        bundle: what it became.
+        bundle: what it became; contained resources are lifted out into entries.
     """
 
     id: str
     lane: str
     record_type: str
+    custodian: str
     record: tuple[str, str]
     version: int
     recorded: float
@@ -50,28 +59,34 @@ class Kept:
 
 @dataclass(frozen=True)
 class ClientFile:
-    """Everything on file of one client."""
+    """What is on file of one client.
+
+    Attributes:
+        kept: what the reviewer may see.
+        beside: consents and teams of other controllers, for the engine alone.
+    """
 
     kept: tuple[Kept, ...]
+    beside: tuple[Kept, ...] = ()
 
     def at(self, moment: float) -> ClientFile:
         """Return the file as it was at an instant: the newest version of each record that was known then."""
-        newest: dict[tuple[str, str], Kept] = {}
-        for one in self.kept:
-            before = newest.get(one.record)
-            if one.recorded <= moment and (before is None or before.version < one.version):
-                newest[one.record] = one
-        return ClientFile(tuple(newest.values()))
+        return ClientFile(_newest(self.kept, moment), _newest(self.beside, moment))
 
     @cached_property
     def context(self) -> Context:
         """What the consents refer to: teams, organisations, roles, people."""
-        return Context((one.bundle for one in self.kept), ())
+        return Context((one.bundle for one in (*self.kept, *self.beside)), ())
 
     @cached_property
     def consents(self) -> tuple[tuple[Kept, Resource], ...]:
-        """Return consents, each with an opaque id and its version, so that a decision can name them."""
-        return tuple((one, _named(one, consent)) for one in self.kept for consent in one.of_type("Consent"))
+        """The consents to show, each with an opaque id and its version, so that a decision can name them."""
+        return _consents(self.kept)
+
+    @cached_property
+    def all_consents(self) -> tuple[tuple[Kept, Resource], ...]:
+        """The consents that decide: those to show and those of other controllers."""
+        return (*self.consents, *_consents(self.beside))
 
     @property
     def address(self) -> str:
@@ -112,32 +127,66 @@ def lane_of(id_key: bytes, identity_code: str) -> str:
     return keyed_hash(id_key, address)
 
 
-def read_file(connection: Connection, cipher: Cipher, lane: str) -> ClientFile | None:
-    """Return a client's file, or None when the adapter holds nothing of the client."""
-    kept = tuple(_read(connection, cipher, lane=lane))
-    return ClientFile(kept) if kept else None
+def read_file(connection: Connection, cipher: Cipher, lane: str, custodians: frozenset[str]) -> ClientFile | None:
+    """Return a client's file as a reviewer of these controllers may see it; None when there is nothing to see."""
+    return _file_for(tuple(_read(connection, cipher, lane=lane)), custodians)
 
 
-def read_all(connection: Connection, cipher: Cipher, kinds: Iterable[str]) -> dict[str, ClientFile]:
-    """Return the files of all clients by lane, with records of these types only."""
+def read_all(
+    connection: Connection, cipher: Cipher, kinds: Iterable[str], custodians: frozenset[str]
+) -> dict[str, ClientFile]:
+    """Return the files that a reviewer of these controllers may see, by lane, with records of these types only."""
     found: dict[str, list[Kept]] = {}
     for one in _read(connection, cipher, kinds=tuple(kinds)):
         found.setdefault(one.lane, []).append(one)
-    return {lane: ClientFile(tuple(kept)) for lane, kept in found.items()}
+    files = ((lane, _file_for(tuple(kept), custodians)) for lane, kept in found.items())
+    return {lane: file for lane, file in files if file is not None}
+
+
+def lanes_of(connection: Connection, custodians: frozenset[str]) -> frozenset[str]:
+    """Return the lanes of the clients of whom these controllers have a record."""
+    query = select(outbox.c.lane).distinct().join(submission, outbox.c.submission == submission.c.id)
+    return frozenset(connection.execute(query.where(submission.c.custodian.in_(custodians))).scalars())
+
+
+def _file_for(kept: tuple[Kept, ...], custodians: frozenset[str]) -> ClientFile | None:
+    """Split a client's records into what is shown and what only decides."""
+    around = ClientFile(kept).context
+    own = {one.id for one in kept if one.custodian in custodians}
+    if not own:
+        return None
+    governing = [one for one in kept if one.id in own or _governs(one, around, custodians)]
+    named = {id(around.look_up(around.reference(each))) for one in governing for each in _actors_of(one)}
+    teams = {one.id for one in kept for team in one.of_type("CareTeam") if id(team) in named}
+    shown = own | teams | {one.id for one in governing}
+    rules = (one for one in kept if one.id not in shown and one.record_type in DECIDING)
+    return ClientFile(tuple(one for one in kept if one.id in shown), tuple(rules))
+
+
+def _governs(one: Kept, around: Context, custodians: frozenset[str]) -> bool:
+    """Say whether a consent names one of the controllers as sender of the data (`Consent.organization`)."""
+    for consent in one.of_type("Consent"):
+        for reference in consent.get("organization", ()):
+            organisation = around.look_up(around.reference(reference)) or {}
+            written = [*organisation.get("identifier", ()), reference.get("identifier", {})]
+            if any(value_of(each) in custodians for each in written):
+                return True
+    return False
+
+
+def _actors_of(one: Kept) -> Iterable[Any]:
+    return (reference for consent in one.of_type("Consent") for reference in actors(consent.get("provision", {})))
 
 
 def handle_of(connection: Connection, lane: str) -> str:
-    """Return the random id under which pages and the audit name a client."""
-    found = connection.execute(select(review_client.c.id).where(review_client.c.lane == lane)).scalar()
-    if found is None:
-        found = secrets.token_hex(16)
-        connection.execute(insert(review_client).values(id=found, lane=lane))
-    return str(found)
+    """Return the pseudonym under which pages and the audit name a client."""
+    return persons.pseudonym_of(connection, lane)
 
 
 def lane_named(connection: Connection, handle: str) -> str | None:
-    """Return the lane of a client's random id."""
-    return connection.execute(select(review_client.c.lane).where(review_client.c.id == handle)).scalar()
+    """Return the lane of a client's pseudonym."""
+    found = persons.person(connection, handle)
+    return found.lookup if found is not None and found.kind == "client" else None
 
 
 def end_of_day(day: date) -> float:
@@ -154,9 +203,16 @@ def _read(connection: Connection, cipher: Cipher, *, lane: str = "", kinds: tupl
     for row in connection.execute(query.order_by(outbox.c.seq)):
         if row.body is not None:
             bundle = read_json(cipher.decrypt(f"submission/body/{row.id}", row.body))
-            record = (row.sender, row.record_key)
-            recorded = _recorded(bundle, row.received_at)
-            yield Kept(row.id, row.lane, row.record_type, record, row.record_version, recorded, bundle)
+            yield Kept(
+                row.id,
+                row.lane,
+                row.record_type,
+                row.custodian,
+                (row.sender, row.record_key),
+                row.record_version,
+                _recorded(bundle, row.received_at),
+                lifted(bundle),
+            )
 
 
 def _recorded(bundle: Resource, received: float) -> float:
@@ -168,6 +224,19 @@ def _recorded(bundle: Resource, received: float) -> float:
     return max(stamps, default=received)
 
 
+def _newest(kept: Iterable[Kept], moment: float) -> tuple[Kept, ...]:
+    newest: dict[tuple[str, str], Kept] = {}
+    for one in kept:
+        before = newest.get(one.record)
+        if one.recorded <= moment and (before is None or before.version < one.version):
+            newest[one.record] = one
+    return tuple(newest.values())
+
+
+def _consents(kept: Iterable[Kept]) -> tuple[tuple[Kept, Resource], ...]:
+    return tuple((one, _named(one, consent)) for one in kept for consent in one.of_type("Consent"))
+
+
 def _named(kept: Kept, consent: Resource) -> Resource:
     return {**consent, "id": kept.id, "meta": {**consent["meta"], "versionId": str(kept.version)}}
 
@@ -177,3 +246,16 @@ def coded(concept: Any, system: str) -> str:
     url = f"{CANONICAL_ROOT}/CodeSystem/{system}"
     codings = concept.get("coding", ()) if isinstance(concept, dict) else ()
     return next((str(each["code"]) for each in codings if each.get("system") == url), "")
+
+
+def value_of(identifier: Any) -> str:
+    """Return the value of an Identifier, without the `urn:oid:` of an OID."""
+    return str(identifier.get("value", "")).removeprefix("urn:oid:") if isinstance(identifier, dict) else ""
+
+
+def actors(provision: Resource) -> Iterable[Any]:
+    """Yield the references to actors in a provision and all below it."""
+    for actor in provision.get("actor", ()):
+        yield actor["reference"]
+    for below in provision.get("provision", ()):
+        yield from actors(below)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from adapter.review.consents import EXPIRING_DAYS, ConsentRow, days_left, rows_of, type_of
-from adapter.review.files import ZONE, ClientFile
-from adapter.review.matrix import Access, actors
+from adapter.review.files import ZONE, ClientFile, actors
+from adapter.review.matrix import Access
 
 
 @dataclass(frozen=True, slots=True)

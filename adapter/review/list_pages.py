@@ -11,14 +11,14 @@ from sqlalchemy import Connection, select
 
 from adapter import audit
 from adapter.review import exports
-from adapter.review.accounts import Session
 from adapter.review.client_pages import exports_answer
 from adapter.review.consents import STATES, ConsentRow, Filters, fitting, rows_of
-from adapter.review.files import end_of_day, handle_of, lane_named, read_all
+from adapter.review.files import DECIDING, end_of_day, handle_of, lane_named, read_all
 from adapter.review.findings import QUERIES, find
 from adapter.review.log import LogRow, search_log
+from adapter.review.sessions import Session
 from adapter.review.web import check_form, form, language_of, office, render, reviewer, signed_in
-from adapter.store.tables import outbox
+from adapter.store.tables import outbox, submission
 from adapter.terminology import code_system
 
 router = APIRouter()
@@ -35,10 +35,10 @@ def home(request: Request, session: SignedIn) -> Response:
     here = office(request)
     with here.database.transaction() as connection:
         broken = audit.verify(connection)
-        files = read_all(connection, here.cipher, ("consent", "team")) if session.role == "reviewer" else {}
+        files = read_all(connection, here.cipher, DECIDING, session.custodians) if session.role == "reviewer" else {}
         found = find(files, here.clock(), language_of(request))
         handles = {one.lane: handle_of(connection, one.lane) for one in found}
-        here.record(connection, session, "work-list", findings=len(found))
+        here.record(connection, session.account, "work-list", findings=len(found))
     groups = [(name, [(one.what, handles[one.lane]) for one in found if one.query == name]) for name in QUERIES]
     missing = request.query_params.get("missing") == "1"
     return render(request, "home.html", session=session, groups=groups, missing=missing, broken=broken)
@@ -74,11 +74,11 @@ def log_search(request: Request, fields: Fields, session: SignedIn) -> Response:
 def _consents(request: Request, session: Session, filters: Filters, kind: str = "") -> Response:
     here, language = office(request), language_of(request)
     with here.database.transaction() as connection:
-        files = read_all(connection, here.cipher, ("consent", "team"))
+        files = read_all(connection, here.cipher, DECIDING, session.custodians)
         rows = [row for file in files.values() for row in rows_of(file, here.clock(), language) if row.newest]
         fits = fitting(rows, filters, here.today)
         handles = {row.lane: handle_of(connection, row.lane) for row in fits}
-        here.record(connection, session, "list-consents", rows=len(fits), format=kind or "page")
+        here.record(connection, session.account, "list-consents", rows=len(fits), format=kind or "page")
     if kind in ("csv", "json"):
         return _consent_file(fits, handles, kind)
     names = {lane: file.name for lane, file in files.items()}
@@ -119,9 +119,9 @@ def _log(request: Request, session: Session, fields: dict[str, str]) -> Response
                 since=_start(fields.get("since", "")),
                 until=_end(fields.get("until", "")),
                 text=fields.get("text", "").strip(),
-                of=[client, *_submissions(connection, client)] if client else None,
+                of=[client, *_submissions(connection, client, session)] if client else None,
             )
-            here.record(connection, session, "search-log", rows=len(rows), format=kind or "page")
+            here.record(connection, session.account, "search-log", rows=len(rows), format=kind or "page")
     if kind in ("csv", "json"):
         columns = ("seq", "at", "kind", "facts")
         told = [{"seq": row.seq, "at": row.at, "kind": row.kind, "facts": _facts(row)} for row in rows]
@@ -131,9 +131,10 @@ def _log(request: Request, session: Session, fields: dict[str, str]) -> Response
     )
 
 
-def _submissions(connection: Connection, client: str) -> list[str]:
+def _submissions(connection: Connection, client: str, session: Session) -> list[str]:
     lane = lane_named(connection, client)
-    query = select(outbox.c.submission).where(outbox.c.lane == lane)
+    query = select(outbox.c.submission).join(submission, outbox.c.submission == submission.c.id)
+    query = query.where(outbox.c.lane == lane, submission.c.custodian.in_(session.custodians))
     return list(connection.execute(query).scalars()) if lane else []
 
 

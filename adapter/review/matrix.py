@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from adapter.consent import Consents, Decision, Reason, decide, packaged_configuration, read_consents
-from adapter.review.files import ClientFile, coded
+from adapter.review.files import ClientFile, actors, coded
 from adapter.terminology import code_system
 from adapter.types import CANONICAL_ROOT, Resource
 
@@ -83,7 +83,7 @@ class Access:
         self.moment = moment
         gone = frozenset(withdrawn)
         self.documents = tuple(
-            {**consent, "status": "inactive"} if kept.id in gone else consent for kept, consent in file.consents
+            {**consent, "status": "inactive"} if kept.id in gone else consent for kept, consent in file.all_consents
         )
 
     @cached_property
@@ -102,7 +102,9 @@ class Access:
     @cached_property
     def purposes(self) -> tuple[str, ...]:
         """Codes of the purposes that some consent names; without one a permit cannot come about."""
-        named = (coding for consent in self.documents for coding in consent.get("provision", {}).get("purpose", ()))
+        named = (
+            coding for _, consent in self.file.consents for coding in consent.get("provision", {}).get("purpose", ())
+        )
         found = dict.fromkeys(str(each["code"]) for each in named if each.get("system") == PURPOSES)
         return tuple(found) or ("service-coordination",)
 
@@ -204,7 +206,7 @@ class Access:
         )
 
     def _named(self) -> Iterator[Recipient]:
-        for consent in self.documents:
+        for _, consent in self.file.consents:
             for reference in actors(consent.get("provision", {})):
                 resource = self.file.context.look_up(self.file.context.reference(reference))
                 kind = resource["resourceType"] if resource else reference.get("type", "")
@@ -226,14 +228,6 @@ def name_of(file: ClientFile, reference: Any) -> str:
         return name_of(file, found.get("practitioner")) or name_of(file, found.get("organization"))
     name = found.get("name", "")
     return str(name[0].get("text", "") if isinstance(name, list) and name else name or "")
-
-
-def actors(provision: Resource) -> Iterator[Any]:
-    """Yield the references to actors in a provision and all below it."""
-    for actor in provision.get("actor", ()):
-        yield actor["reference"]
-    for below in provision.get("provision", ()):
-        yield from actors(below)
 
 
 def class_of(resource: Resource) -> str:

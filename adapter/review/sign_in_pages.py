@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from adapter.review.accounts import Session, TooManyGuessesError, sign_in, sign_out
+from adapter.review.accounts import TooManyGuessesError, check_password
+from adapter.review.sessions import Session, end_session, open_session
 from adapter.review.web import COOKIE, check_form, form, office, redirect, render, signed_in, style
 
 router = APIRouter()
@@ -32,18 +33,18 @@ def signing_in(request: Request, fields: Fields) -> Response:
     here = office(request)
     try:
         with here.database.transaction() as connection:
-            opened = sign_in(connection, fields.get("name", ""), fields.get("password", ""), here.clock())
-            if opened is not None:
-                act = Session(opened[1], "", "reviewer", "")
-                here.record(connection, act, "sign-in")
+            account = check_password(connection, fields.get("name", ""), fields.get("password", ""), here.clock())
+            token = open_session(connection, account, here.clock()) if account else ""
+            if account:
+                here.record(connection, account, "sign-in")
     except TooManyGuessesError:
         return render(request, "sign-in.html", status=429, problem="too-many")
-    if opened is None:
+    if not token:
         return render(request, "sign-in.html", status=401, problem="wrong")
     answer = redirect(request, "/")
     path = request.scope.get("root_path", "") or "/"
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, opened[0], path=path, httponly=True, samesite="strict", secure=secure)
+    answer.set_cookie(COOKIE, token, path=path, httponly=True, samesite="strict", secure=secure)
     return answer
 
 
@@ -53,8 +54,8 @@ def signing_out(request: Request, fields: Fields, session: Annotated[Session, De
     check_form(session, fields)
     here = office(request)
     with here.database.transaction() as connection:
-        sign_out(connection, request.cookies.get(COOKIE, ""))
-        here.record(connection, session, "sign-out")
+        end_session(connection, request.cookies.get(COOKIE, ""))
+        here.record(connection, session.account, "sign-out")
     answer = redirect(request, "/sign-in")
     answer.delete_cookie(COOKIE, path=request.scope.get("root_path", "") or "/")
     return answer

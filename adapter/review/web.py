@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.i18n import LANGUAGES, text
-from adapter.review.accounts import Session, session_of
 from adapter.review.files import ZONE
 from adapter.review.matrix import day
+from adapter.review.sessions import Session, session_of
 from adapter.store import Cipher, Database
 from adapter.terminology import code_system
 
@@ -80,9 +80,9 @@ class Office:
         """The present day in Finland."""
         return datetime.fromtimestamp(self.clock(), ZONE).date()
 
-    def record(self, connection: Connection, session: Session, act: str, **facts: str | int) -> None:
+    def record(self, connection: Connection, account: str, act: str, **facts: str | int) -> None:
         """Write a reviewer's act to the audit; in the transaction of the act."""
-        audit.append(connection, self.clock(), "review", {"reviewer": session.account, "act": act, **facts})
+        audit.append(connection, self.clock(), "review", {"reviewer": account, "act": act, **facts})
 
 
 def office(request: Request) -> Office:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Column, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateColumn
 
-from adapter.store.tables import metadata
+from adapter.store.review_tables import review_account
+from adapter.store.tables import metadata, submission
+from adapter.store.together import Together
 
+T = TypeVar("T")
 Migration = Callable[[Connection], None]
 
 # One connection for all threads: a database in memory belongs to its connection.
@@ -24,7 +28,21 @@ def _create_first_tables(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_first_tables,)
+def _bind_reviewers_to_custodians(connection: Connection) -> None:
+    metadata.create_all(connection)
+    for column in (submission.c.custodian, *(review_account.c[name] for name in ("title", "locked", "custodians"))):
+        _add_column(connection, column)
+
+
+def _add_column(connection: Connection, column: Column[Any]) -> None:
+    """Add a column that an older program did not make; a new database has it already."""
+    table = column.table.name
+    if column.name not in {each["name"] for each in inspect(connection).get_columns(table)}:
+        declared = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {declared}")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _bind_reviewers_to_custodians)
 """Position + 1 is the version that the migration leads to. A released migration is never edited."""
 
 
@@ -46,6 +64,7 @@ class Database:
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_pragmas)
             event.listen(self.engine, "begin", _sqlite_begin)
+        self._together = Together(self.transaction)
         self._migrate()
 
     @contextmanager
@@ -53,6 +72,11 @@ class Database:
         """Yield a connection in one transaction: commit at the end, roll back on any error."""
         with self.engine.begin() as connection:
             yield connection
+
+    def together(self, act: Callable[[Connection], T]) -> T:
+        """Run `act` in a transaction shared with whoever writes at the same time; see `adapter.store.together`."""
+        result: T = self._together.run(act)
+        return result
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -75,6 +99,19 @@ class Database:
             for migration in MIGRATIONS[version:]:
                 migration(connection)
             connection.execute(text("UPDATE store_version SET version = :new"), {"new": len(MIGRATIONS)})
+
+
+def lock_lane(connection: Connection, lane: str) -> None:
+    """Make the writers of one client's records wait for each other until the transaction ends.
+
+    SQLite has one writer anyway.
+
+    Args:
+        lane: keyed hash of the client, hex.
+    """
+    if connection.dialect.name == "postgresql":
+        key = int(lane[:16], 16) - (1 << 63)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

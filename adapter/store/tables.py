@@ -34,6 +34,7 @@ submission = Table(
     Column("record_version", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("received_at", Float, nullable=False),
+    Column("custodian", String(128), nullable=False, server_default=""),
     Column("mapping", String(200), nullable=False),
     Column("warnings", Text, nullable=False),
     Column("source", LargeBinary),
@@ -115,6 +116,15 @@ audit_checkpoint = Table(
     Column("note", Text, nullable=False),
 )
 
+audit_person = Table(
+    "audit_person",
+    metadata,
+    Column("pseudonym", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("lookup", String(128), nullable=False, unique=True),
+    Column("identity", LargeBinary),
+)
+
 destination = Table(
     "destination",
     metadata,
@@ -131,39 +141,4 @@ idempotency = Table(
     Column("digest", String(64), nullable=False),
     Column("at", Float, nullable=False, index=True),
     Column("submission", String(32), ForeignKey("submission.id"), nullable=False),
-)
-
-review_account = Table(
-    "review_account",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("name", String(64), nullable=False, unique=True),
-    Column("password", String(200), nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("created_at", Float, nullable=False),
-)
-
-review_session = Table(
-    "review_session",
-    metadata,
-    Column("token", String(64), primary_key=True),
-    Column("account", String(32), ForeignKey("review_account.id"), nullable=False),
-    Column("form_token", String(64), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("used_at", Float, nullable=False),
-)
-
-review_failure = Table(
-    "review_failure",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(64), nullable=False, index=True),
-    Column("at", Float, nullable=False),
-)
-
-review_client = Table(
-    "review_client",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("lane", String(32), nullable=False, unique=True),
 )

@@ -60,6 +60,7 @@ def put(database: Database, outbox: Outbox) -> Put:
             record_key=record or f"record-{number}",
             record_version=version,
             digest=f"digest-{number}",
+            custodian="1.2.246.10.90000011.19.0",
             mapping="client 1.0.0",
             warnings="[]",
             source=b"{}",

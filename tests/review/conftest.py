@@ -23,6 +23,9 @@ MOONA = "200594-904B"
 ID_KEY = b"i" * 32
 PASSWORD = "a long enough password"
 BASE = "/review"
+CITY, COUNTY = "1.2.246.10.90000011.19.0", "1.2.246.10.90000038.19.0"
+CUSTODIANS = (CITY, COUNTY)
+"""Moona's records: the city's at first, the wellbeing county's since 2023."""
 
 
 class Clock:
@@ -74,8 +77,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line = _line(database, Cipher({"one": b"k" * 32}), Clock())
     for record in moonas():
         line.accept(record.read_bytes(), sender=Sender("ehr"))
-    create_reviewer(database, "tarkastaja", PASSWORD)
-    create_reviewer(database, "lokinlukija", PASSWORD, role="auditor")
+    create_reviewer(database, "tarkastaja", PASSWORD, custodians=CUSTODIANS)
+    create_reviewer(database, "lokinlukija", PASSWORD, role="auditor", custodians=CUSTODIANS)
     database.close()
     return path
 

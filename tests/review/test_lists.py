@@ -20,7 +20,7 @@ from adapter.review.findings import QUERIES
 from adapter.review.timeline import Span, as_day, picture
 from adapter.store.tables import audit_entry
 from adapter.types import Resource
-from tests.review.conftest import ID_KEY, MOONA, Browser, Desk
+from tests.review.conftest import CUSTODIANS, ID_KEY, MOONA, Browser, Desk
 
 pytestmark = pytest.mark.anyio
 DURING, BEFORE_END, AFTER = "2021-09-01", "2022-07-20", "2022-09-01"
@@ -35,7 +35,7 @@ def moment(day: str) -> float:
 def moona(desk: Desk) -> ClientFile:
     """Moona's whole file."""
     with desk.database.reading() as connection:
-        found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA))
+        found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
     assert found is not None
     return found
 

@@ -13,7 +13,7 @@ from adapter.consent import decide
 from adapter.review.files import end_of_day, lane_of, read_file
 from adapter.review.matrix import Access
 from adapter.store.tables import submission
-from tests.review.conftest import ID_KEY, MOONA, Browser, Desk
+from tests.review.conftest import CUSTODIANS, ID_KEY, MOONA, Browser, Desk
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def words(html: str) -> str:
 def access(desk: Desk, day: str, *withdrawn: str) -> Access:
     """The questions to the engine about Moona at the end of a day."""
     with desk.database.reading() as connection:
-        file = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA))
+        file = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
     assert file is not None
     moment = end_of_day(date.fromisoformat(day))
     return Access(file.at(moment), moment, withdrawn=withdrawn)
@@ -50,7 +50,7 @@ async def test_a_disclosure_is_shown_with_recipient_and_ground(browser: Browser,
     """A record released by consent is found by its data class, with to whom and why."""
     with desk.database.transaction() as connection:
         entry = {"basis": "client-consent", "purpose": "service-coordination", "recipients": "te-4100"}
-        found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA))
+        found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
         assert found is not None
         check = next(one for one in found.kept if one.record_type == "health_check")
         audit.append(connection, desk.clock.now, "decision", {"submission": check.id, "decision": "permit", **entry})

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from adapter.review.accounts import GUESSES, create_reviewer
-from adapter.store.tables import audit_entry, review_account, review_session, submission
+from adapter.store.review_tables import review_account, review_session
+from adapter.store.tables import audit_entry, submission
 from tests.review.conftest import BASE, MOONA, PASSWORD, Browser, Desk
 
 pytestmark = pytest.mark.anyio
