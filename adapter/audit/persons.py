@@ -1,0 +1,98 @@
+"""Pseudonyms: the chain names a person by a random id; who that is stands in a key table beside it.
+
+Dropping the row of the key table makes the person unreadable in the whole chain without changing a byte of it
+(GDPR art. 17 once the retention of the log has ended). A person who comes back gets another pseudonym.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from adapter.store.cipher import Cipher
+from adapter.store.tables import audit_person
+
+Kind = Literal["client", "professional"]
+
+
+class Identity(NamedTuple):
+    """Who a person is: an identifier (system and value). Names and addresses are not kept here."""
+
+    system: str
+    value: str
+
+
+class Person(NamedTuple):
+    """A row of the key table.
+
+    Attributes:
+        lookup: keyed hash that finds the person again; of a client the lane of their records.
+    """
+
+    pseudonym: str
+    kind: str
+    lookup: str
+
+
+def pseudonym_of(
+    connection: Connection,
+    lookup: str,
+    *,
+    kind: Kind = "client",
+    identity: Identity | None = None,
+    cipher: Cipher | None = None,
+) -> str:
+    """Return the pseudonym of a person; a person who is not known yet gets one.
+
+    Args:
+        lookup: a value that cannot be turned back without a key (`adapter.store.cipher.keyed_hash`).
+        identity: kept for a person who is new, encrypted with `cipher`; without both nothing is kept.
+    """
+    found = known(connection, lookup)
+    if found is not None:
+        return found
+    pseudonym = secrets.token_hex(16)
+    sealed = None
+    if identity is not None and cipher is not None:
+        sealed = cipher.encrypt(_place(pseudonym), json.dumps(identity).encode())
+    add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = add(audit_person).values(pseudonym=pseudonym, kind=kind, lookup=lookup, identity=sealed)
+    # Another process may have met the same person in the same moment: the first one wins for both.
+    connection.execute(row.on_conflict_do_nothing(index_elements=["lookup"]))
+    return known(connection, lookup) or pseudonym
+
+
+def known(connection: Connection, lookup: str) -> str | None:
+    """Return the pseudonym of a person, or None when the chain knows nobody of that look-up value."""
+    return connection.execute(select(audit_person.c.pseudonym).where(audit_person.c.lookup == lookup)).scalar()
+
+
+def person(connection: Connection, pseudonym: str) -> Person | None:
+    """Return whom a pseudonym stands for, or None when the key row was dropped or never was."""
+    columns = (audit_person.c.pseudonym, audit_person.c.kind, audit_person.c.lookup)
+    row = connection.execute(select(*columns).where(audit_person.c.pseudonym == pseudonym)).first()
+    return Person(*row) if row else None
+
+
+def identity(connection: Connection, cipher: Cipher, pseudonym: str) -> Identity | None:
+    """Return who a pseudonym stands for, or None when that is not kept (any more).
+
+    Raises:
+        CipherError: the row was changed, or its key is not configured.
+    """
+    query = select(audit_person.c.identity).where(audit_person.c.pseudonym == pseudonym)
+    sealed = connection.execute(query).scalar()
+    return Identity(*json.loads(cipher.decrypt(_place(pseudonym), sealed))) if sealed else None
+
+
+def forget(connection: Connection, pseudonym: str) -> bool:
+    """Drop the key row of a person; False when there was none. The caller writes the act to the log."""
+    return connection.execute(delete(audit_person).where(audit_person.c.pseudonym == pseudonym)).rowcount == 1
+
+
+def _place(pseudonym: str) -> str:
+    return f"audit_person/identity/{pseudonym}"

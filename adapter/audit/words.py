@@ -1,0 +1,55 @@
+"""Codes and times of the log in the reader's language; a code that no list knows stands as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from adapter.terminology import code_system
+
+ZONE = ZoneInfo("Europe/Helsinki")
+
+
+def as_day(moment: float) -> str:
+    """Return the day in Finland of an instant in UTC seconds, as d.m.yyyy."""
+    local = datetime.fromtimestamp(moment, ZONE)
+    return f"{local.day}.{local.month}.{local.year}"
+
+
+def instant(moment: float) -> str:
+    """Return day and time in Finland of an instant in UTC seconds, as d.m.yyyy h.m.s."""
+    return f"{as_day(moment)} {datetime.fromtimestamp(moment, ZONE):%H.%M.%S}"
+
+
+def display(system: str, code: str, language: str) -> str:
+    """Return the name of a code of one of our own lists (`data-class`)."""
+    try:
+        return code_system(system).display(code, language)
+    except LookupError:
+        return code
+
+
+def what(code: str, language: str) -> str:
+    """Return the name of a data class; record types and resource types stand as they are."""
+    return display("data-class", code, language)
+
+
+def listed(codes: Iterable[str], language: str) -> str:
+    """Return the names of data classes in one cell."""
+    return ", ".join(what(code, language) for code in codes)
+
+
+def purpose(code: str, language: str) -> str:
+    """Return the name of a purpose of use."""
+    return display("consent-purpose", code, language)
+
+
+def ground(code: str, language: str) -> str:
+    """Return the name of the ground of a disclosure."""
+    return display("disclosure-basis", code, language)
+
+
+def role(code: str, language: str) -> str:
+    """Return the name of a professional's role."""
+    return display("professional-role", code, language)
