@@ -1,17 +1,18 @@
-"""Make `profiles/package/example/`: one example a profile, taken from the Bundles of the scenarios.
+"""Make `profiles/package/example/`: one example a profile, from the scenarios and `fixtures/examples/`.
 
     python scripts/make_profile_examples.py [TARGET]
 
 For each profile the largest resource that claims it, with references to resources outside it made logical, so that
 it stands alone; a profile of single results, which nobody claims, gets a resource of its parent that meets it. For
-our Bundle: the fewest records that hold all those profiles. The same scenarios always give the same bytes. Profiles
-without an example are printed.
+our Bundle: the fewest records that hold all those profiles. What no scenario has stands in `fixtures/examples/`. The
+same sources always give the same bytes. Profiles without an example are printed.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from adapter.validation.judge import packaged_validator
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SCENARIOS = CHECKOUT / "fixtures" / "scenarios"
+WRITTEN = CHECKOUT / "fixtures" / "examples"
 PACKAGE = CHECKOUT / "profiles" / "package"
 BUNDLE = "kykysilta-bundle"
 MARK = "example"
@@ -30,9 +32,9 @@ PROFILES = f"{CANONICAL_ROOT}/StructureDefinition/"
 
 
 def main(target: Path) -> list[str]:
-    """Write the examples; returns the ids of concrete profiles that no scenario has."""
+    """Write the examples; returns the ids of concrete profiles that have none."""
     target.mkdir(parents=True, exist_ok=True)
-    for old in target.glob(f"*-{MARK}*.json"):
+    for old in target.glob("*.json"):
         old.unlink()
     made = examples()
     for (type_, name), resource in made.items():
@@ -44,10 +46,7 @@ def main(target: Path) -> list[str]:
 def examples() -> dict[tuple[str, str], dict[str, Any]]:
     """Return examples by type and id."""
     best: dict[str, dict[str, Any]] = {}
-    bundles = [
-        json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-        for path in sorted(SCENARIOS.glob("*/expected/*.bundle.json"))
-    ]
+    bundles = _read(SCENARIOS.glob("*/expected/*.bundle.json"))
     for bundle in bundles:
         outer = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
         for resource in outer.values():
@@ -60,7 +59,12 @@ def examples() -> dict[tuple[str, str], dict[str, Any]]:
         {**_claiming(bundle, BUNDLE), "id": f"{MARK}-record-{number}"}
         for number, bundle in enumerate(_fewest(bundles), start=1)
     ]
+    found += _read(WRITTEN.glob("*.json"))
     return {(resource["resourceType"], resource["id"]): resource for resource in found}
+
+
+def _read(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal) for path in sorted(paths)]
 
 
 def _met(resource: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Builds the FHIR package of our profiles from FSH with SUSHI, which needs Node.js.
+"""Builds the FHIR package of our profiles: FSH through SUSHI, which needs Node.js, and the code lists as they are.
 
 SUSHI runs without a network when the official R4 package stands in its cache; `scripts/make_r4_snapshot.py` says
 where that package comes from.
@@ -6,12 +6,14 @@ where that package comes from.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from adapter.data import data_root, read_yaml
 
 CORE = "hl7.fhir.r4.core#4.0.1"
 SUSHI = "fsh-sushi@3"
-VOLATILE = ("date",)
+CODES = ("CodeSystem-*.json", "ValueSet-*.json", "ConceptMap-*.json")
 
 
 class BuildFailed(Exception):  # noqa: N818
@@ -36,24 +38,52 @@ def build_package(core: Path | None, target: Path) -> int:
         BuildFailed: no Node.js, no core package, or errors in the FSH.
     """
     sources = data_root() / "profiles"
+    codes = [path for kind in CODES for path in sorted((data_root() / "mappings" / "codes").glob(kind))]
     with tempfile.TemporaryDirectory(prefix="kykysilta-fsh-") as folder:
         project = Path(folder)
         _put_core_in_place(core, project)
         shutil.copy(sources / "sushi-config.yaml", project)
         shutil.copytree(sources / "fsh", project / "input" / "fsh")
+        _copy(codes, project / "input" / "vocabulary")
+        _copy((sources / "package" / "example").glob("*.json"), project / "input" / "examples")
         _run_sushi(project)
-        resources = sorted((project / "fsh-generated" / "resources").glob("*.json"))
+        manifest = _manifest(read_yaml(project / "sushi-config.yaml"))
         target.mkdir(parents=True, exist_ok=True)
         for old in target.glob("*.json"):
             old.unlink()
-        for path in resources:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if content["resourceType"] == "ImplementationGuide":
-                continue
-            kept = {name: value for name, value in content.items() if name not in VOLATILE}
-            _write(target / path.name, kept)
-        _write(target / "package.json", _manifest(project))
+        for path in sorted((project / "fsh-generated" / "resources").glob("*.json")):
+            _write(target / path.name, _versioned(json.loads(path.read_text(encoding="utf-8")), manifest["version"]))
+    _copy(codes, target)
+    _write(target / "package.json", manifest)
     return len(list(target.glob("*.json"))) - 1
+
+
+def pack_package(target: Path) -> None:
+    """Write the built package as a FHIR package file (.tgz); the same package gives the same bytes."""
+    folder = data_root() / "profiles" / "package"
+    with (
+        target.open("wb") as file,
+        gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        for path in sorted(folder.rglob("*.json")):
+            member = tarfile.TarInfo(f"package/{path.relative_to(folder).as_posix()}")
+            member.size = path.stat().st_size
+            with path.open("rb") as content:
+                archive.addfile(member, content)
+
+
+def _copy(paths: Iterable[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        shutil.copy(path, folder)
+
+
+def _versioned(resource: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return a conformance resource with the version of the package, which SUSHI leaves to the publisher."""
+    kept = {name: value for name, value in resource.items() if name not in ("date", "version")}
+    order = ("resourceType", "id", "url")
+    return {name: kept[name] for name in order} | {"version": version} | kept
 
 
 def _put_core_in_place(core: Path | None, home: Path) -> None:
@@ -83,16 +113,16 @@ def _run_sushi(project: Path) -> None:
         raise BuildFailed(done.stdout[-6000:] + done.stderr[-2000:])
 
 
-def _manifest(project: Path) -> dict[str, Any]:
-    config = read_yaml(project / "sushi-config.yaml")
+def _manifest(config: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": config["id"],
         "version": config["version"],
         "canonical": config["canonical"],
+        "url": config["publisher"]["url"],
         "title": config["title"],
         "description": config["description"],
         "license": config["license"],
-        "type": "fhir.ig",
+        "type": "IG",
         "fhirVersions": [config["fhirVersion"]],
         "dependencies": {"hl7.fhir.r4.core": "4.0.1"},
         "author": config["publisher"]["name"],

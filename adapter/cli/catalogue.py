@@ -110,6 +110,15 @@ def profiles_build(
     print(f"{count} resources in {folder}")
 
 
+@profiles_app.command("pack")
+def profiles_pack(file: Annotated[Path, typer.Argument(help="The .tgz to write.")]) -> None:
+    """Write our FHIR package as one .tgz file, for other validators and servers."""
+    from adapter.cli.building import pack_package
+
+    pack_package(file)
+    print(file)
+
+
 def mock_app() -> typer.Typer:
     """Return the commands of the mock endpoint."""
     from adapter.mock.cli import app

@@ -13,6 +13,7 @@ from adapter.data import data_root, read_yaml
 from adapter.errors import SourceError
 from adapter.types import Issue, Outcome, Resource
 from adapter.validation.outcome import Trace, place_of
+from adapter.validation.packages import CONFORMANCE
 from adapter.validation.reading import read_resource
 from adapter.validation.rules import check_rules
 from adapter.validation.settings import ValidationSettings
@@ -21,8 +22,14 @@ from adapter.validation.validator import Validator
 if TYPE_CHECKING:
     from adapter.mapping import Mapped
 
-NATIONAL = ("https://hl7.fi/fhir/", "https://gen.kanta.fi/", "https://shark.kanta.fi/", "http://phr.kanta.fi/")
-"""Canonicals of national profiles: known, restated by ours, not checked themselves."""
+RESTATED = (
+    "https://hl7.fi/fhir/",
+    "https://gen.kanta.fi/",
+    "https://shark.kanta.fi/",
+    "http://phr.kanta.fi/",
+    "https://profiles.ihe.net/ITI/BALP/",
+)
+"""Canonicals of national profiles and of IHE's: known, restated by ours, not checked themselves."""
 
 BINDING_MISSES = frozenset({"validation.binding-extensible", "validation.code-unknown"})
 _POSITIONS = re.compile(r"\[[0-9]+\]")
@@ -100,9 +107,7 @@ def validator_with(
 
 def _packaged_files() -> list[Path]:
     """Return the files of our profiles, and of the code systems and value sets that their bindings name."""
-    codes = data_root() / "mappings" / "codes"
-    kinds = ((package_folder(), "StructureDefinition"), (codes, "CodeSystem"), (codes, "ValueSet"))
-    return [path for folder, kind in kinds for path in sorted(folder.glob(f"{kind}-*.json"))]
+    return [path for kind in CONFORMANCE for path in sorted(package_folder().glob(f"{kind}-*.json"))]
 
 
 @cache
@@ -113,7 +118,7 @@ def packaged_validator() -> Validator:
 
 def packaged_settings() -> ValidationSettings:
     """Return the settings that our own records are judged with."""
-    return ValidationSettings(known_unchecked=NATIONAL)
+    return ValidationSettings(known_unchecked=RESTATED)
 
 
 def package_folder() -> Path:

@@ -29,7 +29,9 @@ def basis_always(scope: Scope, message: Resource) -> Iterator[Breach]:
 
 @judgement("security_label")
 def security_label(scope: Scope, resource: Resource) -> Iterator[Breach]:
-    """BR-079: exactly one confidentiality code, none on contained resources."""
+    """BR-079: exactly one confidentiality code, none on contained resources; a log entry is no part of a record."""
+    if resource["resourceType"] == "AuditEvent":
+        return
     meta = resource.get("meta")
     labels = objects(meta.get("security")) if isinstance(meta, dict) else []
     if not scope.is_contained(resource) and sum(label.get("system") == CONFIDENTIALITY for label in labels) != 1:
