@@ -45,8 +45,10 @@ class OpenProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a head that does not end is refused."""
+        self._head_size += len(data)
         super().data_received(data)
-        self._head_size = self._head_size + len(data) if self._in_head else 0
+        if not self._in_head:
+            self._head_size = 0
         if self._head_size > LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("Request head too large.")
 
@@ -64,7 +66,7 @@ class OpenProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the body; what comes next is another head."""
         super().on_message_complete()
-        self._in_head = True
+        self._in_head, self._head_size = True, 0
 
     def on_response_complete(self) -> None:
         """Be ready for the next request."""
