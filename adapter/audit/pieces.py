@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapter.audit.rows import Row
+from adapter.terminology import code_system
 from adapter.types import CANONICAL_ROOT
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -129,6 +130,18 @@ def data_entity(row: Row) -> Json:
     value = row.fact("submission") or row.fact("resource") or f"entry-{row.seq}"
     what = by_identifier(kind if kind[:1].isupper() else "Bundle", SUBMISSION, value)
     return {"what": what, "type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")} | _detail(row)
+
+
+def purpose_of(row: Row, otherwise: str) -> Json:
+    """Return the purpose as stated then; the code of the national list is not known for any of ours.
+
+    Args:
+        otherwise: v3-ActReason code for an entry that states none.
+    """
+    stated = row.fact("purpose")
+    if stated in code_system("consent-purpose"):
+        return {"coding": [code_system("consent-purpose").coding(stated)]}
+    return concept("http://terminology.hl7.org/CodeSystem/v3-ActReason", stated or otherwise)
 
 
 def request_entity(row: Row) -> Json:

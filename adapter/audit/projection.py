@@ -15,13 +15,11 @@ from adapter.audit import pieces
 from adapter.audit.acts import Act, act_of
 from adapter.audit.pieces import DCM, PARTICIPATION, SNOMED, Json, Site, agent, by_identifier, coding, concept
 from adapter.audit.rows import Row
-from adapter.terminology import code_system
 from adapter.types import CANONICAL_ROOT, Resource
 
 REST = coding("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest")
 LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 RESTFUL = "http://hl7.org/fhir/restful-interaction"
-ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 OWN_REGISTER = "own-register"
 CLIENT_CONSENT = "client-consent"
 SUCCESS, MINOR_FAILURE, REFUSED = "0", "4", "8"
@@ -201,7 +199,7 @@ def _plain(row: Row, act: Act, site: Site, kind: Json, subtypes: list[Json], act
         "action": action,
         "recorded": pieces.moment(row.at),
         "outcome": SUCCESS,
-        "purposeOfEvent": [_purpose(row, act)],
+        "purposeOfEvent": [pieces.purpose_of(row, act.purpose)],
         "agent": [_asker(row, site, concept(DCM, "110150"))],
         "source": {"observer": site.device},
         "entity": [pieces.request_entity(row) | {"description": act.name("fi")}],
@@ -216,13 +214,6 @@ def _asker(row: Row, site: Site, kind: Json) -> Json:
 def _role(row: Row) -> dict[str, Any]:
     role = row.fact("role")
     return {"role": [concept(f"{CANONICAL_ROOT}/CodeSystem/professional-role", role)]} if role else {}
-
-
-def _purpose(row: Row, act: Act) -> Json:
-    stated = row.fact("purpose")
-    if stated in code_system("consent-purpose"):
-        return {"coding": [code_system("consent-purpose").coding(stated)]}
-    return concept(ACT_REASON, stated or act.purpose)
 
 
 def _reason(row: Row) -> str:
