@@ -44,17 +44,17 @@ def authenticate(request: Request) -> None:
         return
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token or any(name == "access_token" for name, _ in request.query):
-        raise _unauthorised("")
+        raise unauthorised("")
     try:
         request.access = guard.tokens.check(token, token_url=guard.token_url(request), certificate=request.certificate)
     except TokenRefused as refused:
-        raise _unauthorised(refused.error) from None
+        raise unauthorised(refused.error) from None
     if request.world.policy.consent_enforced:
-        interaction = "search" if "_search" in request.path or len(request.path) < 2 else "read"
-        request.gate = Gate(request.world, request.access, interaction)
+        request.gate = Gate(request.world, request.access)
 
 
-def _unauthorised(error: str) -> Refusal:
+def unauthorised(error: str) -> Refusal:
+    """Return the refusal of a request without a good token (rules R1, R2); `error` as RFC 6750 §3.1, or empty."""
     challenge = f'Bearer error="{error}"' if error else "Bearer"
     return Refusal(401, Issue("error", "mock.token-required"), {"WWW-Authenticate": challenge})
 

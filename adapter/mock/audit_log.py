@@ -32,7 +32,7 @@ class AuditLog:
         decisions = request.gate.decisions if request.gate is not None else []
         entry: dict[str, str | int] = {
             "request": wire.headers.get("X-Request-Id", ""),
-            "client": request.access.client.id if request.access is not None else "",
+            "client": request.client,
             "method": request.method,
             "type": request.path[0] if request.path else "",
             "status": wire.status,

@@ -1,129 +1,167 @@
-"""Reads by another organisation go through the consent engine, and look the same outside whether refused or absent.
+"""Every read by another organisation passes the one gate of `adapter.release`, and looks the same refused or absent.
 
-The custodian of a record is the agent `CST` of the Provenance that targets it; its own organisation reads without
-being asked. Whoever is not known (`--auth open`) cannot be judged, so nothing is withheld then.
+The custodian of a record is the `custodian` agent of the first Provenance that targets it; its own organisation reads
+without being asked. Whoever is not known (`--auth open`) cannot be judged, so nothing is withheld then.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapter.consent import Consents, Context, decide, read_consents
-from adapter.mock.clock import fhir_instant
+from adapter.consent import Context, read_consents
+from adapter.consent.context import identifiers_of
+from adapter.consent.references import Token, identifier_token
+from adapter.consent.withholding import is_protected, without_names
 from adapter.mock.definitions import patient_compartment
-from adapter.mock.non_disclosure import is_protected, without_contacts
-from adapter.mock.patch.fhirpath_patch import cut
 from adapter.mock.storage import Stored
 from adapter.mock.world import World
+from adapter.release import OF_NO_CLIENT, Asked, OnFile, Reader, Word, pass_gate
 from adapter.security.tokens import Access
 from adapter.types import Resource
-
-NOT_OF_A_CLIENT = frozenset(("Provenance", "Practitioner", "PractitionerRole", "Organization", "AuditEvent"))
-"""Types that are shown without a decision: they say who and where, not what about a client."""
 
 AROUND = ("CareTeam", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient")
 """Types that the engine may look up: teams, organisations, roles, people."""
 
-CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "CST")
+CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
+NATIONAL_CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "CST")
+"""How the Finnish base profile names the same controller: by an identifier of its own code system."""
+
+URI = "urn:ietf:rfc:3986"
+_OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+
+
+@dataclass(frozen=True, slots=True)
+class Custodian:
+    """The controller of a record.
+
+    Attributes:
+        reference: FHIR Reference by which consents name it; empty when it is not known.
+        names: every identifier.
+    """
+
+    reference: dict[str, Any]
+    names: frozenset[Token]
 
 
 @dataclass(slots=True)
 class Gate:
-    """Decisions of one request, about one requester.
+    """What one request may see, about one requester.
 
     Attributes:
-        decisions: (resource, decision, reason) in the order asked; the journal keeps them.
+        decisions: a word for every resource that was asked about, in order; journal and audit keep them.
     """
 
     world: World
     access: Access
-    interaction: str
-    decisions: list[tuple[str, str, str]] = field(default_factory=list)
-    _consents: dict[str, Consents] = field(default_factory=dict)
+    decisions: list[Word] = field(default_factory=list)
+    _shown: dict[int, Resource | None] = field(default_factory=dict)
+    _on_file: dict[str, OnFile] = field(default_factory=dict)
     _around: list[Context] = field(default_factory=list)
-    _protected: dict[str, bool] = field(default_factory=dict)
 
     def show(self, stored: Stored) -> Resource | None:
         """Return what the requester may see of a version: all, a part, or None."""
-        if stored.type in NOT_OF_A_CLIENT or stored.type not in patient_compartment():
-            return stored.resource
-        custodian = self._custodian(stored)
-        if custodian is not None and custodian == self.access.client.organization:
-            self.decisions.append((stored.path, "permit", "OWN_REGISTER"))
-            return stored.resource
-        decision = self._decide(stored, custodian)
-        self.decisions.append((stored.path, decision.decision, str(decision.reason)))
-        if decision.decision == "deny":
-            return None
-        resource = without_contacts(stored.resource) if self.protects(stored) else stored.resource
-        for obligation in decision.obligations:
-            for path in obligation.paths:
-                resource = cut(resource, path)
-        return resource
+        if stored.seq not in self._shown:
+            self._shown[stored.seq] = self._judge(stored)
+        resource = self._shown[stored.seq]
+        if resource is None or stored.type not in patient_compartment():
+            return resource
+        shown: Resource = without_names(resource, self._withholds)
+        return shown
 
     def protects(self, stored: Stored) -> bool:
         """True when the resource is about a client with TURVAKIELTO and the requester is not its custodian."""
-        patient = stored.path if stored.type == "Patient" else self._patient(stored)
-        if not patient or self._custodian(stored) == self.access.client.organization:
+        return self._is_protected(stored) and not self._own_names() & self._custodian(stored).names
+
+    def _judge(self, stored: Stored) -> Resource | None:
+        if stored.type == "Provenance":
+            return self._provenance(stored)
+        if stored.type in OF_NO_CLIENT or stored.type not in patient_compartment():
+            return stored.resource
+        patient, custodian = self._patient(stored), self._custodian(stored)
+        asked = Asked(
+            patient=patient,
+            custodian=custodian.reference,
+            custodian_names=custodian.names,
+            resources=(stored.resource,),
+            protected=self._is_protected(stored),
+        )
+        now = self.world.clock.now().timestamp()
+        return pass_gate(self._reader(), asked, self._known(patient), now, self.decisions.append).shown[0]
+
+    def _provenance(self, stored: Stored) -> Resource | None:
+        """A Provenance tells of its targets, so it is shown with those of them that are."""
+        resource = stored.resource
+        kept = [one for one in resource.get("target", []) if not self._withholds(one.get("reference", ""))]
+        return resource | {"target": kept} if kept else None
+
+    def _withholds(self, reference: str) -> bool:
+        """Say whether a reference leads to something that is here and is not shown."""
+        kind, _, rest = reference.removeprefix(f"{self.world.settings.public_url}/").partition("/")
+        found = self.world.store.current(kind, rest.partition("/")[0]) if kind in patient_compartment() else None
+        if found is None or found.body is None:
             return False
-        if patient not in self._protected:
-            self._protected[patient] = is_protected(self.world.store.current("Patient", patient.rpartition("/")[2]))
-        return self._protected[patient]
+        if found.seq not in self._shown:
+            self._shown[found.seq] = self._judge(found)
+        return self._shown[found.seq] is None
 
-    def _decide(self, stored: Stored, custodian: dict[str, str] | None) -> Any:
-        patient = stored.path if stored.type == "Patient" else self._patient(stored)
-        request: dict[str, Any] = {
-            "time": fhir_instant(self.world.clock.now()),
-            "mode": "live",
-            "requester": self._requester(),
-            "purpose": self._purpose(),
-            "action": "access",
-            "patient": {"reference": patient},
-            "resource": stored.resource,
-            "interaction": self.interaction,
-        }
-        if custodian is not None:
-            request["custodian"] = {"identifier": custodian}
-        return decide(self._on_file(patient), request, context=self._context())
-
-    def _requester(self) -> dict[str, Any]:
-        requester: dict[str, Any] = {"organization": {"identifier": dict(self.access.client.organization)}}
+    def _reader(self) -> Reader:
+        organization = self.access.client.organization
+        requester: dict[str, Any] = {"organization": {"identifier": dict(organization)}}
         person = self._claim("subject_id")
         if person:
             system, _, value = person.rpartition("|")
             requester["practitioner"] = {"identifier": {"system": system, "value": value}}
-        return requester
+        purpose = _coding(self._claim("purpose_of_use") or self.access.client.purpose)
+        claimed = self._claim("legal_basis")
+        return Reader(requester, self._own_names(), purpose, _coding(claimed) if claimed else None)
 
-    def _purpose(self) -> dict[str, str]:
-        """The purpose that the assertion states, else the one that the client was registered with."""
-        stated = self._claim("purpose_of_use") or self.access.client.purpose
-        system, _, code = stated.replace("#", "|").rpartition("|")
-        return {"system": system, "code": code}
+    def _own_names(self) -> frozenset[Token]:
+        token = identifier_token(self.access.client.organization)
+        return frozenset({_plain(token)} if token else ())
 
     def _claim(self, name: str) -> str:
+        """Return what the caller's assertion says about itself (`hl7-b2b`), or an empty text."""
         claims = self.access.claims.get("hl7-b2b")
         value = claims.get(name) if isinstance(claims, dict) else None
         found = value[0] if isinstance(value, list) and value else value
         return found if isinstance(found, str) else ""
 
-    def _custodian(self, stored: Stored) -> dict[str, str] | None:
+    def _custodian(self, stored: Stored) -> Custodian:
+        """Read the controller from a record's Provenances; a later one that claims another is not heard."""
         rows = self.world.store.rows(
             "SELECT r.seq FROM index_reference x JOIN resource r ON r.pk = x.pk AND r.deleted = 0 "
-            "WHERE x.parameter = 'Provenance.target' AND x.id = ? AND x.type = ? ORDER BY r.pk DESC",
+            "WHERE x.parameter = 'Provenance.target' AND x.id = ? AND x.type = ? ORDER BY r.pk",
             [stored.id, stored.type],
         )
+        names: frozenset[Token] = frozenset()
+        reference: dict[str, Any] = {}
         for provenance in self.world.store.by_sequence([row[0] for row in rows]):
-            for agent in provenance.resource.get("agent", []):
-                codings = agent.get("type", {}).get("coding", [])
-                identifier = agent.get("who", {}).get("identifier")
-                if identifier and any((one.get("system"), one.get("code")) == CUSTODIAN for one in codings):
-                    return {name: identifier[name] for name in ("system", "value") if name in identifier}
-        return None
+            for who in _custodians(provenance.resource):
+                own = self._names_of(who)
+                if not names or names & own:
+                    names |= own
+                    reference = who if "reference" in who or not reference else reference
+        return Custodian(reference, names)
+
+    def _names_of(self, who: dict[str, Any]) -> frozenset[Token]:
+        kind, _, rest = str(who.get("reference", "")).partition("/")
+        found = self.world.store.current(kind, rest) if kind == "Organization" else None
+        tokens = set(identifiers_of(found.resource)) if found is not None and found.body is not None else set()
+        token = identifier_token(who.get("identifier"))
+        return frozenset(_plain(one) for one in (*tokens, *((token,) if token else ())))
+
+    def _is_protected(self, stored: Stored) -> bool:
+        patient = stored.path if stored.type == "Patient" else self._patient(stored)
+        found = self.world.store.current("Patient", patient.rpartition("/")[2]) if patient else None
+        marked = found is not None and found.body is not None and is_protected(found.resource)
+        return marked or is_protected(stored.resource)
 
     def _patient(self, stored: Stored) -> str:
-        links = patient_compartment()[stored.type]
-        names = [f"{stored.type}.{link}" for link in links]
+        if stored.type == "Patient":
+            return stored.path
+        names = [f"{stored.type}.{link}" for link in patient_compartment()[stored.type]]
         marks = ", ".join("?" * len(names))
         rows = self.world.store.rows(
             "SELECT x.id FROM index_reference x JOIN resource r ON r.pk = x.pk WHERE r.type = ? AND r.id = ? "
@@ -132,16 +170,17 @@ class Gate:
         )
         return f"Patient/{rows[0][0]}" if rows else ""
 
-    def _on_file(self, patient: str) -> Consents:
-        if patient not in self._consents:
+    def _known(self, patient: str) -> OnFile:
+        """Return the client's consents, read once for the request, and everything they may refer to."""
+        if patient not in self._on_file:
             rows = self.world.store.rows(
                 "SELECT r.seq FROM index_reference x JOIN resource r ON r.pk = x.pk AND r.deleted = 0 "
                 "WHERE x.parameter = 'Consent.patient' AND x.type = 'Patient' AND x.id = ?",
                 [patient.rpartition("/")[2]],
             )
             found = self.world.store.by_sequence([row[0] for row in rows])
-            self._consents[patient] = read_consents([one.resource for one in found])
-        return self._consents[patient]
+            self._on_file[patient] = OnFile(read_consents([one.resource for one in found]), self._context())
+        return self._on_file[patient]
 
     def _context(self) -> Context:
         if not self._around:
@@ -152,3 +191,25 @@ class Gate:
             resources = [one.resource for one in self.world.store.by_sequence([row[0] for row in rows])]
             self._around.append(Context(resources, ()))
         return self._around[0]
+
+
+def _custodians(provenance: Resource) -> list[dict[str, Any]]:
+    """Return how a Provenance names its custodians."""
+    return [
+        agent["who"]
+        for agent in provenance.get("agent", [])
+        for coding in agent.get("type", {}).get("coding", [])
+        if (coding.get("system"), coding.get("code")) in (CUSTODIAN, NATIONAL_CUSTODIAN) and "who" in agent
+    ]
+
+
+def _plain(token: Token) -> Token:
+    """Return an identifier so that an OID is the same under the national code systems and as a URN."""
+    value = token[1].removeprefix("urn:oid:")
+    return (URI, f"urn:oid:{value}") if _OID.fullmatch(value) else token
+
+
+def _coding(text: str) -> dict[str, str]:
+    """Read `system|code` (or `system#code`) as a Coding."""
+    system, _, code = text.replace("#", "|").rpartition("|")
+    return {"system": system, "code": code}

@@ -60,6 +60,11 @@ class Request:
         return ""
 
     @property
+    def client(self) -> str:
+        """Id of the calling system; empty under `--auth open`."""
+        return self.access.client.id if self.access is not None else ""
+
+    @property
     def language(self) -> str:
         """Language for texts: the first of fi, sv, en that `Accept-Language` names, else English."""
         for part in self.headers.get("accept-language", "").split(","):
@@ -97,7 +102,15 @@ class Wire:
 
 def visible(request: Request, stored: Stored) -> Resource | None:
     """Return what the caller may see of a version; None looks like "not there"."""
+    if stored.body is None:
+        return None
     return stored.resource if request.gate is None else request.gate.show(stored)
+
+
+def was_visible(request: Request, deletion: Stored) -> bool:
+    """Say whether the caller might see the version before a deletion; to others it never was there."""
+    before = request.world.store.version(deletion.type, deletion.id, str(deletion.version - 1))
+    return request.gate is None or (before is not None and visible(request, before) is not None)
 
 
 def version_headers(stored: Stored) -> dict[str, str]:

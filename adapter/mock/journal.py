@@ -88,7 +88,7 @@ class Entry:
                 {"resource": path, "decision": decision, "reason": reason}
                 for path, decision, reason in (self.request.gate.decisions if self.request.gate is not None else ())
             ],
-            "client": self.request.access.client.id if self.request.access is not None else "",
+            "client": self.request.client,
             "durationMs": round(self.duration * 1000, 3),
         }
 

@@ -21,7 +21,7 @@ def history(request: Request) -> Answer:
     values = dict(request.query)
     world = request.world
     if token := values.get("_page", ""):
-        result = world.pages.get(token)
+        result = world.pages.get(token, request.client)
         if result is None:
             raise refuse(410, "page-expired")
         return Answer(200, _bundle(request, result, token, int(values.get("_offset", "0"))))
@@ -40,7 +40,7 @@ def history(request: Request) -> Answer:
     size = values.get("_count", str(DEFAULT_COUNT))
     if not (size.isascii() and size.isdigit()):
         raise refuse(400, "bad-value", parameter="_count", kind="number", hint="0, 1, 2, …")
-    result = Result([one[0] for one in versions], int(size), None)
+    result = Result([one[0] for one in versions], int(size), None, request.client)
     token = world.pages.keep(result) if 0 < result.size < len(result.sequences) else ""
     return Answer(200, _bundle(request, result, token, 0))
 

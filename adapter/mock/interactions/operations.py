@@ -6,7 +6,7 @@ from typing import Any
 
 from adapter.mock.access import allowed
 from adapter.mock.definitions import patient_compartment
-from adapter.mock.exchange import Answer, Request
+from adapter.mock.exchange import Answer, Request, visible
 from adapter.mock.interactions.search import bundle_page, permitted
 from adapter.mock.judge import judge
 from adapter.mock.negotiation import read_resource
@@ -23,9 +23,9 @@ def validate(request: Request) -> Answer:
     resource, profiles = _validated(request)
     if resource is None:
         stored = request.world.store.current(*request.path[:2]) if len(request.path) == 3 else None
-        if stored is None or stored.body is None:
+        resource = visible(request, stored) if stored is not None else None
+        if resource is None:
             raise refuse(404, "not-found")
-        resource = stored.resource
     if resource.get("resourceType") != kind:
         raise refuse(400, "wrong-type", "resourceType", expected=kind, found=str(resource.get("resourceType"))[:40])
     outcome = judge(request.world, resource, profiles, strictness="national")
@@ -75,8 +75,11 @@ def everything(request: Request) -> Answer:
     sequences = [patient.seq, *(seq for seq in found if seq != patient.seq)]
     sequences = [seq for seq in sequences if not wanted or kinds.get(seq, "Patient") in wanted]
     sequences = permitted(request, sequences)
+    if request.gate is not None and not sequences:
+        raise refuse(404, "not-found")
     search = Search("Patient", count=int(values["_count"]) if values.get("_count", "").isdigit() else DEFAULT_COUNT)
-    result = Result(sequences, search.count, (search, f"{request.base}/{'/'.join(request.path)}"))
+    context = (search, f"{request.base}/{'/'.join(request.path)}")
+    result = Result(sequences, search.count, context, request.client)
     token = request.world.pages.keep(result) if 0 < search.count < len(sequences) else ""
     return Answer(200, bundle_page(request, result, token, 0))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from adapter.errors import SourceError
-from adapter.mock.exchange import Answer, Request
+from adapter.mock.exchange import Answer, Request, visible, was_visible
 from adapter.mock.interactions.write import answer, check_version, condition_match, put
 from adapter.mock.negotiation import JSON_PATCH, JSON_TYPE, XML_TYPE, media_type, read_resource
 from adapter.mock.outcomes import Refusal, refuse
@@ -37,11 +37,11 @@ def patch(request: Request) -> Answer:
 def _target(request: Request) -> Stored:
     if len(request.path) == 2:
         current = request.world.store.current(request.path[0], request.path[1])
-        if current is not None and current.body is None:
+        if current is not None and current.body is None and was_visible(request, current):
             raise refuse(410, "deleted")
     else:
         current = condition_match(request, request.path[0], request.query)
-    if current is None:
+    if current is None or visible(request, current) is None:
         raise refuse(404, "not-found")
     return current
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from adapter.mock.exchange import Answer, Request, version_headers, visible
+from adapter.mock.exchange import Answer, Request, version_headers, visible, was_visible
 from adapter.mock.interactions.search import read_shape
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.shaping import shaped
@@ -28,7 +28,7 @@ def _answer(request: Request, stored: Stored | None) -> Answer:
     if stored is None:
         raise refuse(404, "not-found")
     if stored.body is None:
-        if request.world.dialect("deleted-read", "410") == "404":
+        if request.world.dialect("deleted-read", "410") == "404" or not was_visible(request, stored):
             raise refuse(404, "not-found")
         refusal = refuse(410, "deleted")
         refusal.headers = version_headers(stored)

@@ -9,6 +9,7 @@ from adapter.mock.access import allowed
 from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.exchange import Answer, Query, Request, parse_query, visible
+from adapter.mock.national import check_search
 from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.includes import included
@@ -69,6 +70,8 @@ def _search(
     strict = request.preference("handling") == "strict" or request.world.strictness == "strict"
     if request.world.policy.patient_parameter_required:
         _check_patient(kinds, query)
+    for kind in kinds:
+        check_search(request, kind, query)
     searches = [read_search(request, kind, query, strict=strict) for kind in kinds]
     sequences: list[int] = []
     for search in searches:
@@ -80,7 +83,7 @@ def _search(
     search = searches[0]
     if named:
         search.used.insert(0, ("_type", ",".join(named)))
-    result = Result(sequences, search.count, (search, _self(request, search)))
+    result = Result(sequences, search.count, (search, _self(request, search)), request.client)
     counts_only = search.count == 0 or search.summary == "count"
     token = "" if counts_only or len(sequences) <= search.count else request.world.pages.keep(result)
     handling = request.preference("handling")
@@ -124,7 +127,7 @@ def _restrict(search: Search, identity: str, links: tuple[str, ...]) -> None:
 
 
 def _page(request: Request, token: str, query: Query) -> Answer:
-    result = request.world.pages.get(token)
+    result = request.world.pages.get(token, request.client)
     if result is None:
         raise refuse(410, "page-expired")
     offset = next((value for key, value in query if key == "_offset"), "0")
@@ -157,7 +160,7 @@ def bundle_page(request: Request, result: Result, token: str, offset: int) -> Re
         found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
         entries = _entries(request, search, found, "match")
         if search.includes:
-            more = included(request.world.store, found, search.includes)
+            more = included(request, found, search.includes)
             entries += _entries(request, search, [one for one in more if allowed(request, one.type, "r")], "include")
     if search.issues and not offset:
         outcome = operation_outcome(search.issues, request.language)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from adapter.mock.exchange import Answer, Query, Request, location, parse_query, version_headers
+from adapter.mock.exchange import Answer, Query, Request, location, parse_query, version_headers, visible
 from adapter.mock.interactions.read import etag_versions
 from adapter.mock.judge import check_resource
+from adapter.mock.national import check_alone
 from adapter.mock.negotiation import read_resource
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.extract import index_rows
@@ -82,7 +83,7 @@ def delete(request: Request) -> Answer:
             check_version(request, current)
             found = [current] if current is not None and current.body is not None else []
         else:
-            found = store.by_sequence(matches(request, kind, request.query))
+            found = [one for one in store.by_sequence(matches(request, kind, request.query)) if visible(request, one)]
             if len(found) > 1 and request.world.policy.conditional_delete == "single":
                 raise refuse(412, "many-matches", count=str(len(found)))
         for one in found:
@@ -104,6 +105,7 @@ def body_of(request: Request, kind: str) -> Resource:
 
 def put(request: Request, resource: Resource, method: str) -> Stored:
     """Check a resource and store it as the next version."""
+    check_alone(request, resource["resourceType"])
     check_resource(request, resource)
     world = request.world
     return world.store.put(resource, method, world.clock.now(), index_rows(resource, request.base))
@@ -122,6 +124,9 @@ def condition_match(request: Request, kind: str, query: Query) -> Stored | None:
         Refusal: 412 when there are several.
     """
     found = request.world.store.by_sequence(matches(request, kind, query))
+    if request.method != "POST":
+        # Who creates names the client; who changes must see what is changed.
+        found = [one for one in found if visible(request, one) is not None]
     if len(found) > 1:
         raise refuse(412, "many-matches", count=str(len(found)))
     return found[0] if found else None
@@ -155,4 +160,6 @@ def answer(request: Request, status: int, stored: Stored, headers: dict[str, str
         return Answer(status, headers=found)
     if preference == "OperationOutcome":
         return Answer(status, operation_outcome([], request.language), headers=found)
+    if request.gate is not None:
+        return Answer(status, request.gate.show(stored), headers=found)
     return Answer(status, stored=stored, headers=found)

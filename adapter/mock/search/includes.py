@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from adapter.mock.definitions import parameters, resource_types
-from adapter.mock.exchange import Query
+from adapter.mock.exchange import Query, Request, visible
 from adapter.mock.outcomes import refuse
 from adapter.mock.storage import Store, Stored
 
 
-def included(store: Store, found: list[Stored], includes: Query) -> list[Stored]:
+def included(request: Request, found: list[Stored], includes: Query) -> list[Stored]:
     """Return the resources that `includes` add to the matches, each once, none of the matches themselves.
+
+    Only what the caller may see is followed further.
 
     Raises:
         Refusal: 400, an include names no reference parameter.
     """
     rules = [(key, *_rule(key, value)) for key, value in includes]
-    known = {one.seq for one in found}
+    store, known = request.world.store, {one.seq for one in found}
     added: list[Stored] = []
     frontier, first = found, True
     while frontier:
@@ -28,7 +30,7 @@ def included(store: Store, found: list[Stored], includes: Query) -> list[Stored]
                 sequences |= select(store, frontier, source, parameter, target)
         fresh = sorted(sequences - known)
         known |= set(fresh)
-        frontier = store.by_sequence(fresh)
+        frontier = [one for one in store.by_sequence(fresh) if visible(request, one) is not None]
         added += frontier
         first = False
     return added

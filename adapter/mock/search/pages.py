@@ -14,11 +14,18 @@ REMEMBERED = 200
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A fixed result: sequence numbers of the versions found, and what is needed to show a page of them."""
+    """A fixed result.
+
+    Attributes:
+        sequences: sequence numbers of the versions found.
+        context: what is needed to show a page of them.
+        client: id of the system that searched; nobody else may turn its pages.
+    """
 
     sequences: list[int]
     size: int
     context: Any
+    client: str
 
 
 class Pages:
@@ -36,6 +43,7 @@ class Pages:
             self._results.popitem(last=False)
         return token
 
-    def get(self, token: str) -> Result | None:
-        """Return a result, or None when it was forgotten."""
-        return self._results.get(token)
+    def get(self, token: str, client: str) -> Result | None:
+        """Return a result, or None when it was forgotten or is another client's."""
+        found = self._results.get(token)
+        return found if found is not None and found.client == client else None

@@ -1,21 +1,18 @@
-"""The one gate: nothing becomes visible to somebody else without a decision of the consent engine.
-
-The sender's `release` (domain model §2.0) says for whom a record is. Without it, or with basis `own-register`, the
-record stays in the controller's own register and nobody is asked. Everything else is decided here, all or nothing.
-"""
+"""A record on its way out: may it become visible to those whom its sender names? All or nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapter.consent import Context, decide
+from adapter.consent import Context, Decision
 from adapter.consent.instants import period_span
+from adapter.consent.withholding import contact_elements, is_protected
 from adapter.errors import ConsentRefused
 from adapter.mapping.conversions import CONVERSIONS
+from adapter.release.gate import OF_NO_CLIENT, Asked, OnFile, Reader, Witness, pass_gate
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Issue, Record, Resource, SourcePlace
 
@@ -24,45 +21,41 @@ OWN_REGISTER = "own-register"
 TO_CLIENT = "to-client"
 CONSENT = "client-consent"
 STATUTORY = ("statutory-concern-notification", "other-statutory")
-NOT_OF_PERSONS = frozenset({"Organization", "Practitioner", "PractitionerRole", "Provenance"})
-"""Types that hold no client's data; a Provenance says who wrote, not what."""
+NOT_OF_PERSONS = OF_NO_CLIENT | {"Provenance"}
+"""Types that are not asked about when a record is released; a Provenance says who wrote, not what."""
 
 STATUTORY_RULE = f"{CANONICAL_ROOT}/CodeSystem/statutory-rule"
-NON_DISCLOSURE = "TURVAKIELTO"
-PROTECTED: Mapping[str, tuple[str, ...]] = {
-    "Patient": ("address", "telecom", "managingOrganization", "extension"),
-    "RelatedPerson": ("address", "telecom"),
-}
-"""Elements that a client with TURVAKIELTO keeps (BR-150); the only extension of Patient is the municipality."""
 
 
 @dataclass(frozen=True, slots=True)
-class OnFile:
-    """What the adapter knows about a client: newest versions of consents and teams, as Bundles.
+class Released:
+    """On which ground a record goes to whom.
 
     Attributes:
-        consents: Consent resources.
-        context: Bundles with teams, organisations, roles and people that consents refer to.
+        basis: code of cs:disclosure-basis.
+        purpose: code of cs:consent-purpose; empty when none was stated.
+        organisations: ids of every organisation that receives it, those of a team's present members too.
     """
 
-    consents: tuple[Resource, ...] = ()
-    context: tuple[Resource, ...] = ()
-
-    @classmethod
-    def of(cls, bundles: Iterable[Resource]) -> OnFile:
-        """Take the Bundles of records apart."""
-        context = tuple(bundles)
-        entries = (entry["resource"] for bundle in context for entry in bundle["entry"])
-        return cls(tuple(each for each in entries if each["resourceType"] == "Consent"), context)
+    basis: str
+    purpose: str = ""
+    organisations: tuple[str, ...] = ()
 
 
-def check_release(record: Record, bundle: Resource, on_file: OnFile, at: float) -> str:
-    """Decide whether a record may be released as its sender asks; returns the basis.
+def check_release(
+    record: Record, bundle: Resource, on_file: Sequence[Resource], at: float, witness: Witness
+) -> Released:
+    """Decide whether a record may be released as its sender asks, all or nothing.
+
+    The sender's `release` (domain model §2.0) says for whom a record is. Without it, or with basis `own-register`, the
+    record stays in the controller's own register and nobody is asked.
 
     Args:
         record: the canonical record with its `release`.
         bundle: what it became.
+        on_file: Bundles of the client's newest consents and teams.
         at: the present instant, UTC seconds.
+        witness: see `pass_gate`.
 
     Raises:
         ConsentRefused: one issue for every recipient and every protected element.
@@ -70,34 +63,38 @@ def check_release(record: Record, bundle: Resource, on_file: OnFile, at: float) 
     release = record.get("release", {})
     basis: str = release.get("basis", OWN_REGISTER)
     if basis == OWN_REGISTER:
-        return basis
-    issues = [*_protected(bundle, basis), *_refusals(record, release, basis, bundle, on_file, at)]
+        return Released(basis)
+    known = OnFile.of(on_file, bundle)
+    issues = [*_protected(bundle, basis), *_refusals(record, release, basis, bundle, known, at, witness)]
     if issues:
         raise ConsentRefused(issues)
-    return basis
+    recipients = release.get("recipients", ()) if basis != TO_CLIENT else ()
+    named = {
+        _organisation_id(requester["organization"], known.context)
+        for recipient in recipients
+        for requester in _requesters(recipient, record["source_system"], known.context, at)
+    }
+    return Released(basis, str(release.get("purpose", "")), tuple(sorted(named)))
 
 
 def _protected(bundle: Resource, basis: str) -> Iterator[Issue]:
     """BR-150: contact data of a protected client leave only on a statutory basis."""
-    labels = [label.get("code") for label in bundle.get("meta", {}).get("security", ())]
-    if basis in STATUTORY or NON_DISCLOSURE not in labels:
+    if basis in STATUTORY or not is_protected(bundle):
         return
     for number, entry in enumerate(bundle["entry"]):
         resource = entry["resource"]
-        for element in PROTECTED.get(resource["resourceType"], ()):
-            if element in resource:
-                name = f"{resource['resourceType']}.{element}"
-                yield Issue(
-                    "error",
-                    "release.protected-contact",
-                    {"element": name, "basis": basis},
-                    expression=f"Bundle.entry[{number}].resource.{element}",
-                    rule="BR-150",
-                )
+        for element in contact_elements(resource):
+            yield Issue(
+                "error",
+                "release.protected-contact",
+                {"element": f"{resource['resourceType']}.{element}", "basis": basis},
+                expression=f"Bundle.entry[{number}].resource.{element}",
+                rule="BR-150",
+            )
 
 
 def _refusals(
-    record: Record, release: Record, basis: str, bundle: Resource, on_file: OnFile, at: float
+    record: Record, release: Record, basis: str, bundle: Resource, on_file: OnFile, at: float, witness: Witness
 ) -> Iterator[Issue]:
     if basis == TO_CLIENT:
         return
@@ -110,47 +107,54 @@ def _refusals(
     recipients = release.get("recipients", ())
     if not recipients:
         yield Issue("error", "release.no-recipient", source=place)
-    context = [*on_file.context, bundle]
+    asked = _of_record(record, bundle)
     for number, recipient in enumerate(recipients):
         at_path = SourcePlace(f"release.recipients[{number}]")
-        requesters = list(_requesters(recipient, record["source_system"], context, at))
+        requesters = list(_requesters(recipient, record["source_system"], on_file.context, at))
         if not requesters:
             yield Issue("error", "release.unknown-team", source=at_path)
         for requester in requesters:
-            request = _request(record, basis, requester, bundle, at)
-            decision = decide(on_file.consents, request, context=context)
-            if decision.decision != "permit":
-                refused = next((entry for entry in decision.entries.values() if entry.decision != "permit"), decision)
-                values = {"recipient": str(number + 1), "reason": str(refused.reason)}
-                yield Issue("error", "release.refused", values, source=at_path, rule=str(refused.reason))
+            passed = pass_gate(_reader(record, basis, requester), asked, on_file, at, witness)
+            refused = _refused(passed.decision)
+            if refused:
+                values = {"recipient": str(number + 1), "reason": refused}
+                yield Issue("error", "release.refused", values, source=at_path, rule=refused)
                 break
 
 
-def _request(record: Record, basis: str, requester: Mapping[str, Any], bundle: Resource, at: float) -> dict[str, Any]:
+def _refused(decision: Decision | None) -> str:
+    """Return why a submission is refused, by the first entry that is; empty when it is not."""
+    if decision is None or decision.decision == "permit":
+        return ""
+    refused = next((entry for entry in decision.entries.values() if entry.decision != "permit"), decision)
+    return str(refused.reason)
+
+
+def _of_record(record: Record, bundle: Resource) -> Asked:
     entries = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] not in NOT_OF_PERSONS]
     patients = (entry["fullUrl"] for entry in entries if entry["resource"]["resourceType"] == "Patient")
+    return Asked(
+        patient=next(patients, ""),
+        custodian=_organisation(record["custodian"], record["source_system"]),
+        custodian_names=frozenset(),
+        resources=entries,
+        action="disclose",
+        interaction="submit",
+    )
+
+
+def _reader(record: Record, basis: str, requester: Mapping[str, Any]) -> Reader:
     release = record["release"]
-    request: dict[str, Any] = {
-        "time": datetime.fromtimestamp(at, UTC).isoformat(),
-        "mode": "live",
-        "requester": requester,
-        "purpose": _coding("consent-purpose", release.get("purpose", "service-coordination")),
-        "action": "disclose",
-        "patient": {"reference": next(patients, "")},
-        "custodian": _organisation(record["custodian"], record["source_system"]),
-        "resources": entries,
-        "interaction": "submit",
-    }
+    legal_basis = None
     if basis in STATUTORY:
         named = release.get("legal_basis")
         rule = {"system": STATUTORY_RULE, "code": named} if named else None
-        request["legalBasis"] = rule or _coding("disclosure-basis", basis)
-    return request
+        legal_basis = rule or _coding("disclosure-basis", basis)
+    purpose = _coding("consent-purpose", release.get("purpose", "service-coordination"))
+    return Reader(requester, frozenset(), purpose, legal_basis)
 
 
-def _requesters(
-    recipient: Record, source_system: str, context: Iterable[Resource], at: float
-) -> Iterator[dict[str, Any]]:
+def _requesters(recipient: Record, source_system: str, context: Context, at: float) -> Iterator[dict[str, Any]]:
     """Yield whom the decision is about: an organisation, a professional, or every present professional of a team."""
     if "organisation" in recipient:
         yield {"organization": _organisation(recipient["organisation"], source_system)}
@@ -163,7 +167,7 @@ def _requesters(
     else:
         team = recipient["team"]
         wanted = (team.get("system", source_system), team["id"])
-        yield from _members(wanted, Context(context, ()), at)
+        yield from _members(wanted, context, at)
 
 
 def _members(team: tuple[str, str], context: Context, at: float) -> Iterator[dict[str, Any]]:
@@ -182,6 +186,14 @@ def _members(team: tuple[str, str], context: Context, at: float) -> Iterator[dic
                     "practitioner": role.get("practitioner", {}),
                     "practitionerRole": participant["member"],
                 }
+
+
+def _organisation_id(reference: Mapping[str, Any], context: Context) -> str:
+    """Return the business id of an organisation, an OID without `urn:oid:`; persons are not named in the log."""
+    organisation = context.look_up(context.reference(reference)) or {}
+    identifiers = [reference.get("identifier", {}), *organisation.get("identifier", ())]
+    values = (str(each["value"]).removeprefix("urn:oid:") for each in identifiers if each.get("value"))
+    return next(values, "organisation")
 
 
 @dataclass(frozen=True, slots=True)

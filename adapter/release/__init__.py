@@ -1,0 +1,18 @@
+"""The one gate (`pass_gate`): consent and audit for every release of data."""
+
+from adapter.release.gate import OF_NO_CLIENT, Asked, OnFile, Passed, Reader, Witness, Word, pass_gate
+from adapter.release.record import OWN_REGISTER, Released, check_release
+
+__all__ = [
+    "OF_NO_CLIENT",
+    "OWN_REGISTER",
+    "Asked",
+    "OnFile",
+    "Passed",
+    "Reader",
+    "Released",
+    "Witness",
+    "Word",
+    "check_release",
+    "pass_gate",
+]
