@@ -119,7 +119,7 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         max_entries=settings.max_entries,
         judged_at=judged_at,
     )
-    app = create_app(line, workers=settings.workers, chores=chores(settings, database, line.outbox))
+    app = create_app(line, workers=settings.workers, chores=chores(settings, database))
     app.mount("/review", review_app(database, cipher, id_key=id_key))
     return app
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete
 
 from adapter import audit
-from adapter.delivery.outbox import Outbox
+from adapter.delivery.keeping import forget_bodies
 from adapter.events import Event, log
 from adapter.security.certificates import days_left
 from adapter.store import Database
@@ -45,11 +45,11 @@ class Chore:
     at_end: bool = False
 
 
-def retention(database: Database, outbox: Outbox, days: int) -> Chore:
+def retention(database: Database, days: int) -> Chore:
     """Delete bodies `days` after their receipt, and idempotency keys that nobody needs any more (design §8)."""
 
     def act(now: float) -> None:
-        outbox.forget_bodies(now - days * DAY, now)
+        forget_bodies(database, now - days * DAY, now)
         with database.transaction() as connection:
             connection.execute(delete(idempotency).where(idempotency.c.at < now - KEYS_KEPT))
 

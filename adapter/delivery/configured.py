@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from adapter.delivery.chores import Chore, checkpoints, expiry, retention
 from adapter.delivery.client import Repository
-from adapter.delivery.outbox import Outbox
 from adapter.security.key_files import KeyFile
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
@@ -66,13 +65,13 @@ def repository(settings: Settings) -> Repository:
     )
 
 
-def chores(settings: Settings, database: Database, outbox: Outbox) -> list[Chore]:
+def chores(settings: Settings, database: Database) -> list[Chore]:
     """Return what this adapter does now and then.
 
     Raises:
         KeyProblem: the audit key or a certificate cannot be used.
     """
-    found = [retention(database, outbox, settings.retention_days), expiry(certificates(settings))]
+    found = [retention(database, settings.retention_days), expiry(certificates(settings))]
     key = audit_key(settings)
     return [*found, checkpoints(database, key)] if key is not None else found
 

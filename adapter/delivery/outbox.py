@@ -1,28 +1,103 @@
 """The outbox: accepted means committed. One state machine; lanes keep the order of each client.
 
 Only the head of a lane (the oldest message that is not final) can be claimed, under a lease that a dead worker
-cannot keep. Every change of state is written as a `transition` row in the same transaction.
+cannot keep. Every change of state is written as a `transition` row in the same transaction. Statements are built
+once, because building one takes longer than running it; workers share their commits (`adapter.store.together`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, insert, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from adapter import audit
+from adapter.delivery import known
 from adapter.delivery.states import MAYBE_DONE, Known, State
 from adapter.store import Cipher, Database
-from adapter.store.tables import known_resource, outbox, receipt, submission, transition
+from adapter.store.tables import outbox, receipt, submission, transition
 
 LEASE_SECONDS = 30.0
 LONGEST_WAIT = 3600.0
 """No pause is longer; a time further ahead was written before the clock was set back, and is not waited for."""
 
 REPLAYABLE = (State.REJECTED, State.DEAD, State.CANCELLED)
+
+_AT_ONCE = bindparam("at_once", type_=Integer)
+_NOW = bindparam("now", type_=Float)
+_EARLIER = outbox.alias("earlier")
+_IS_HEAD = ~exists().where(_EARLIER.c.lane == outbox.c.lane, ~_EARLIER.c.final, _EARLIER.c.seq < outbox.c.seq)
+_UNLEASED = or_(outbox.c.leased_until <= _NOW, outbox.c.leased_until > bindparam("no_lease_after"))
+"""Nobody holds it; a lease that ends later than any can was given before the clock was set back."""
+
+_FREE = (
+    ~outbox.c.final,
+    or_(outbox.c.due <= _NOW, outbox.c.due > bindparam("no_pause_after"), outbox.c.state == State.QUEUED),
+    _UNLEASED,
+)
+# SKIP LOCKED: on PostgreSQL many workers claim at once; SQLite has one writer and ignores it.
+_HEADS = (
+    select(outbox.c.seq)
+    .where(*_FREE, _IS_HEAD)
+    .order_by(outbox.c.seq)
+    .limit(_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    update(outbox)
+    .where(outbox.c.seq.in_(_HEADS.scalar_subquery()), *_FREE)
+    .values(leased_until=bindparam("until"), leased_by=bindparam("worker"))
+    .returning(outbox.c.seq)
+)
+_CLAIMED = (
+    select(
+        outbox.c.submission,
+        outbox.c.state,
+        outbox.c.attempts,
+        outbox.c.http_status,
+        submission.c.body,
+        submission.c.record_key,
+    )
+    .join(submission, submission.c.id == outbox.c.submission)
+    .where(outbox.c.seq.in_(bindparam("seqs", expanding=True)))
+    .order_by(outbox.c.seq)
+)
+_RENEW = (
+    update(outbox)
+    .where(outbox.c.leased_by.in_(bindparam("workers", expanding=True)), outbox.c.leased_until > _NOW)
+    .values(leased_until=bindparam("until"))
+)
+# The columns that change are named when it is executed.
+_CHANGE = update(outbox).where(outbox.c.submission == bindparam("message"), outbox.c.leased_by == bindparam("worker"))
+_QUEUE = insert(outbox).inline()
+_RECORD = insert(transition).inline()
+_RECEIPT = insert(receipt).inline()
+_RELEASE = (
+    update(outbox)
+    .where(
+        outbox.c.submission.in_(bindparam("messages", expanding=True)),
+        outbox.c.leased_by.in_(bindparam("workers", expanding=True)),
+    )
+    .values(leased_until=0.0, leased_by=None)
+)
+_STOCK = select(outbox.c.state, func.count(), func.min(outbox.c.updated_at)).group_by(outbox.c.state)
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -35,21 +110,32 @@ class Message:
 
     Attributes:
         submission: opaque id.
-        body: the validated Bundle, JSON bytes as accepted.
+        sealed: the validated Bundle as it is stored; None when it was deleted.
         record_key: keyed hash that names the record over its versions.
         attempt: tries before this one.
         state: where it was when claimed.
         worker: who holds the lease.
         http_status: of the latest try, None before the first.
+        cipher: opens what is stored.
     """
 
     submission: str
-    body: bytes
+    sealed: bytes | None = field(repr=False)
     record_key: str
     attempt: int
     state: State
     worker: str
     http_status: int | None
+    cipher: Cipher = field(repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """The validated Bundle, JSON bytes as accepted.
+
+        Raises:
+            CipherError: it does not open; `KeyNotConfigured` when only the key is missing.
+        """
+        return self.cipher.decrypt(f"submission/body/{self.submission}", self.sealed or b"")
 
     @property
     def doubtful(self) -> bool:
@@ -89,51 +175,38 @@ class Outbox:
 
     def put(self, connection: Connection, submission_id: str, lane: str, now: float) -> None:
         """Queue an accepted submission inside the transaction that stores it."""
-        connection.execute(
-            insert(outbox).values(
-                submission=submission_id, lane=lane, state=State.QUEUED, final=False, due=now, updated_at=now
-            )
-        )
+        row = {"submission": submission_id, "lane": lane, "state": State.QUEUED, "final": False}
+        connection.execute(_QUEUE, row | {"due": now, "updated_at": now})
         _record(connection, submission_id, State.QUEUED, 0, now, "accepted")
 
     def claim(self, worker: str, now: float, limit: int = 1) -> list[Message]:
-        """Lease up to `limit` due lane heads to `worker`."""
-        earlier = outbox.alias("earlier")
-        head = ~exists().where(earlier.c.lane == outbox.c.lane, ~earlier.c.final, earlier.c.seq < outbox.c.seq)
-        free = (
-            ~outbox.c.final,
-            or_(outbox.c.due <= now, outbox.c.due > now + LONGEST_WAIT, outbox.c.state == State.QUEUED),
-            self._unleased(now),
-        )
-        # SKIP LOCKED: on PostgreSQL many workers claim at once; SQLite has one writer and ignores it.
-        heads = (
-            select(outbox.c.seq)
-            .where(*free, head)
-            .order_by(outbox.c.seq)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        with self._database.transaction() as connection:
-            claimed = connection.execute(
-                update(outbox)
-                .where(outbox.c.seq.in_(heads.scalar_subquery()), *free)
-                .values(leased_until=now + self.lease, leased_by=worker)
-                .returning(outbox.c.submission, outbox.c.state, outbox.c.attempts, outbox.c.http_status)
-            ).all()
-            return [self._message(connection, worker, *row) for row in claimed]
+        """Lease up to `limit` due lane heads to `worker`, oldest first."""
+
+        def act(connection: Connection) -> Sequence[Any]:
+            when = self._times(now) | {"no_pause_after": now + LONGEST_WAIT}
+            given = {"until": now + self.lease, "worker": worker, "at_once": limit}
+            seqs = connection.execute(_LEASE, when | given).scalars().all()
+            return connection.execute(_CLAIMED, {"seqs": seqs}).all() if seqs else ()
+
+        return [
+            Message(name, body, record_key, attempts, State(state), worker, http_status, self._cipher)
+            for name, state, attempts, http_status, body, record_key in self._database.together(act)
+        ]
 
     def renew(self, workers: Collection[str], now: float) -> None:
         """Hold on to what these workers have in hand, however slow the repository is."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                update(outbox)
-                .where(outbox.c.leased_by.in_(workers), outbox.c.leased_until > now)
-                .values(leased_until=now + self.lease)
-            )
+        given = {"workers": list(workers), "now": now, "until": now + self.lease}
+        self._database.together(lambda connection: connection.execute(_RENEW, given))
 
-    def _unleased(self, now: float) -> ColumnElement[bool]:
-        """Nobody holds it; a lease that ends later than any can was given before the clock was set back."""
-        return or_(outbox.c.leased_until <= now, outbox.c.leased_until > now + 2 * self.lease)
+    def release(self, messages: Collection[Message]) -> None:
+        """Give back what was claimed and not begun, so that somebody else may take it at once."""
+        names = [message.submission for message in messages]
+        workers = {message.worker for message in messages}
+        given = {"messages": names, "workers": list(workers)}
+        self._database.together(lambda connection: connection.execute(_RELEASE, given))
+
+    def _times(self, now: float) -> dict[str, float]:
+        return {"now": now, "no_lease_after": now + 2 * self.lease}
 
     def sending(self, message: Message, now: float) -> None:
         """Commit that a try begins: after a crash the outcome counts as unknown.
@@ -141,7 +214,11 @@ class Outbox:
         Raises:
             LeaseLost: another worker has the message; nothing may be sent.
         """
-        self._move(message, State.SENDING, now, "try begins", attempts=message.attempt + 1, lease=now + self.lease)
+        self._database.together(
+            lambda connection: self._change(
+                connection, message, State.SENDING, now, "try begins", attempts=message.attempt + 1, hold=True
+            )
+        )
 
     def delivered(
         self,
@@ -161,31 +238,27 @@ class Outbox:
         Raises:
             LeaseLost: another worker has the message.
         """
-        with self._database.transaction() as connection:
+        text = json.dumps({url: place.location for url, place in resources.items()})
+        row = {"submission": message.submission, "received_at": now, "request_id": request_id, "resources": text}
+        entry = {"submission": message.submission, "state": State.DELIVERED, "cause": cause}
+
+        def act(connection: Connection) -> None:
             self._change(connection, message, State.DELIVERED, now, cause, issues=None, http_status=200)
-            text = json.dumps({url: known.location for url, known in resources.items()})
-            connection.execute(
-                insert(receipt).values(
-                    submission=message.submission, received_at=now, request_id=request_id, resources=text
-                )
-            )
-            _remember(connection, message.record_key, resources, owned)
-            audit.append(
-                connection, now, "outcome", {"submission": message.submission, "state": State.DELIVERED, "cause": cause}
-            )
+            connection.execute(_RECEIPT, row)
+            known.remember(connection, message.record_key, {url: resources[url] for url in owned})
+            audit.append(connection, now, "outcome", entry)
+
+        self._database.together(act)
 
     def failed(self, message: Message, state: State, now: float, failure: Failure) -> None:
-        """Commit a try that did not deliver."""
-        self._move(
-            message,
-            state,
-            now,
-            failure.cause,
-            due=failure.due,
-            attempts=failure.attempts,
-            http_status=failure.http_status,
-            issues=failure.issues or None,
-        )
+        """Commit a try that did not deliver.
+
+        Raises:
+            LeaseLost: another worker has the message.
+        """
+        changes = asdict(failure) | {"issues": failure.issues or None}
+        cause = changes.pop("cause")
+        self._database.together(lambda connection: self._change(connection, message, state, now, cause, **changes))
 
     def replay(self, submission_ids: Sequence[str], now: float) -> int:
         """Take up final but undelivered messages again, with fresh attempts; returns how many were.
@@ -210,14 +283,14 @@ class Outbox:
         now: float,
         cause: str,
     ) -> int:
+        changes = {"state": state, "final": state == State.CANCELLED, "due": now, "attempts": 0, "http_status": None}
         with self._database.transaction() as connection:
             moved = connection.execute(
                 update(outbox)
-                .where(outbox.c.submission.in_(ids), allowed, self._unleased(now))
-                .values(
-                    state=state, final=state == State.CANCELLED, due=now, attempts=0, http_status=None, updated_at=now
-                )
-                .returning(outbox.c.submission, outbox.c.state)
+                .where(outbox.c.submission.in_(ids), allowed, _UNLEASED)
+                .values(**changes, updated_at=now)
+                .returning(outbox.c.submission, outbox.c.state),
+                self._times(now),
             ).all()
             for row in moved:
                 _record(connection, row.submission, State(row.state), 0, now, cause)
@@ -225,117 +298,36 @@ class Outbox:
                 audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
             return len(moved)
 
-    def forget_bodies(self, before: float, now: float) -> int:
-        """Delete source and Bundle of what was delivered before an instant; receipts and audit stay (design §8)."""
-        old = select(receipt.c.submission).where(receipt.c.received_at < before)
-        # Consents and teams stay: every later release is decided by them.
-        kept = submission.c.record_type.in_(("consent", "team"))
-        with self._database.transaction() as connection:
-            gone = connection.execute(
-                update(submission)
-                .where(submission.c.id.in_(old), submission.c.body.is_not(None), ~kept)
-                .values(source=None, body=None)
-            ).rowcount
-            if gone:
-                audit.append(connection, now, "admin", {"act": "bodies deleted", "count": gone})
-            return gone
-
-    def re_encrypt(self, limit: int) -> int:
-        """Write bodies that an older storage key opens anew under the current one; returns how many were left over.
-
-        Run it until it returns 0, then the old key can go. Safe while the service runs.
-        """
-        with self._database.transaction() as connection:
-            rows = connection.execute(select(submission.c.id, submission.c.source, submission.c.body)).all()
-            stale = [row for row in rows if row.body and self._cipher.key_id(row.body) != self._cipher.current]
-            for row in stale[:limit]:
-                connection.execute(
-                    update(submission)
-                    .where(submission.c.id == row.id)
-                    .values(
-                        source=self._renew(f"submission/source/{row.id}", row.source),
-                        body=self._renew(f"submission/body/{row.id}", row.body),
-                    )
-                )
-            return len(stale)
-
-    def _renew(self, row: str, stored: bytes) -> bytes:
-        return self._cipher.encrypt(row, self._cipher.decrypt(row, stored))
-
     def stock(self) -> dict[State, tuple[int, float]]:
         """Return for each state how many messages there are and since when the oldest one is in it."""
-        query = select(outbox.c.state, func.count(), func.min(outbox.c.updated_at)).group_by(outbox.c.state)
         with self._database.reading() as connection:
-            return {State(state): (count, oldest) for state, count, oldest in connection.execute(query)}
+            return {State(state): (count, oldest) for state, count, oldest in connection.execute(_STOCK)}
 
-    def known(self, full_urls: Sequence[str]) -> dict[str, Known]:
-        """Return what earlier receipts say about these entries."""
+    def known(self, full_urls: Sequence[str], record_key: str) -> tuple[dict[str, Known], dict[str, Known]]:
+        """Return what earlier receipts say about these entries, and about the other parts of the record."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(known_resource).where(known_resource.c.full_url.in_(full_urls)))
-            return {row.full_url: Known(row.location, row.version) for row in rows}
-
-    def parts(self, record_key: str) -> dict[str, Known]:
-        """Return the owned resources that the repository holds of a record, by full URL."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(known_resource).where(known_resource.c.record_key == record_key))
-            return {row.full_url: Known(row.location, row.version) for row in rows}
-
-    def _message(
-        self,
-        connection: Connection,
-        worker: str,
-        submission_id: str,
-        state: str,
-        attempts: int,
-        http_status: int | None,
-    ) -> Message:
-        row = connection.execute(
-            select(submission.c.body, submission.c.record_key).where(submission.c.id == submission_id)
-        ).one()
-        body = self._cipher.decrypt(f"submission/body/{submission_id}", row.body)
-        return Message(submission_id, body, row.record_key, attempts, State(state), worker, http_status)
-
-    def _move(self, message: Message, state: State, now: float, cause: str, **changes: object) -> None:
-        with self._database.transaction() as connection:
-            self._change(connection, message, state, now, cause, **changes)
+            return known.places(connection, full_urls), known.parts(connection, record_key)
 
     def _change(
-        self, connection: Connection, message: Message, state: State, now: float, cause: str, **changes: object
+        self,
+        connection: Connection,
+        message: Message,
+        state: State,
+        now: float,
+        cause: str,
+        *,
+        hold: bool = False,
+        **changes: Any,
     ) -> None:
-        lease = changes.pop("lease", 0.0)
-        changed = connection.execute(
-            update(outbox)
-            .where(outbox.c.submission == message.submission, outbox.c.leased_by == message.worker)
-            .values(
-                state=state,
-                final=state.final,
-                leased_until=lease,
-                leased_by=message.worker if lease else None,
-                updated_at=now,
-                **changes,
-            )
-        )
+        """Write a new state and its transition; the lease is given back unless the worker holds on."""
+        lease = {"leased_until": now + self.lease if hold else 0.0, "leased_by": message.worker if hold else None}
+        row = {"state": state, "final": state.final, "updated_at": now, **lease, **changes}
+        changed = connection.execute(_CHANGE, row | {"message": message.submission, "worker": message.worker})
         if changed.rowcount != 1:
             raise LeaseLost(message.submission)
-        attempt = int(str(changes.get("attempts", message.attempt)))
-        _record(connection, message.submission, state, attempt, now, cause)
+        _record(connection, message.submission, state, changes.get("attempts", message.attempt), now, cause)
 
 
 def _record(connection: Connection, submission_id: str, state: State, attempt: int, now: float, cause: str) -> None:
-    connection.execute(
-        insert(transition).values(submission=submission_id, at=now, state=state, attempt=attempt, cause=cause[:200])
-    )
-
-
-def _remember(connection: Connection, record_key: str, resources: Mapping[str, Known], owned: Collection[str]) -> None:
-    """Write down what lies where; parts that the record no longer has are forgotten."""
-    stale = (known_resource.c.record_key == record_key) & known_resource.c.full_url.not_in(list(resources))
-    connection.execute(delete(known_resource).where(stale))
-    add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    # In one order for all workers, so that two of them never wait for each other in a circle.
-    for url, known in sorted(resources.items()):
-        values = {"location": known.location, "version": known.version}
-        if url in owned:
-            values["record_key"] = record_key
-        row = add(known_resource).values(full_url=url, **{"record_key": ""} | values)
-        connection.execute(row.on_conflict_do_update(index_elements=["full_url"], set_=values))
+    row = {"submission": submission_id, "at": now, "state": state, "attempt": attempt, "cause": cause[:200]}
+    connection.execute(_RECORD, row)

@@ -16,7 +16,17 @@ from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
 from adapter.delivery.outbox import Failure, LeaseLost, Message, Outbox
 from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version, renamed_core
-from adapter.delivery.states import NOBODY_THERE, PAUSE, Known, State, Verdict, delay, judge, judge_lookup
+from adapter.delivery.states import (
+    LONGEST_DELAY,
+    NOBODY_THERE,
+    PAUSE,
+    Known,
+    State,
+    Verdict,
+    delay,
+    judge,
+    judge_lookup,
+)
 from adapter.errors import SigningError
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
@@ -24,6 +34,7 @@ from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
 from adapter.source.identity_code import is_inside
 from adapter.source.json import read_json
+from adapter.store.cipher import CipherError, KeyNotConfigured
 from adapter.types import Resource
 
 CHANGED_MEANWHILE = frozenset({409, 412})
@@ -78,19 +89,29 @@ class Delivery:
 
     def deliver(self, message: Message) -> None:
         """Make one try and commit its result; raises only when the database or a bug does."""
-        bundle: Resource = read_json(message.body)
         try:
+            bundle: Resource = read_json(message.body)
             if message.doubtful:
                 self._reconcile(message, bundle)
             else:
                 self._send(message, bundle)
+        except CipherError as problem:
+            self._unreadable(message, problem)
         except LeaseLost:
             log(Event.LEASE_LOST, submission=message.submission)
 
+    def _unreadable(self, message: Message, problem: CipherError) -> None:
+        """A body whose key is missing waits for the key; one that is damaged is dead. Neither holds up other lanes."""
+        missing = isinstance(problem, KeyNotConfigured)
+        doubtful = State.UNKNOWN if message.doubtful else State.WAITING
+        verdict = Verdict(doubtful if missing else State.DEAD, LONGEST_DELAY)
+        cause = "StorageKeyMissing" if missing else "BodyUnreadable"
+        self._fail(message, Answer(message.http_status or 0, cause=cause), message.attempt, verdict)
+
     def _send(self, message: Message, bundle: Resource) -> None:
         urls = [entry["fullUrl"] for entry in bundle["entry"]]
-        known = self._outbox.known(urls)
-        former = {url: part for url, part in self._outbox.parts(message.record_key).items() if url not in urls}
+        known, parts = self._outbox.known(urls, message.record_key)
+        former = {url: part for url, part in parts.items() if url not in urls}
         moved = renamed_core(bundle, known, former)
         transaction = outgoing(bundle, known | moved, [each for each in former.values() if each not in moved.values()])
         attempt = message.attempt + 1
@@ -153,6 +174,9 @@ class Delivery:
 
     def _commit(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> None:
         self._judge_destination(answer)
+        self._fail(message, answer, attempt, verdict)
+
+    def _fail(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> None:
         wait = delay(attempt, self._chance()) if verdict.retry_after is None else verdict.retry_after
         now = self._clock()
         failure = Failure(

@@ -4,16 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, exists, insert, select
 
 from adapter.errors import ChangedContent, KeyReused, OutdatedVersion
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.tables import idempotency, outbox, receipt, submission, transition
 from adapter.types import Issue, Resource
+
+# Statements that are built once: to build one takes longer than to run it.
+_NEWEST = (
+    select(submission.c.id, submission.c.record_version, submission.c.digest)
+    .where(submission.c.sender == bindparam("of"), submission.c.record_key == bindparam("record"))
+    .order_by(submission.c.record_version.desc())
+    .limit(1)
+)
+_STORE = insert(submission).inline()
+_LATER = submission.alias("later")
+_NEWEST_BODIES = (
+    select(submission.c.id, submission.c.body)
+    .join(outbox, outbox.c.submission == submission.c.id)
+    .where(
+        outbox.c.lane == bindparam("client"),
+        submission.c.record_type == bindparam("kind"),
+        submission.c.body.is_not(None),
+        ~exists().where(
+            _LATER.c.sender == submission.c.sender,
+            _LATER.c.record_key == submission.c.record_key,
+            _LATER.c.record_version > submission.c.record_version,
+        ),
+    )
+    .order_by(outbox.c.seq)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +103,13 @@ def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
         OutdatedVersion: a higher version was accepted (409).
         ChangedContent: the same version was accepted with other content (422).
     """
-    same_record = (submission.c.sender == arrival.sender) & (submission.c.record_key == arrival.record_key)
-    highest = connection.execute(select(func.max(submission.c.record_version)).where(same_record)).scalar()
-    if highest is None or highest < arrival.record_version:
+    row = connection.execute(_NEWEST, {"of": arrival.sender, "record": arrival.record_key}).first()
+    if row is None or row.record_version < arrival.record_version:
         return None
-    if highest > arrival.record_version:
-        raise OutdatedVersion(Issue("error", "delivery.outdated-version", {"accepted": str(highest)}))
-    row = connection.execute(
-        select(submission.c.id, submission.c.digest).where(same_record, submission.c.record_version == highest)
-    ).one()
+    if row.record_version > arrival.record_version:
+        raise OutdatedVersion(Issue("error", "delivery.outdated-version", {"accepted": str(row.record_version)}))
     if row.digest != arrival.digest:
-        raise ChangedContent(Issue("error", "delivery.changed-content", {"next": str(highest + 1)}))
+        raise ChangedContent(Issue("error", "delivery.changed-content", {"next": str(row.record_version + 1)}))
     return str(row.id)
 
 
@@ -116,43 +137,18 @@ def keep_key(connection: Connection, sender: str, key: str, digest: str, submiss
 
 def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) -> None:
     """Write the submission, its bodies encrypted."""
-    connection.execute(
-        insert(submission).values(
-            id=arrival.id,
-            sender=arrival.sender,
-            record_type=arrival.record_type,
-            record_key=arrival.record_key,
-            record_version=arrival.record_version,
-            digest=arrival.digest,
-            received_at=now,
-            custodian=arrival.custodian,
-            mapping=arrival.mapping,
-            warnings=arrival.warnings,
-            source=cipher.encrypt(f"submission/source/{arrival.id}", arrival.source),
-            body=cipher.encrypt(f"submission/body/{arrival.id}", arrival.body),
-        )
-    )
+    row = asdict(arrival) | {
+        "received_at": now,
+        "source": cipher.encrypt(f"submission/source/{arrival.id}", arrival.source),
+        "body": cipher.encrypt(f"submission/body/{arrival.id}", arrival.body),
+    }
+    connection.execute(_STORE, row)
 
 
 def newest_bundles(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[Resource]:
     """Return the Bundles of a client's records of one type, each in its newest accepted version."""
-    newest = (
-        select(submission.c.sender, submission.c.record_key, func.max(submission.c.record_version).label("version"))
-        .join(outbox, outbox.c.submission == submission.c.id)
-        .where(outbox.c.lane == lane, submission.c.record_type == record_type)
-        .group_by(submission.c.sender, submission.c.record_key)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(submission.c.id, submission.c.body).join(
-            newest,
-            (submission.c.sender == newest.c.sender)
-            & (submission.c.record_key == newest.c.record_key)
-            & (submission.c.record_version == newest.c.version),
-        )
-    )
-    bodies = [(row.id, row.body) for row in rows if row.body is not None]
-    return [read_json(cipher.decrypt(f"submission/body/{name}", body)) for name, body in bodies]
+    rows = connection.execute(_NEWEST_BODIES, {"client": lane, "kind": record_type})
+    return [read_json(cipher.decrypt(f"submission/body/{name}", body)) for name, body in rows]
 
 
 def status(connection: Connection, submission_id: str, sender: str) -> Status | None:

@@ -1,20 +1,27 @@
-"""Threads that drain the outbox: claim, hand over, sleep until something is due or somebody wakes them."""
+"""Threads that drain the outbox: one claims for all, the others deliver; when nothing is due they sleep."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 from uuid import uuid4
 
 from adapter.delivery.outbox import Message, Outbox
 from adapter.events import Event, log
 
 IDLE_SECONDS = 0.5
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 class Worker:
     """Runs `handle` for every claimed message, in `threads` threads, until stopped.
+
+    Twice as many messages as threads are in hand at most: enough to claim several at once, few enough that none
+    waits long for a slow repository.
 
     Args:
         handle: delivers one message and commits what came of it; it does not raise for what a repository does.
@@ -36,12 +43,17 @@ class Worker:
         self._clock = clock
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,), name=f"kykysilta-worker-{number}", daemon=True)
+        self._claimed: SimpleQueue[Message | None] = SimpleQueue()
+        self._in_hand: dict[str, Message] = {}
+        self._count = threads
+        deliverers = [
+            threading.Thread(target=self._run, name=f"kykysilta-worker-{number}", daemon=True)
             for number in range(threads)
         ]
-        self._names = [uuid4().hex for _ in self._threads]
-        self._threads.append(threading.Thread(target=self._hold, name="kykysilta-leases", daemon=True))
+        claimer = threading.Thread(target=self._claim, name="kykysilta-claims", daemon=True)
+        keeper = threading.Thread(target=self._hold, name="kykysilta-leases", daemon=True)
+        # In the order in which they end: nothing new is claimed while what is in hand is finished.
+        self._threads = [claimer, *deliverers, keeper] if threads else []
 
     def start(self) -> None:
         """Start the threads."""
@@ -56,27 +68,63 @@ class Worker:
         """Finish what is in hand and stop; a message in hand after `timeout` seconds is found again by its lease."""
         self._stopping.set()
         self._wake.set()
+        until = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _claim(self) -> None:
+        while not self._stopping.is_set():
+            messages: list[Message] = []
+            room = 2 * self._count - len(self._in_hand)
+            if room >= self._count:
+                messages = self._trying(self._more, room) or []
+            for message in messages:
+                self._in_hand[message.submission] = message
+                self._claimed.put(message)
+            if not messages:
+                self._wake.wait(IDLE_SECONDS)
+                self._wake.clear()
+        self._trying(self._give_back, self._not_begun())
+        for _ in range(self._count):
+            self._claimed.put(None)
+
+    def _more(self, room: int) -> list[Message]:
+        # Each claim has a name of its own: who lost a lease and took it again is somebody else.
+        return self._outbox.claim(uuid4().hex, self._clock(), room) if self._ready() else []
+
+    def _not_begun(self) -> list[Message]:
+        found = []
+        try:
+            while (message := self._claimed.get_nowait()) is not None:
+                found.append(message)
+        except Empty:
+            pass
+        return found
+
+    def _give_back(self, messages: list[Message]) -> None:
+        if messages:
+            self._outbox.release(messages)
+
+    def _run(self) -> None:
+        while (message := self._claimed.get()) is not None:
+            self._trying(self._handle, message)
+            del self._in_hand[message.submission]
+            if len(self._in_hand) <= self._count:
+                self._wake.set()
 
     def _hold(self) -> None:
         """Renew the leases of what is in hand, so that a slow repository does not look like a dead worker."""
         while not self._stopping.wait(self._outbox.lease / 3):
-            try:
-                self._outbox.renew(self._names, self._clock())
-            except Exception as error:  # the next round may find the database again
-                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            self._trying(self._renew, tuple(self._in_hand.values()))
 
-    def _run(self, number: int) -> None:
-        name = self._names[number]
-        while not self._stopping.is_set():
-            try:
-                messages = self._outbox.claim(name, self._clock()) if self._ready() else []
-                for message in messages:
-                    self._handle(message)
-            except Exception as error:  # a worker outlives whatever a database or a bug throws at it
-                log(Event.WORKER_FAILED, error_type=type(error).__name__)
-                messages = []
-            if not messages:
-                self._wake.wait(IDLE_SECONDS)
-                self._wake.clear()
+    def _renew(self, messages: tuple[Message, ...]) -> None:
+        if messages:
+            self._outbox.renew({message.worker for message in messages}, self._clock())
+
+    def _trying(self, act: Callable[[Given], Result], given: Given) -> Result | None:
+        """Act; a worker outlives whatever a database or a bug throws at it."""
+        try:
+            return act(given)
+        except Exception as error:  # the next round may find the database again
+            log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            return None

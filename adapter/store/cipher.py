@@ -16,6 +16,10 @@ class CipherError(Exception):
     """A stored body cannot be read: unknown key id, wrong key, or moved from its row."""
 
 
+class KeyNotConfigured(CipherError):  # noqa: N818
+    """The key that a stored body names is not among the configured ones."""
+
+
 class Cipher:
     """Encrypts with the first key, decrypts with any.
 
@@ -36,24 +40,31 @@ class Cipher:
         """Id of the key that encrypts."""
         return self._current
 
+    @property
+    def prefix(self) -> bytes:
+        """What everything that the current key encrypts begins with."""
+        key_id = self._current.encode()
+        return bytes([len(key_id)]) + key_id
+
     def encrypt(self, row: str, plain: bytes) -> bytes:
         """Encrypt `plain` for the row named `row` (`table/column/id`); it opens only under the same name."""
         nonce = os.urandom(NONCE_BYTES)
-        key_id = self._current.encode()
-        sealed = self._ciphers[self._current].encrypt(nonce, plain, row.encode())
-        return bytes([len(key_id)]) + key_id + nonce + sealed
+        return self.prefix + nonce + self._ciphers[self._current].encrypt(nonce, plain, row.encode())
 
     def decrypt(self, row: str, stored: bytes) -> bytes:
         """Return the plain bytes.
 
         Raises:
-            CipherError: the key is not at hand, or the bytes were not written for this row.
+            KeyNotConfigured: the key is not at hand.
+            CipherError: nothing is stored, or the bytes were not written for this row.
         """
         key_id = self.key_id(stored)
+        if len(stored) < 1 + len(key_id) + NONCE_BYTES:
+            raise CipherError("a stored body is missing or cut off")
         start = 1 + len(key_id)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise CipherError(f"the storage key '{key_id}' is not configured")
+            raise KeyNotConfigured(f"the storage key '{key_id}' is not configured")
         try:
             return cipher.decrypt(stored[start : start + NONCE_BYTES], stored[start + NONCE_BYTES :], row.encode())
         except InvalidTag:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateColumn
 
 from adapter.store.review_tables import review_account
-from adapter.store.tables import metadata, submission
+from adapter.store.tables import metadata, outbox_lane, outbox_open, submission
 from adapter.store.together import Together
 
 T = TypeVar("T")
@@ -34,6 +34,12 @@ def _bind_reviewers_to_custodians(connection: Connection) -> None:
         _add_column(connection, column)
 
 
+def _index_what_is_open_and_lanes(connection: Connection) -> None:
+    connection.execute(text("DROP INDEX IF EXISTS outbox_open_due"))
+    for index in (outbox_open, outbox_lane):
+        index.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Add a column that an older program did not make; a new database has it already."""
     table = column.table.name
@@ -42,7 +48,11 @@ def _add_column(connection: Connection, column: Column[Any]) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {declared}")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create_first_tables, _bind_reviewers_to_custodians)
+MIGRATIONS: tuple[Migration, ...] = (
+    _create_first_tables,
+    _bind_reviewers_to_custodians,
+    _index_what_is_open_and_lanes,
+)
 """Position + 1 is the version that the migration leads to. A released migration is never edited."""
 
 

@@ -65,7 +65,8 @@ Index(
     sqlite_where=~outbox.c.final,
     postgresql_where=~outbox.c.final,
 )
-Index("outbox_open_due", outbox.c.due, sqlite_where=~outbox.c.final, postgresql_where=~outbox.c.final)
+outbox_open = Index("outbox_open", outbox.c.seq, sqlite_where=~outbox.c.final, postgresql_where=~outbox.c.final)
+outbox_lane = Index("outbox_lane", outbox.c.lane)
 
 transition = Table(
     "transition",

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapter import audit
 from adapter.delivery import Outbox, chores
+from adapter.delivery.keeping import forget_bodies
 from adapter.delivery.states import Known
 from adapter.events import Event
 from adapter.security.certificates import Authority
@@ -57,11 +58,11 @@ def test_bodies_are_deleted_when_their_days_are_over(database: Database, outbox:
     """Thirty days after the receipt, not before."""
     put("moona")
     outbox.delivered(outbox.claim("w", 1.0)[0], 2.0, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt")
-    chore = chores.retention(database, outbox, 30)
+    chore = chores.retention(database, 30)
     chore.act(30 * DAY)
-    assert outbox.forget_bodies(1.0, 1.0) == 0
+    assert forget_bodies(database, 1.0, 1.0) == 0
     chore.act(30 * DAY + 3.0)
-    assert outbox.forget_bodies(1e9, 1e9) == 0
+    assert forget_bodies(database, 1e9, 1e9) == 0
 
 
 def test_a_chore_that_fails_is_told_and_the_end_is_done(logged: list[tuple[Event, dict[str, Any]]]) -> None:
