@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from adapter.audit.checkpoints import Checkpoint
 from adapter.audit.merkle import Tree, leaf_hash
+from adapter.source.identity_code import without_codes
 from adapter.store.tables import audit_checkpoint, audit_entry
 
 START = "0" * 64
@@ -28,6 +29,7 @@ POSTGRESQL_LOCK = 0x6B796B79
 _LOCK = text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
 _TAIL = select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1)
 _ADD = insert(audit_entry).inline()
+_ALL = select(audit_entry).order_by(audit_entry.c.seq).execution_options(yield_per=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,9 @@ class Finding:
     """What is wrong with the log.
 
     Attributes:
-        kind: `entry` (edited, missing or moved), `checkpoint` (root differs: rebuilt), `tail` (entries are missing).
-        seq: first sequence number that does not fit.
+        kind: `entry` (edited, missing or moved), `checkpoint` (root differs: rebuilt), `tail` (entries are missing),
+            `signature` (a checkpoint is not signed by a key that counts).
+        seq: first sequence number that does not fit; of a signature the number of the checkpoint, stored ones first.
     """
 
     kind: str
@@ -49,10 +52,11 @@ def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str
     Args:
         at: the act's instant, UTC seconds.
         kind: `decision`, `outcome`, `refusal`, `release`, `review` or `admin`.
-        entry: opaque ids, codes and counts.
+        entry: opaque ids, codes and counts. What looks like an identity code is masked: a sender may have put one
+            where an organisation's id belongs.
     """
     seq, previous = _tail(connection)
-    content = json.dumps(dict(entry), sort_keys=True, ensure_ascii=False)
+    content = without_codes(json.dumps(dict(entry), sort_keys=True, ensure_ascii=False))
     row = {"seq": seq + 1, "at": at, "kind": kind, "entry": content, "previous": previous}
     connection.execute(_ADD, row | {"hash": _hash(_line(seq + 1, at, kind, content, previous))})
     return seq + 1
@@ -60,10 +64,15 @@ def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str
 
 def checkpoint(connection: Connection, now: float, key: Ed25519PrivateKey) -> str:
     """Sign the present state, store it and return the text to be kept elsewhere."""
+    return sign_state(connection, now, key)
+
+
+def sign_state(connection: Connection, now: float, *keys: Ed25519PrivateKey) -> str:
+    """Do what `checkpoint` does with several keys: the old and the new one when the key changes."""
     tree = Tree()
-    for row in connection.execute(select(audit_entry).order_by(audit_entry.c.seq)):
+    for row in connection.execute(_ALL):
         tree.append(leaf_hash(_line(row.seq, row.at, row.kind, row.entry, row.previous)))
-    note = Checkpoint(tree.size, tree.root, now).sign(key)
+    note = Checkpoint(tree.size, tree.root, now).sign(*keys)
     connection.execute(insert(audit_checkpoint).values(at=now, size=tree.size, note=note))
     return note
 
@@ -91,7 +100,7 @@ def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = ()) -> Fi
     """
     expected, previous = 1, START
     tree, waiting = Tree(), sorted(checkpoints, key=lambda each: each.size)
-    for row in connection.execute(select(audit_entry).order_by(audit_entry.c.seq)):
+    for row in connection.execute(_ALL):
         line = _line(row.seq, row.at, row.kind, row.entry, row.previous)
         if row.seq != expected or row.previous != previous or row.hash != _hash(line):
             return Finding("entry", expected)

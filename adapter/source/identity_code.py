@@ -23,6 +23,7 @@ Problem = Literal["shape", "date", "number", "check"]
 
 _SHAPE = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})([-+A-FU-Y])([0-9]{3})([0-9A-FHJ-NPR-Y])")
 _SOMEWHERE = re.compile(rf"(?<![0-9]){_SHAPE.pattern}(?![0-9A-Za-z])")
+_AS_A_WORD = re.compile(rf"(?<![0-9A-Za-z]){_SHAPE.pattern}(?![0-9A-Za-z])", re.IGNORECASE)
 _CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 _FIRST_SYNTHETIC, _SYNTHETIC_NUMBERS = 900, 100
 
@@ -56,6 +57,11 @@ def check_character(digits: str) -> str:
 def is_inside(text: str) -> bool:
     """Tell whether a right identity code stands somewhere in a text, not as part of a longer run of digits."""
     return any(problem(match[0]) is None for match in _SOMEWHERE.finditer(text))
+
+
+def without_codes(text: str) -> str:
+    """Return a text in which whatever has the shape of an identity code, right or mistyped, is masked."""
+    return _AS_A_WORD.sub("••••••••••", text)
 
 
 def birth_date(code: str) -> date:

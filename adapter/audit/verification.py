@@ -1,0 +1,121 @@
+"""Verifying the log from outside: chain, stored checkpoints, checkpoints kept elsewhere, and keys that changed.
+
+A change of the checkpoint key is an entry of the chain, covered by a checkpoint that the old key signed. Whoever
+trusts the first key can so follow the chain to every later one; from then on the old key is worth nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy import Connection
+
+from adapter.audit.chain import Finding, append, notes, sign_state, size, verify
+from adapter.audit.checkpoints import Checkpoint, CheckpointBroken, UnknownKey, key_id, read_checkpoint
+from adapter.audit.rows import read_rows
+
+KEY_CHANGE = "checkpoint-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a verification found.
+
+    Attributes:
+        entries: how many entries the log has.
+        held: how many checkpoints were checked and hold.
+        unchecked: how many stored checkpoints no given key has signed.
+        finding: the first thing that does not fit, or None.
+    """
+
+    entries: int
+    held: int
+    unchecked: int
+    finding: Finding | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trusted:
+    """A key and the last size of the log for which its word counts; None while it is current."""
+
+    key: Ed25519PublicKey
+    until: int | None = None
+
+
+def examine(connection: Connection, keys: Sequence[Ed25519PublicKey], kept: Iterable[str] = ()) -> Report:
+    """Verify the log.
+
+    Args:
+        keys: public keys that are trusted; those that they handed over to count too.
+        kept: checkpoints as text, kept outside the database: only they find a cut tail or a rebuilt chain.
+    """
+    entries = size(connection)
+    stored = notes(connection)
+    trusted = _trusted(connection, keys, stored)
+    unchecked, checkpoints = 0, []
+    for number, (note, ours) in enumerate([*((one, True) for one in stored), *((one, False) for one in kept)], start=1):
+        try:
+            checkpoints.append(_read(note, trusted))
+        except UnknownKey:
+            if not ours:
+                return Report(entries, 0, unchecked, Finding("signature", number))
+            unchecked += 1
+        except CheckpointBroken:
+            return Report(entries, 0, unchecked, Finding("signature", number))
+    finding = verify(connection, checkpoints)
+    return Report(entries, 0 if finding else len(checkpoints), unchecked, finding)
+
+
+def change_key(connection: Connection, now: float, old: Ed25519PrivateKey, new: Ed25519PrivateKey) -> str:
+    """Hand over to a new checkpoint key: an entry that names it, and a checkpoint that both sign; returns that.
+
+    Args:
+        now: the present instant, UTC seconds.
+    """
+    public = new.public_key()
+    named = base64.b64encode(public.public_bytes_raw()).decode()
+    entry = {"act": KEY_CHANGE, "key": named, "before": key_id(old.public_key()), "after": key_id(public)}
+    append(connection, now, "admin", entry)
+    return sign_state(connection, now, old, new)
+
+
+def _trusted(connection: Connection, keys: Sequence[Ed25519PublicKey], stored: Sequence[str]) -> list[_Trusted]:
+    """Return the given keys and all that they handed over to, each with its end."""
+    found = [_Trusted(key) for key in keys]
+    for seq, before, public in _changes(connection):
+        covering = next((size for size in _sizes(stored, found) if size >= seq), None)
+        if covering is None or all(key_id(one.key) != before for one in found):
+            continue
+        found = [_Trusted(one.key, covering) if key_id(one.key) == before else one for one in found]
+        if all(key_id(one.key) != key_id(public) for one in found):
+            found.append(_Trusted(public))
+    return found
+
+
+def _changes(connection: Connection) -> Iterator[tuple[int, str, Ed25519PublicKey]]:
+    for row in read_rows(connection, kinds=("admin",)):
+        if row.act == KEY_CHANGE:
+            raw = base64.b64decode(row.fact("key"))
+            yield row.seq, row.fact("before"), Ed25519PublicKey.from_public_bytes(raw)
+
+
+def _sizes(stored: Sequence[str], trusted: Sequence[_Trusted]) -> Iterator[int]:
+    for note in stored:
+        try:
+            yield _read(note, trusted).size
+        except CheckpointBroken:
+            continue
+
+
+def _read(note: str, trusted: Sequence[_Trusted]) -> Checkpoint:
+    """Read a checkpoint; a key that was handed over from has no word on a later state.
+
+    Raises:
+        CheckpointBroken: see `read_checkpoint`.
+    """
+    found = read_checkpoint(note, *(one.key for one in trusted))
+    in_time = [one.key for one in trusted if one.until is None or found.size <= one.until]
+    return read_checkpoint(note, *in_time)
