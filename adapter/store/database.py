@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Column, Connection, Engine, create_engine, delete, event, inspect, text
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateColumn
 
 from adapter.store.review_tables import review_account
-from adapter.store.tables import metadata, outbox_lane, outbox_open, submission
+from adapter.store.tables import audit_person, idempotency, metadata, outbox_lane, outbox_open, submission
 from adapter.store.together import Together
 
 T = TypeVar("T")
@@ -34,10 +34,25 @@ def _bind_reviewers_to_custodians(connection: Connection) -> None:
         _add_column(connection, column)
 
 
+def _keep_answers(connection: Connection) -> None:
+    """Keys kept without their answer are dropped: the version of a record tells a repeat just as well."""
+    _add_column(connection, idempotency.c.answer)
+    connection.execute(delete(idempotency))
+
+
 def _index_what_is_open_and_lanes(connection: Connection) -> None:
     connection.execute(text("DROP INDEX IF EXISTS outbox_open_due"))
     for index in (outbox_open, outbox_lane):
         index.create(connection, checkfirst=True)
+
+
+def _name_clients_in_one_key_table(connection: Connection) -> None:
+    """The random ids of the reviewer's pages become pseudonyms of the audit: one name a client."""
+    audit_person.create(connection, checkfirst=True)
+    if inspect(connection).has_table("review_client"):
+        taken = "INSERT INTO audit_person (pseudonym, kind, lookup) SELECT id, 'client', lane FROM review_client"
+        connection.execute(text(taken))
+        connection.execute(text("DROP TABLE review_client"))
 
 
 def _add_column(connection: Connection, column: Column[Any]) -> None:
@@ -51,7 +66,9 @@ def _add_column(connection: Connection, column: Column[Any]) -> None:
 MIGRATIONS: tuple[Migration, ...] = (
     _create_first_tables,
     _bind_reviewers_to_custodians,
+    _keep_answers,
     _index_what_is_open_and_lanes,
+    _name_clients_in_one_key_table,
 )
 """Position + 1 is the version that the migration leads to. A released migration is never edited."""
 
@@ -109,19 +126,6 @@ class Database:
             for migration in MIGRATIONS[version:]:
                 migration(connection)
             connection.execute(text("UPDATE store_version SET version = :new"), {"new": len(MIGRATIONS)})
-
-
-def lock_lane(connection: Connection, lane: str) -> None:
-    """Make the writers of one client's records wait for each other until the transaction ends.
-
-    SQLite has one writer anyway.
-
-    Args:
-        lane: keyed hash of the client, hex.
-    """
-    if connection.dialect.name == "postgresql":
-        key = int(lane[:16], 16) - (1 << 63)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -142,4 +142,5 @@ idempotency = Table(
     Column("digest", String(64), nullable=False),
     Column("at", Float, nullable=False, index=True),
     Column("submission", String(32), ForeignKey("submission.id"), nullable=False),
+    Column("answer", Text, nullable=False, server_default=text("'{}'")),
 )

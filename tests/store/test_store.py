@@ -70,6 +70,9 @@ def test_a_database_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
         for statement in (
             "ALTER TABLE review_account DROP COLUMN custodians",
             "DROP TABLE review_note",
+            "DROP TABLE audit_person",
+            "CREATE TABLE review_client (id VARCHAR(32), lane VARCHAR(32))",
+            "INSERT INTO review_client VALUES ('handle', 'lane')",
             "ALTER TABLE submission DROP COLUMN custodian",
             "UPDATE store_version SET version = 1",
         ):
@@ -80,6 +83,10 @@ def test_a_database_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
         assert connection.execute(text("SELECT name, custodians FROM review_account")).all() == [("b", "[]")]
         assert "custodian" in {each["name"] for each in inspect(connection).get_columns("submission")}
         assert inspect(connection).has_table("review_note")
+        assert connection.execute(text("SELECT pseudonym, kind, lookup FROM audit_person")).all() == [
+            ("handle", "client", "lane")
+        ]
+        assert not inspect(connection).has_table("review_client")
     upgraded.close()
 
 
