@@ -46,6 +46,14 @@ def test_examples_are_read(path: Any) -> None:
     assert record.warnings == ()
 
 
+@pytest.mark.parametrize("identifier", ["1234567-8", "unit 12", ""])
+def test_a_custodian_is_named_by_an_oid(identifier: str) -> None:
+    """The custodian's Provenance speaks of national registers, so another identifier is refused at its own place."""
+    record = {**read_json(PLAN.read_bytes())}
+    record["custodian"] = {**record["custodian"], "id": identifier}
+    assert [entry[:2] for entry in issues_of(record)] == [("not-an-oid" if identifier else "empty-text", "custodian.id")]
+
+
 def test_every_problem_has_line_and_column() -> None:
     """Faults at several depths of an indented document are told together, each where it stands."""
     text = PLAN.read_text(encoding="utf-8")
