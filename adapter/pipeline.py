@@ -12,11 +12,10 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from adapter import audit
 from adapter.delivery import Outbox, Repository, submissions
@@ -33,9 +32,9 @@ from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
 from adapter.store.cipher import keyed_hash
-from adapter.store.database import lock_lane
 from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge
+from adapter.validation.outcome import place_of
 
 RELATED = {
     "work_ability_plan": ("client", "consent", "team", "work_ability_plan"),
@@ -216,16 +215,14 @@ class Line:
         return self.outbox.cancel([submission_id], self._clock()) == 1
 
     def _stored(self, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
-        """Store a record; one that somebody else stored in the same moment is met again and answered as a repeat."""
-        for last in (False, True):
-            try:
-                with self._database.transaction() as connection:
-                    lock_lane(connection, self._lane(checked.mapped))
-                    return self._store(connection, checked, data, sender, key)
-            except IntegrityError:
-                if last:
-                    raise
-        raise AssertionError("the second try returns or raises")
+        """Store a record in a commit shared with others."""
+
+        def act(connection: Connection) -> Accepted:
+            # From here on nobody else stores: an equal record, or a withdrawal, of the same moment is seen.
+            audit.lock(connection)
+            return self._store(connection, checked, data, sender, key)
+
+        return self._database.together(act)
 
     def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
         record, now = checked.mapped.record, self._clock()
@@ -250,7 +247,7 @@ class Line:
         if repeat is not None:
             log(Event.REPEATED, submission=repeat, record_type=arrival.record_type, version=arrival.record_version)
             return Accepted(repeat, *told, repeated=True)
-        # Decided again under the lane's lock: a withdrawal that was accepted meanwhile is not missed.
+        # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
         on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
         released = self._consent(checked.mapped, on_file)
         submissions.store(connection, self._cipher, arrival, now)
@@ -284,12 +281,17 @@ class Line:
     def _validate(self, mapped: Mapped, on_file: Sequence[Resource]) -> list[Issue]:
         """Judge the Bundle with what is on file of the client; returns what the sender should know."""
         at = datetime.fromtimestamp(self._judged_at(mapped.record), UTC).isoformat()
-        outcome = judge(mapped.bundle, trace=mapped.locate, at=at, context=on_file)
+        outcome = judge(mapped.bundle, at=at, context=on_file)
         log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
+        # The sender's places are worked out only for what is told: most records have nothing.
+        told = [
+            replace(issue, source=place_of(issue.expression, mapped.locate))
+            for issue in outcome.issues
+            if issue.severity != "information"
+        ]
         if not outcome.ok:
-            told = (issue for issue in outcome.issues if issue.severity != "information")
             raise ValidationFailed(told)
-        return [issue for issue in outcome.issues if issue.severity == "warning"]
+        return told
 
     def _on_file(self, connection: Connection, mapped: Mapped) -> list[Resource]:
         """Return the client's newest records that the judgements about this one may look at."""
@@ -313,9 +315,8 @@ class Line:
     def _audit_refusal(self, error: AdapterError, sender: str) -> None:
         rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
         log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
-        with self._database.transaction() as connection:
-            entry = {"sender": sender, "stage": error.stage, "rules": rules}
-            audit.append(connection, self._clock(), "refusal", entry)
+        entry = {"sender": sender, "stage": error.stage, "rules": rules}
+        self._database.together(lambda connection: audit.append(connection, self._clock(), "refusal", entry))
 
 
 def _facts(released: Released) -> dict[str, str]:

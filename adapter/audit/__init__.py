@@ -4,7 +4,7 @@ Beside the chain: `persons` (key table of pseudonyms), `rows` and `acts` (readin
 33 and 34), `log_copy` (the client's copy), `processing` (art. 30 and 35), `sheets` (tables of words for all of them).
 """
 
-from adapter.audit.chain import Finding, append, checkpoint, checkpointed, notes, size, verify
+from adapter.audit.chain import Finding, append, checkpoint, checkpointed, lock, notes, size, verify
 from adapter.audit.checkpoints import Checkpoint, CheckpointBroken, read_checkpoint
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "append",
     "checkpoint",
     "checkpointed",
+    "lock",
     "notes",
     "read_checkpoint",
     "size",

@@ -46,6 +46,15 @@ class Finding:
     seq: int
 
 
+def lock(connection: Connection) -> None:
+    """Wait until nobody else writes to the chain, and keep others waiting until the transaction ends.
+
+    SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK)
+
+
 def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str | int]) -> int:
     """Add one entry inside the caller's transaction and return its sequence number.
 
@@ -115,8 +124,7 @@ def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = ()) -> Fi
 
 
 def _tail(connection: Connection) -> tuple[int, str]:
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK)
+    lock(connection)
     row = connection.execute(_TAIL).first()
     return (row.seq, row.hash) if row else (0, START)
 
