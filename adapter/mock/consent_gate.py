@@ -6,7 +6,9 @@ without being asked. Whoever is not known (`--auth open`) cannot be judged, so n
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +71,28 @@ class Gate:
             return resource
         shown: Resource = without_names(resource, self._withholds)
         return shown
+
+    def seen(self, kinds: Iterable[str], found: list[int]) -> frozenset[int]:
+        """Return which resources a chain may look at: of the clients found, what is shown; so no chain tells more.
+
+        Args:
+            kinds: types that the chain looks at.
+            found: sequence numbers of what it would find if it saw everything.
+        """
+        store = self.world.store
+        patients = json.dumps(sorted({self._patient(one).partition("/")[2] for one in store.by_sequence(found)}))
+        rows: list[tuple[int, int]] = []
+        for kind in kinds:
+            names = json.dumps([f"{kind}.{link}" for link in patient_compartment()[kind]])
+            rows += store.rows(
+                "SELECT DISTINCT r.seq, r.pk FROM resource r LEFT JOIN index_reference x ON x.pk = r.pk "
+                "AND x.type = 'Patient' AND x.parameter IN (SELECT value FROM json_each(?)) WHERE r.type = ? "
+                "AND r.deleted = 0 AND CASE r.type WHEN 'Patient' THEN r.id ELSE x.id END "
+                "IN (SELECT value FROM json_each(?))",
+                [names, kind, patients],
+            )
+        keys = dict(rows)
+        return frozenset(keys[one.seq] for one in store.by_sequence(list(keys)) if self.show(one) is not None)
 
     def protects(self, stored: Stored) -> bool:
         """True when the resource is about a client with TURVAKIELTO and the requester is not its custodian."""
@@ -159,8 +183,8 @@ class Gate:
         return marked or is_protected(stored.resource)
 
     def _patient(self, stored: Stored) -> str:
-        if stored.type == "Patient":
-            return stored.path
+        if stored.type == "Patient" or stored.type not in patient_compartment():
+            return stored.path if stored.type == "Patient" else ""
         names = [f"{stored.type}.{link}" for link in patient_compartment()[stored.type]]
         marks = ", ".join("?" * len(names))
         rows = self.world.store.rows(

@@ -2,101 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
 
 import httpx
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapter.mock.client import MockClient
 from adapter.mock.serve import running_mock
-from adapter.mock.settings import ClientSettings, MockSettings
-from adapter.security.assertions import ASSERTION_TYPE, make_assertion
-
-KEY = ec.generate_private_key(ec.SECP384R1())
-JWKS = json.dumps({"keys": [json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())) | {"kid": "k1"}]})
-CODES = "http://terminology.hl7.org/CodeSystem"
-PURPOSE = {"system": f"{CODES}/v3-ActReason", "code": "COC"}
-NOW = datetime(2026, 3, 10, 10, tzinfo=UTC)
-PATIENT = {"reference": "Patient/p1"}
-
-
-def organisation(name: str) -> dict[str, Any]:
-    """An organisation with an identifier."""
-    return {"resourceType": "Organization", "id": name, "identifier": [{"system": "urn:org", "value": name}]}
-
-
-def concept(system: str, code: str) -> dict[str, Any]:
-    """A CodeableConcept of an HL7 code system."""
-    return {"coding": [{"system": f"{CODES}/{system}", "code": code}]}
-
-
-CONSENT = {
-    "resourceType": "Consent",
-    "id": "c1",
-    "meta": {"versionId": "1"},
-    "status": "active",
-    "scope": concept("consentscope", "patient-privacy"),
-    "category": [concept("v3-ActCode", "IDSCL")],
-    "patient": PATIENT,
-    "dateTime": "2026-01-15T09:00:00+02:00",
-    "performer": [PATIENT],
-    "organization": [{"reference": "Organization/hva"}],
-    "sourceReference": {"reference": "DocumentReference/signed-form-1"},
-    "policyRule": concept("v3-ActCode", "OPTIN"),
-    "provision": {
-        "type": "permit",
-        "period": {"start": "2026-01-15", "end": "2026-12-31"},
-        "actor": [{"role": concept("v3-ParticipationType", "IRCP"), "reference": {"reference": "Organization/tyolli"}}],
-        "action": [concept("consentaction", "access")],
-        "purpose": [PURPOSE],
-        "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "CarePlan"}],
-    },
-}
-RESOURCES = [
-    organisation("hva"),
-    organisation("tyolli"),
-    organisation("kela"),
-    {"resourceType": "Patient", "id": "p1"},
-    {
-        "resourceType": "CarePlan",
-        "id": "cp1",
-        "meta": {"security": [{"system": f"{CODES}/v3-Confidentiality", "code": "N"}]},
-        "status": "active",
-        "intent": "plan",
-        "subject": PATIENT,
-        "period": {"start": "2026-02-01", "end": "2026-12-31"},
-    },
-    {
-        "resourceType": "Provenance",
-        "id": "pr1",
-        "target": [{"reference": "CarePlan/cp1"}],
-        "recorded": "2026-02-01T08:00:00+02:00",
-        "agent": [
-            {
-                "type": concept("v3-ParticipationType", "CST"),
-                "who": {"identifier": {"system": "urn:org", "value": "hva"}},
-            }
-        ],
-    },
+from tests.mock.consent_world import (
+    CODES,
     CONSENT,
-]
+    NORMAL,
+    NOW,
+    PATIENT,
+    PLAN,
+    POLICY,
+    RESOURCES,
+    custody,
+    enforcing,
+    reader,
+)
 
 
 @pytest.fixture(scope="module")
 def repository() -> Iterator[str]:
     """An endpoint that enforces consents, with one plan and one consent."""
-    purpose = f"{PURPOSE['system']}|{PURPOSE['code']}"
-    clients = tuple(
-        ClientSettings(name, JWKS, organization=f"urn:org|{name}", purpose=purpose)
-        for name in ("hva", "tyolli", "kela")
-    )
-    with running_mock(MockSettings(port=0, auth="smart", clients=clients)) as base:
+    with running_mock(enforcing()) as base:
         yield base
 
 
@@ -106,23 +37,8 @@ def control(repository: str) -> Iterator[MockClient]:
     with MockClient(repository.removesuffix("/fhir")) as client:
         client.reset()
         client.freeze(NOW)
-        client.behave(policy="name: consent\nconsent-enforced: yes\naudited: yes\n")
+        client.behave(policy=POLICY)
         client.seed(RESOURCES)
-        yield client
-
-
-@contextmanager
-def reader(base: str, name: str) -> Iterator[httpx.Client]:
-    """The system of an organisation."""
-    url = base.replace("/fhir", "/oauth/token")
-    form = {
-        "grant_type": "client_credentials",
-        "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": make_assertion(name, url, KEY, "k1", algorithm="ES384", now=NOW.timestamp()),
-        "scope": "system/*.cruds",
-    }
-    token = httpx.post(url, data=form).json()["access_token"]
-    with httpx.Client(base_url=f"{base}/", headers={"authorization": f"Bearer {token}"}) as client:
         yield client
 
 
@@ -145,8 +61,10 @@ def test_refused_looks_exactly_like_absent(repository: str, control: MockClient)
             assert refused.status_code == absent.status_code == 404
             assert refused.json() == absent.json()
             assert refused.headers.keys() == absent.headers.keys()
+        assert "entry" not in client.get("Provenance?_include=Provenance:target").json()
+    with reader(repository, "tyolli") as client:
         included = client.get("Provenance?_include=Provenance:target").json()["entry"]
-        assert {one["resource"]["resourceType"] for one in included} == {"Provenance"}
+        assert {one["resource"]["resourceType"] for one in included} == {"Provenance", "CarePlan"}
 
 
 def test_a_withdrawn_consent_holds_at_once(repository: str, control: MockClient) -> None:
@@ -192,7 +110,7 @@ MARKED = {
     "contact": [{"name": {"family": "Virtanen"}, "telecom": [{"system": "phone", "value": "+358 40 555 0112"}]}],
 }
 FOR_ALL_CLASSES = CONSENT | {"provision": {k: v for k, v in CONSENT["provision"].items() if k != "class"}}
-CUSTODY = RESOURCES[5] | {"id": "pr2", "target": [{"reference": "Patient/p1"}]}
+CUSTODY = custody("pr2", "Patient/p1")
 
 
 def test_contact_data_of_a_protected_client_stay_with_the_custodian(repository: str, control: MockClient) -> None:
@@ -225,3 +143,95 @@ def test_no_search_tells_where_a_protected_client_lives(repository: str, control
         control.seed([patient, FOR_ALL_CLASSES, CUSTODY])
         with reader(repository, "tyolli") as client:
             assert [client.get(one).json()["total"] for one in searches] == [total] * 3
+
+
+OPEN_SEARCHES = ("CarePlan?patient=Patient/p1", "CarePlan?subject:Patient.identifier=urn:x|1")
+OBSERVATION = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "meta": {"security": [NORMAL]},
+    "status": "final",
+    "code": {"coding": [{"system": "urn:tests", "code": "secret"}]},
+    "subject": PATIENT,
+}
+
+
+def test_no_chain_tells_of_what_is_withheld(repository: str, control: MockClient) -> None:
+    """The plan is shown, the observation and the Patient are not: no chain, `_has` or condition answers about them."""
+    named = {"resourceType": "Patient", "id": "p1", "identifier": [{"system": "urn:x", "value": "1"}], "gender": "male"}
+    plan = PLAN | {"supportingInfo": [{"reference": "Observation/o1"}]}
+    control.seed([named, plan, OBSERVATION, custody("pr3", "Observation/o1", "Patient/p1")])
+    tellers = (
+        "CarePlan?subject:Patient.gender=male",
+        "CarePlan?subject:Patient._has:Observation:patient:code=secret",
+    )
+    with reader(repository, "tyolli") as client:
+        assert [client.get(one).json()["total"] for one in (*OPEN_SEARCHES, *tellers)] == [1, 1, 0, 0]
+        assert client.get("Observation/o1").status_code == 404
+        included = client.get("CarePlan?_id=cp1&_include=CarePlan:*&_revinclude=Observation:patient").json()["entry"]
+        assert [one["resource"]["resourceType"] for one in included] == ["CarePlan"]
+        condition = {"If-None-Exist": "identifier=urn:x|1&_has:Observation:patient:code=secret"}
+        assert client.post("Patient", json={"resourceType": "Patient"}, headers=condition).status_code == 201
+    with reader(repository, "hva") as client:
+        assert [client.get(one).json()["total"] for one in (*OPEN_SEARCHES, *tellers)] == [1, 1, 1, 1]
+
+
+def test_withheld_targets_lose_their_names(repository: str, control: MockClient) -> None:
+    """A plan that is shown does not tell the name of the Patient and the observation that are not."""
+    plan = PLAN | {
+        "subject": PATIENT | {"display": "Moona Mallikas"},
+        "author": {"reference": "Organization/hva", "display": "Hyvinvointialue"},
+    }
+    control.seed([plan, custody("pr3", "Patient/p1")])
+    with reader(repository, "tyolli") as client:
+        shown = client.get("CarePlan/cp1").json()
+    assert (shown["subject"], shown["author"]["display"]) == (PATIENT, "Hyvinvointialue")
+
+
+def test_writing_shows_nothing_that_reading_would_not(repository: str, control: MockClient) -> None:
+    """Answers to writes, patches and validations of somebody else's data hold nothing of them."""
+    control.seed([PLAN | {"description": "salaisuus"}])
+    wanted = {"Prefer": "return=representation"}
+    with reader(repository, "kela") as client:
+        condition = wanted | {"If-None-Exist": "_id=cp1"}
+        found = client.post("CarePlan", json=PLAN, headers=condition)
+        patched = client.patch(
+            "CarePlan/cp1",
+            json=[{"op": "test", "path": "/description", "value": "salaisuus"}],
+            headers=wanted | {"Content-Type": "application/json-patch+json"},
+        )
+        validated = client.get("CarePlan/cp1/$validate")
+    assert found.status_code == 200
+    assert (patched.status_code, validated.status_code) == (404, 404)
+    assert not [one for one in (found, patched, validated) if "salaisuus" in one.text]
+
+
+def test_a_second_claim_to_a_record_takes_nothing(repository: str, control: MockClient) -> None:
+    """Whoever writes a later Provenance that names itself as custodian does not read the record."""
+    with reader(repository, "kela") as client:
+        claim = custody("pr9", "CarePlan/cp1", custodian="kela")
+        assert client.post("Provenance", json=claim).status_code == 201
+        assert client.get("CarePlan/cp1").status_code == 404
+
+
+def test_pages_and_deletions_belong_to_those_who_could_see(repository: str, control: MockClient) -> None:
+    """Another system cannot turn the pages of a search, and what was deleted never was there for it."""
+    control.seed([PLAN | {"id": f"cp{number}"} for number in (2, 3)])
+    control.seed([custody("pr4", "CarePlan/cp2", "CarePlan/cp3")])
+    with reader(repository, "hva") as client:
+        links = client.get("CarePlan?_count=1").json()["link"]
+        following = next(one["url"] for one in links if one["relation"] == "next")
+        assert client.get(following).status_code == 200
+        client.delete("CarePlan/cp3")
+        assert client.get("CarePlan/cp3").status_code == 410
+    with reader(repository, "kela") as client:
+        assert client.get(following).status_code == 410
+        assert client.get("CarePlan/cp3").status_code == 404
+
+
+def test_a_claimed_right_is_judged_and_never_assumed(repository: str, control: MockClient) -> None:
+    """A claim in the assertion reaches the gate: an unknown one closes even what a consent opens (R31)."""
+    with reader(repository, "tyolli", legal_basis="urn:x|nothing") as client:
+        assert client.get("CarePlan/cp1").status_code == 404
+    last = control.journal(path="^CarePlan/cp1")[-1]
+    assert last["consent"][0]["reason"] == "LEGAL_BASIS_UNKNOWN"

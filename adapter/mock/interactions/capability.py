@@ -13,6 +13,9 @@ from adapter.mock.outcomes import refuse
 from adapter.mock.policy import Policy
 from adapter.types import CANONICAL_ROOT, Resource
 
+ONLY_ON = {"everything": "Patient", "get-persons-documents": "Communication"}
+"""Operations that one type alone has."""
+
 
 def capabilities(request: Request) -> Answer:
     """`GET metadata`: never needs a token."""
@@ -99,10 +102,12 @@ def _resource(policy: Policy, name: str) -> dict[str, Any]:
                 "type": one.type,
             }
             for one in found.values()
+            if not rules.search or one.name in rules.search or one.name.startswith("_")
         ]
-    operations = [one for one in sorted(policy.operations) if one != "everything" or name == "Patient"]
+    operations = [one for one in sorted(policy.operations) if ONLY_ON.get(one, name) == name]
     root = "http://hl7.org/fhir/OperationDefinition"
     urls = {"validate": f"{root}/Resource-validate", "everything": f"{root}/Patient-everything"}
+    urls["get-persons-documents"] = f"{CANONICAL_ROOT}/OperationDefinition/get-persons-documents"
     entry["operation"] = [{"name": one, "definition": urls[one]} for one in operations]
     return {key: value for key, value in entry.items() if value != []}
 

@@ -75,10 +75,11 @@ def _search(
     searches = [read_search(request, kind, query, strict=strict) for kind in kinds]
     sequences: list[int] = []
     for search in searches:
-        if compartment is not None:
-            _restrict(search, *compartment)
-        sql, arguments = search.select()
-        found = [row[0] for row in request.world.store.rows(sql, arguments)]
+        found = _found(request, search, compartment)
+        if search.chained and request.gate is not None:
+            seen = request.gate.seen(search.chained, found)
+            narrowed = read_search(request, search.resource_type, query, strict=strict, seen=seen)
+            found = _found(request, narrowed, compartment)
         sequences += permitted(request, found, by_contacts=asks_for_contacts(query))
     search = searches[0]
     if named:
@@ -90,6 +91,13 @@ def _search(
     headers = {"Preference-Applied": f"handling={handling}"} if handling in ("strict", "lenient") else {}
     bundle = bundle_page(request, result, token, 0)
     return Answer(200, bundle, headers=headers)
+
+
+def _found(request: Request, search: Search, compartment: tuple[str, tuple[str, ...]] | None) -> list[int]:
+    if compartment is not None:
+        _restrict(search, *compartment)
+    sql, arguments = search.select()
+    return [row[0] for row in request.world.store.rows(sql, arguments)]
 
 
 def _check_patient(kinds: list[str], query: Query) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from adapter.mock.exchange import Answer, Query, Request, location, parse_query, version_headers, visible
+from adapter.mock.exchange import Answer, Query, Request, location, parse_query, version_headers
 from adapter.mock.interactions.read import etag_versions
 from adapter.mock.judge import check_resource
 from adapter.mock.national import check_alone
 from adapter.mock.negotiation import read_resource
+from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.extract import index_rows
 from adapter.mock.search.request import matches
@@ -83,7 +84,8 @@ def delete(request: Request) -> Answer:
             check_version(request, current)
             found = [current] if current is not None and current.body is not None else []
         else:
-            found = [one for one in store.by_sequence(matches(request, kind, request.query)) if visible(request, one)]
+            matched = store.by_sequence(matches(request, kind, request.query))
+            found = [one for one in matched if _met(request, one, request.query)]
             if len(found) > 1 and request.world.policy.conditional_delete == "single":
                 raise refuse(412, "many-matches", count=str(len(found)))
         for one in found:
@@ -123,13 +125,20 @@ def condition_match(request: Request, kind: str, query: Query) -> Stored | None:
     Raises:
         Refusal: 412 when there are several.
     """
-    found = request.world.store.by_sequence(matches(request, kind, query))
-    if request.method != "POST":
-        # Who creates names the client; who changes must see what is changed.
-        found = [one for one in found if visible(request, one) is not None]
+    found = [one for one in request.world.store.by_sequence(matches(request, kind, query)) if _met(request, one, query)]
     if len(found) > 1:
         raise refuse(412, "many-matches", count=str(len(found)))
     return found[0] if found else None
+
+
+def _met(request: Request, stored: Stored, query: Query) -> bool:
+    """Say whether a condition may find a version: who creates names the client, who changes must see it."""
+    gate = request.gate
+    if gate is None:
+        return True
+    if request.method == "POST":
+        return not (asks_for_contacts(query) and gate.protects(stored))
+    return gate.show(stored) is not None
 
 
 def check_version(request: Request, current: Stored | None) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from adapter.mock.definitions import Parameter, parameters, resource_types
+from adapter.mock.definitions import Parameter, parameters, patient_compartment, resource_types
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.mock.search.conditions import MODIFIERS, TABLES, Condition, alternatives, value_condition
 from adapter.mock.search.values import split_unescaped
@@ -19,6 +20,9 @@ HINTS = {
     "token": "code, system|code, |code, system|",
     "composite": "a$b",
 }
+
+
+NAMING = ("identifier", "_id")
 
 
 class UnknownParameter(Exception):  # noqa: N818 - not always an error: lenient handling ignores it
@@ -42,11 +46,15 @@ class Compiler:
         base: FHIR base URL whose absolute references are local.
         now: the endpoint's clock, for the prefix `ap`.
         touched: resource types that the criteria look at, through chains and `_has` too.
+        seen: primary keys of clients' resources that a chain or `_has` may look at; None means all.
+        chained: types of clients' resources that chains and `_has` look at.
     """
 
     base: str
     now: datetime
     touched: set[str] = field(default_factory=set)
+    seen: frozenset[int] | None = None
+    chained: set[str] = field(default_factory=set)
     _aliases: int = field(default=0)
 
     def criterion(self, resource_type: str, key: str, value: str, alias: str = "r") -> Condition:
@@ -160,7 +168,7 @@ class Compiler:
         found: list[Condition] = []
         for one in fitting:
             inner = self._alias()
-            sql, args = self.criterion(one, rest, value, inner)
+            sql, args = self._of_seen(one, name, inner, self.criterion(one, rest, value, inner))
             found.append(
                 (
                     f"{alias}.pk IN (SELECT x.pk FROM index_reference x JOIN resource {inner} ON "
@@ -180,12 +188,22 @@ class Compiler:
         if parameter is None or parameter.type != "reference":
             raise UnknownParameter(f"_has:{source}:{link}", resource_type)
         inner = self._alias()
-        sql, args = self.criterion(source, rest, value, inner)
+        sql, args = self._of_seen(source, "", inner, self.criterion(source, rest, value, inner))
         return (
             f"({alias}.type, {alias}.id) IN (SELECT x.type, x.id FROM index_reference x JOIN resource {inner} ON "
             f"{inner}.pk = x.pk AND {inner}.deleted = 0 WHERE x.parameter = ? AND {sql})",
             [f"{source}.{link}", *args],
         )
+
+    def _of_seen(self, kind: str, name: str, alias: str, condition: Condition) -> Condition:
+        """Let a chain look only at what the caller may see; whoever names a client by identifier knows the client."""
+        if kind not in patient_compartment() or (kind == "Patient" and name in NAMING):
+            return condition
+        self.chained.add(kind)
+        if self.seen is None:
+            return condition
+        sql, args = condition
+        return f"{alias}.pk IN (SELECT value FROM json_each(?)) AND {sql}", [json.dumps(sorted(self.seen)), *args]
 
     def _alias(self) -> str:
         self._aliases += 1

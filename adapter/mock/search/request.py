@@ -31,6 +31,7 @@ class Search:
         summary, elements: `_summary` and `_elements`.
         used: parameters really used, for the self link.
         issues: what was ignored, as warnings.
+        chained: types of clients' resources that chains and `_has` look at.
     """
 
     resource_type: str
@@ -46,6 +47,7 @@ class Search:
     used: Query = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     criteria: int = 0
+    chained: frozenset[str] = frozenset()
 
     def select(self) -> tuple[str, list[Any]]:
         """Return the SQL that lists the sequence numbers of all matches, in order."""
@@ -56,11 +58,14 @@ class Search:
         )
 
 
-def read_search(request: Request, resource_type: str, query: Query, *, strict: bool) -> Search:
+def read_search(
+    request: Request, resource_type: str, query: Query, *, strict: bool, seen: frozenset[int] | None = None
+) -> Search:
     """Read the parameters of a search.
 
     Args:
         strict: an unknown parameter refuses (`Prefer: handling=strict`); else it is ignored with a warning.
+        seen: primary keys of clients' resources that a chain or `_has` may look at; None means all.
 
     Raises:
         Refusal: 400, a value or modifier does not fit; 403, a chain looks at a type outside the token's scopes.
@@ -69,7 +74,7 @@ def read_search(request: Request, resource_type: str, query: Query, *, strict: b
     if request.as_of is not None:
         search.where.append("r.updated <= ?")
         search.arguments.append(request.as_of)
-    compiler = Compiler(request.base, request.world.clock.now())
+    compiler = Compiler(request.base, request.world.clock.now(), seen=seen)
     for key, value in query:
         if key in SILENT:
             continue
@@ -83,6 +88,7 @@ def read_search(request: Request, resource_type: str, query: Query, *, strict: b
         search.used.append((key, value))
     for other in sorted(compiler.touched - {resource_type}):
         authorise(request, other, "search-type")
+    search.chained = frozenset(compiler.chained)
     return search
 
 
@@ -127,7 +133,9 @@ def matches(request: Request, resource_type: str, query: Query) -> list[int]:
         Refusal: 400 when a parameter is unknown, 412 when there is no criterion at all: never "everything".
     """
     authorise(request, resource_type, "search-type")
-    search = read_search(request, resource_type, query, strict=True)
+    # A condition answers yes or no: where consents are enforced, a chain in it looks at no client's data.
+    seen = frozenset[int]() if request.gate is not None else None
+    search = read_search(request, resource_type, query, strict=True, seen=seen)
     if not search.criteria:
         raise refuse(412, "no-criteria")
     sql, arguments = search.select()
