@@ -47,7 +47,8 @@ def examples() -> dict[tuple[str, str], dict[str, Any]]:
     """Return examples by type and id."""
     best: dict[str, dict[str, Any]] = {}
     bundles = _read(SCENARIOS.glob("*/expected/*.bundle.json"))
-    for bundle in bundles:
+    written = _read(WRITTEN.glob("*.json"))
+    for bundle in (*bundles, *(each for each in written if each["resourceType"] == "Bundle")):
         outer = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
         for resource in outer.values():
             alone = _alone(resource, outer)
@@ -59,7 +60,7 @@ def examples() -> dict[tuple[str, str], dict[str, Any]]:
         {**_claiming(bundle, BUNDLE), "id": f"{MARK}-record-{number}"}
         for number, bundle in enumerate(_fewest(bundles), start=1)
     ]
-    found += _read(WRITTEN.glob("*.json"))
+    found += written
     return {(resource["resourceType"], resource["id"]): resource for resource in found}
 
 

@@ -26,3 +26,5 @@ Alias: $object-role = http://terminology.hl7.org/CodeSystem/object-role
 Alias: $balp-entity-type = https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType
 Alias: $balp-authz-subtype = https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType
 Alias: $balp-user-agent-types = https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes
+Alias: $kanta-audit-role = http://shark.kanta.fi/fishark-cs-auditeventrolecategory
+Alias: $kanta-provenance-role = http://gen.kanta.fi/figen-cs-provenancerolecategory
