@@ -26,6 +26,7 @@ LETTER = {
     "delete": "d",
     "validate": "r",
     "everything": "rs",
+    "get-persons-documents": "rs",
 }
 """Which letters of a scope an interaction needs (rules S1, S2)."""
 

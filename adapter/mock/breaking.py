@@ -11,15 +11,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
+from adapter.mock.access import unauthorised
 from adapter.mock.clock import http_date
 from adapter.mock.exchange import Answer, Request, Wire
 from adapter.mock.faults import Effect
-from adapter.mock.respond import render_outcome
+from adapter.mock.respond import refused, render_outcome
 from adapter.mock.world import World
 from adapter.security.connections import TRANSPORT
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-BREAKING = frozenset(("drop", "reset", "half-body", "wrong-length"))
+BREAKING = frozenset(("drop", "reset", "half-body", "wrong-length", "certificate-revoked"))
 """Kinds after which the connection is gone."""
 
 _RESET = struct.pack("ii", 1, 0)
@@ -35,6 +36,8 @@ def delay(effect: Effect, rng: random.Random) -> float:
 
 def status_answer(request: Request, effect: Effect) -> Wire:
     """Return the answer of a repository in trouble: an OperationOutcome, or a proxy's page in HTML."""
+    if effect.kind == "token-expired":
+        return refused(request, unauthorised("invalid_token"))
     headers = dict(effect.headers)
     if effect.retry_after:
         headers["Retry-After"] = _retry_after(request.world, effect.retry_after)

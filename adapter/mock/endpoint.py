@@ -13,11 +13,11 @@ from urllib.parse import unquote
 
 from adapter.mock.breaking import BREAKING, damaged, delay, send_broken, send_slowly, status_answer
 from adapter.mock.exchange import Request, Wire, parse_query
-from adapter.mock.faults import Effect
+from adapter.mock.faults import AT_TOKEN_ENDPOINT, Effect
 from adapter.mock.journal import Entry
 from adapter.mock.respond import failure, respond
 from adapter.mock.storage import Stored
-from adapter.mock.token_endpoint import INTROSPECT, token_answer
+from adapter.mock.token_endpoint import INTROSPECT, token_answer, token_fault
 from adapter.mock.world import DEFAULT, World, Worlds
 from adapter.security.connections import peer_thumbprint
 
@@ -72,15 +72,12 @@ class FhirEndpoint:
         effect = rule.effect if rule is not None else None
         if effect is not None:
             await asyncio.sleep(delay(effect, self.random))
-        if request.path in TOKEN_SEGMENTS and (effect is None or effect.commits):
-            done: tuple[Wire, list[Stored]] = (await token_answer(request), [])
-        else:
-            done = _work(world, request, effect)
-        wire, changes = done
-        broken = effect is not None and effect.kind in BREAKING
-        entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, time.monotonic() - begun, changes)
-        entry.fault, entry.broken = (rule.name if rule is not None else ""), broken
-        world.journal.add(entry)
+        for _ in range(2 if effect is not None and effect.kind == "duplicate" else 1):
+            wire, changes = await _done(world, request, effect)
+            broken = effect is not None and effect.kind in BREAKING
+            entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, time.monotonic() - begun, changes)
+            entry.fault, entry.broken = (rule.name if rule is not None else ""), broken
+            world.journal.add(entry)
         if effect is not None and broken:
             await send_broken(scope, wire, effect)
         elif effect is not None and effect.kind == "slow":
@@ -99,6 +96,14 @@ class FhirEndpoint:
             certificate=peer_thumbprint(scope),
             base=world.base(f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}"),
         )
+
+
+async def _done(world: World, request: Request, effect: Effect | None) -> tuple[Wire, list[Stored]]:
+    if effect is not None and effect.kind in AT_TOKEN_ENDPOINT:
+        return token_fault(request, effect), []
+    if request.path in TOKEN_SEGMENTS and (effect is None or effect.commits):
+        return await token_answer(request), []
+    return _work(world, request, effect)
 
 
 def _work(world: World, request: Request, effect: Effect | None) -> tuple[Wire, list[Stored]]:

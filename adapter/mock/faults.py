@@ -29,11 +29,43 @@ Kind = Literal[
     "stale-search",
     "wrong-etag",
     "clock-skew",
+    "duplicate",
+    "token-expired",
+    "certificate-revoked",
+    "oauth-error",
+    "jwks-unreachable",
+    "key-rotated",
 ]
-COMMITS = frozenset(
-    ("latency", "half-body", "wrong-length", "malformed-json", "slow", "stale-search", "wrong-etag", "clock-skew")
+NOT_DONE = frozenset(
+    (
+        "status",
+        "html",
+        "drop",
+        "reset",
+        "token-expired",
+        "certificate-revoked",
+        "oauth-error",
+        "jwks-unreachable",
+        "key-rotated",
+    )
 )
-"""Kinds that let the request be done unless the rule says otherwise."""
+"""Kinds that keep the request from being done unless the rule says otherwise."""
+
+AT_TOKEN_ENDPOINT = frozenset(("oauth-error", "jwks-unreachable", "key-rotated"))
+"""Kinds that only requests for a token meet; `token-expired` is met only by the others."""
+
+TOKEN_PATH = ("oauth", "token")
+
+OAuthError = Literal[
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "temporarily_unavailable",
+]
+"""Errors of a token endpoint (RFC 6749 §5.2), and the one by which it asks for patience."""
 
 
 def _compiles(pattern: str) -> str:
@@ -85,6 +117,7 @@ class Effect(_Model):
     status: int = Field(default=503, ge=100, le=599, description="for status and html")
     retry_after: str = Field(default="", description="Retry-After: seconds, or `date:30` for an HTTP date 30 s ahead")
     headers: dict[str, str] = Field(default_factory=dict, description="more headers of a status answer")
+    error: OAuthError = Field(default="invalid_client", description="for oauth-error")
     seconds: float = Field(
         default=0.0, ge=-86400, le=86400, description="latency, lag of a stale search, skew of the clock"
     )
@@ -94,7 +127,7 @@ class Effect(_Model):
     @property
     def commits(self) -> bool:
         """Whether the request is done."""
-        return self.kind in COMMITS if self.commit is None else self.commit
+        return self.kind not in NOT_DONE if self.commit is None else self.commit
 
 
 class FaultRule(_Model):
@@ -122,7 +155,7 @@ class _Live:
 
     def fires(self, request: Request) -> bool:
         """Count the request and say whether the rule fires."""
-        if not _fits(self.rule.match, request):
+        if not _fits(self.rule.match, request) or not _concerns(self.rule.effect.kind, request):
             return False
         self.seen += 1
         when, now = self.rule.when, request.world.clock.now()
@@ -146,6 +179,13 @@ def _fits(match: Match, request: Request) -> bool:
     if match.body and not re.search(match.body.encode(), request.body):
         return False
     return all(re.search(pattern, request.headers.get(name.lower(), "")) for name, pattern in match.header.items())
+
+
+def _concerns(kind: Kind, request: Request) -> bool:
+    """False where the kind has no meaning: errors of the token endpoint elsewhere, an expired token there."""
+    if kind == "token-expired":
+        return request.path != TOKEN_PATH
+    return kind not in AT_TOKEN_ENDPOINT or request.path == TOKEN_PATH
 
 
 class Faults:

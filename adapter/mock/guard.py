@@ -10,6 +10,7 @@ from typing import Any
 
 from adapter.mock.clock import Clock
 from adapter.mock.exchange import Request
+from adapter.mock.limits import Window
 from adapter.mock.settings import ClientSettings
 from adapter.security.clients import Client, KeyDirectory
 from adapter.security.keys import KeySet, read_key_set
@@ -36,6 +37,7 @@ class Guard:
         self.tokens = TokenServer(
             known, self.directory, hashlib.sha256(secret).digest(), clock=lambda: clock.now().timestamp()
         )
+        self.failures = Window()
         self.scopes = sorted({word for one in clients for word in (one.scopes or SCOPES).split()}) or [SCOPES]
 
     def register(self, client: ClientSettings) -> None:

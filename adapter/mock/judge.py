@@ -13,6 +13,7 @@ from adapter.data import data_root
 from adapter.mock.access import authorise
 from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.policy_rules import broken_rules
 from adapter.mock.settings import Strictness
 from adapter.mock.world import World
 from adapter.types import Issue, Outcome, Resource
@@ -64,6 +65,8 @@ def check_resource(request: Request, resource: Resource) -> None:
     if any(one.severity in refusing for one in outcome.issues):
         raise Refusal(422, outcome.issues)
     _check_profiles(request, resource)
+    if broken := broken_rules(request.world.policy.rules, resource):
+        raise Refusal(422, broken)
 
 
 def _fits(claimed: str, profile: str) -> bool:

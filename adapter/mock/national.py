@@ -1,6 +1,6 @@
-"""What a Kanta-style repository asks of a transaction beside FHIR: signature, and a Provenance for each resource.
+"""What a Kanta-style repository asks beside FHIR: signature, a Provenance for each resource, limits of its searches.
 
-The rules stand in the policy file (`signed`, `provenance-for`); here is how they are checked.
+What is asked stands in the policy file (`signed`, `provenance-for`, `rules`, `search`); here is how it is checked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from adapter.errors import SigningError
-from adapter.mock.exchange import Request
+from adapter.mock.exchange import Query, Request
 from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.policy_rules import broken_rules
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import verify
 from adapter.types import Issue, Resource
@@ -25,7 +26,7 @@ def check_bundle(request: Request, bundle: Resource) -> None:
     """Refuse a transaction that lacks what the policy asks for.
 
     Raises:
-        Refusal: 400 signature, 422 Provenance.
+        Refusal: 400 signature, 422 Provenance or another rule of the policy.
     """
     policy = request.world.policy
     kinds = {entry.get("resource", {}).get("resourceType") for entry in bundle.get("entry", [])}
@@ -36,6 +37,34 @@ def check_bundle(request: Request, bundle: Resource) -> None:
         method = entry.get("request", {}).get("method")
         if kind in policy.provenance_for and method in ("POST", "PUT") and not _has_provenance(bundle, entry):
             raise refuse(422, "provenance-missing", f"Bundle.entry[{number}].resource", type=kind)
+    if broken := broken_rules(policy.rules, bundle):
+        raise Refusal(422, broken)
+
+
+def check_alone(request: Request, kind: str) -> None:
+    """Refuse to write a resource by itself when its Provenance has to come in the same transaction.
+
+    Raises:
+        Refusal: 422.
+    """
+    if kind in request.world.policy.provenance_for and not request.in_bundle:
+        raise refuse(422, "provenance-missing", kind, type=kind)
+
+
+def check_search(request: Request, kind: str, query: Query) -> None:
+    """Refuse a search that uses a parameter which the policy leaves out, or lacks one which it demands.
+
+    Raises:
+        Refusal: 400.
+    """
+    rules = request.world.policy.types[kind]
+    used = [key for key, _ in query]
+    for key in used:
+        if rules.search and not key.startswith("_") and key.partition(":")[0] not in rules.search:
+            raise refuse(400, "unknown-parameter", parameter=key, type=kind)
+    for needed in rules.search_needs:
+        if needed not in used:
+            raise refuse(400, "parameter-required", parameter=needed, type=kind)
 
 
 def _has_provenance(bundle: Resource, entry: dict[str, Any]) -> bool:
@@ -63,7 +92,9 @@ def _check_signature(request: Request, bundle: Resource) -> None:
 
 def _key(request: Request, header: dict[str, Any]) -> Any:
     """The key to trust: of a certificate that a trusted authority issued, else of the client's registered set."""
-    chain = header.get("x5c")
+    chain, algorithms = header.get("x5c"), request.world.policy.signature_algorithms
+    if algorithms and header.get("alg") not in algorithms:
+        raise SigningError(Issue("error", "signing.broken-signature"))
     if chain:
         return _certified(request, chain)
     guard, access = request.world.guard, request.access

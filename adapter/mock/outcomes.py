@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from adapter.errors import AdapterError
-from adapter.types import Issue
+from adapter.mock.policy import Policy
+from adapter.types import Issue, Resource, operation_outcome
 
 
 class Refusal(AdapterError):  # noqa: N818 - the endpoint works as it should; the request does not
@@ -41,3 +42,22 @@ def _below(place: str, issue: Issue) -> str:
 def refuse(status: int, key: str, expression: str = "", **values: str) -> Refusal:
     """Return a refusal with one issue from the catalogue `mock.<key>`."""
     return Refusal(status, Issue("error", f"mock.{key}", values, expression=expression))
+
+
+def refusal_outcome(policy: Policy, issues: tuple[Issue, ...], language: str) -> Resource:
+    """Return an OperationOutcome as the policy's repository writes it, its national codes first."""
+    outcome = operation_outcome(issues, language)
+    for issue, shown in zip(issues, outcome["issue"], strict=True):
+        if code := policy.outcome_codes.get(issue.key) or policy.outcome_codes.get(issue.rule):
+            shown["details"]["coding"].insert(0, {"system": policy.outcome_system, "code": code})
+        if policy.outcome_issue:
+            shown["code"] = policy.outcome_issue
+        if policy.outcome_text == "diagnostics":
+            _move_text(shown)
+    return outcome
+
+
+def _move_text(issue: dict[str, Any]) -> None:
+    """Put the text where a Kanta-style repository has it: in `diagnostics`, `details.text` unused."""
+    parts = (issue["details"].pop("text"), issue.get("diagnostics", ""))
+    issue["diagnostics"] = " ".join(one for one in parts if one)

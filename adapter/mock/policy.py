@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from adapter.data import DataFileError, data_root, parse_yaml_with_places, read_yaml
-from adapter.mock.definitions import resource_types
+from adapter.mock.definitions import parameters, resource_types
+from adapter.mock.policy_rules import PolicyRule, read_rules
 
 TYPE_INTERACTIONS = (
     "read",
@@ -25,15 +26,23 @@ TYPE_INTERACTIONS = (
     "search-type",
 )
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
-OPERATIONS = ("validate", "everything")
+OPERATIONS = ("validate", "everything", "get-persons-documents")
 
 
 @dataclass(frozen=True, slots=True)
 class TypeRules:
-    """What is allowed on one resource type; empty `profiles` means any or none."""
+    """What is allowed on one resource type.
+
+    Attributes:
+        profiles: one of these has to be claimed where the policy demands profiles; empty means any or none.
+        search: parameters that a search may use, `_count` and the like aside; empty means every one.
+        search_needs: parameters that every search must use, modifier included (`patient:identifier`).
+    """
 
     interactions: frozenset[str] = frozenset(TYPE_INTERACTIONS)
     profiles: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    search_needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +65,20 @@ class Policy:
         definitions: files, folders or packages with more profiles.
         bundle_entries, body_bytes: limits; 0 means none.
         patient_parameter_required: a search must say whose data it wants.
-        provenance_for: types that need a Provenance in the same transaction.
+        requests_per_minute: of one client; more are answered 429 with Retry-After; 0 means no limit.
+        request_id: whether `X-Request-Id` is `optional`, `required`, or `unique`.
+        provenance_for: types that need a Provenance in the same transaction, so they never come alone.
         signed: types whose transaction must be signed.
+        signature_algorithms: JWS algorithms that count; empty means all that are known.
+        rules: what FHIR and its profiles do not say, in FHIRPath.
         consent_enforced: reads by another organisation go through the consent engine.
         audited: every request is written to a hash-chained log before it is answered.
         correlation_ids: own `X-Request-Id`; the caller's comes back as `X-Correlation-Id`.
         empty_unauthorised, empty_unreadable: 401, and 400 for an unreadable body, have no body.
-        outcome_system, outcome_codes: national codes of refusals by message key.
+        statuses: status of FHIR to the one that this repository answers instead.
+        outcome_system, outcome_codes: national codes of refusals by message key or rule.
+        outcome_issue: FHIR issue type of every refusal; empty means each its own.
+        outcome_text: where the sentence stands, `details` or `diagnostics`.
         dialect: deviations of other servers, see `mappings/mock-policies/README.md`.
     """
 
@@ -71,7 +87,7 @@ class Policy:
     inside_bundles_only: bool = False
     formats: tuple[str, ...] = ("json", "xml")
     system: frozenset[str] = frozenset(SYSTEM_INTERACTIONS)
-    operations: frozenset[str] = frozenset(OPERATIONS)
+    operations: frozenset[str] = frozenset(("validate", "everything"))
     search_by: frozenset[str] = frozenset(("get", "post"))
     conditional_create: bool = True
     conditional_update: bool = True
@@ -83,13 +99,20 @@ class Policy:
     bundle_entries: int = 0
     body_bytes: int = 10_000_000
     patient_parameter_required: bool = False
+    requests_per_minute: int = 0
+    request_id: str = "optional"
     provenance_for: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    signature_algorithms: tuple[str, ...] = ()
+    rules: tuple[PolicyRule, ...] = ()
     consent_enforced: bool = False
     audited: bool = False
     correlation_ids: bool = False
     empty_unauthorised: bool = False
     empty_unreadable: bool = False
+    statuses: dict[str, str] = field(default_factory=dict)
+    outcome_issue: str = ""
+    outcome_text: str = "details"
     outcome_system: str = ""
     outcome_codes: dict[str, str] = field(default_factory=dict)
     dialect: dict[str, str] = field(default_factory=dict)
@@ -100,10 +123,12 @@ class Policy:
         return rules is not None and interaction in rules.interactions
 
 
-TYPE_DEFAULTS = ("interactions", "profiles")
+TYPE_DEFAULTS = ("interactions", "profiles", "search", "search-needs")
 _CHOICES = {
     "conditional_delete": ("not-supported", "single", "multiple"),
     "if_match": ("optional", "required"),
+    "outcome_text": ("details", "diagnostics"),
+    "request_id": ("optional", "required", "unique"),
 }
 
 
@@ -137,7 +162,7 @@ def _policy(data: dict[str, Any], path: Path) -> Policy:
     known = {one.name: one for one in fields(Policy)}
     values: dict[str, Any] = {"name": path.stem}
     for key, value in data.items():
-        if key in TYPE_DEFAULTS:
+        if key in (*TYPE_DEFAULTS, "constants"):
             continue
         name = key.replace("-", "_")
         if name not in known:
@@ -146,6 +171,10 @@ def _policy(data: dict[str, Any], path: Path) -> Policy:
             raise DataFileError(path, 1, f"'{key}' must be one of {', '.join(_CHOICES[name])}")
         values[name] = _value(str(known[name].type), key, value, path)
     values["types"] = _types(data, path)
+    values["rules"] = read_rules(values["name"], data.get("rules", {}), data.get("constants", {}), path)
+    codes = {one.id: one.code for one in values["rules"] if one.code}
+    values["outcome_codes"] = codes | values.get("outcome_codes", {})
+    _among(values.get("search_by", ()), ("get", "post"), "search-by", path)
     _among(values.get("system", ()), SYSTEM_INTERACTIONS, "system", path)
     _among(values.get("operations", ()), OPERATIONS, "operations", path)
     _among(values.get("formats", ()), ("json", "xml"), "formats", path)
@@ -158,6 +187,8 @@ def _value(kind: str, key: str, value: Any, path: Path) -> Any:
             raise DataFileError(path, 1, f"'{key}' must be yes or no")
         return value == "yes"
     if kind == "int":
+        if not (isinstance(value, str) and value.isdigit()):
+            raise DataFileError(path, 1, f"'{key}' must be a number")
         return int(value)
     if kind.startswith("frozenset"):
         return frozenset(value)
@@ -177,7 +208,10 @@ def _types(data: dict[str, Any], path: Path) -> dict[str, TypeRules]:
             raise DataFileError(path, 1, f"unknown key '{unknown[0]}' of {name}")
         interactions = given.get("interactions", TYPE_INTERACTIONS)
         _among(interactions, TYPE_INTERACTIONS, f"types.{name}.interactions", path)
-        rules[name] = TypeRules(frozenset(interactions), tuple(given.get("profiles", ())))
+        wanted = {one.replace("-", "_"): tuple(given.get(one, ())) for one in TYPE_DEFAULTS[1:]}
+        for one in (*wanted["search"], *wanted["search_needs"]):
+            _among([one.partition(":")[0]], tuple(parameters(name)), f"types.{name}.search", path)
+        rules[name] = TypeRules(frozenset(interactions), **wanted)
     return rules
 
 

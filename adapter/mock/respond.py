@@ -6,41 +6,38 @@ from adapter.fhir.xml import to_xml
 from adapter.mock.access import PUBLIC, authenticate
 from adapter.mock.clock import http_date
 from adapter.mock.exchange import Answer, Request, Wire
+from adapter.mock.limits import check_rate, check_request_id
 from adapter.mock.negotiation import JSON, XML, Format, answer_format
-from adapter.mock.outcomes import Refusal
-from adapter.mock.policy import Policy
+from adapter.mock.outcomes import Refusal, refusal_outcome
 from adapter.mock.references import absolute_references
 from adapter.mock.routes import dispatch
 from adapter.mock.storage import to_json
-from adapter.types import Issue, Resource, operation_outcome
+from adapter.types import Issue, operation_outcome
 
 
 def respond(request: Request) -> Wire:
     """Answer a request; whatever happens, the answer is one of FHIR."""
     wanted = JSON
-    issues: tuple[Issue, ...] = ()
     try:
         authenticate(request)
+        check_rate(request)
+        check_request_id(request)
         wanted = answer_format(request) if request.path not in PUBLIC[2:] else JSON
-        answer = dispatch(request)
+        return _render(request, dispatch(request), wanted)
     except Refusal as refusal:
-        policy = request.world.policy
-        empty = refusal.status == 401 and policy.empty_unauthorised
-        empty = empty or (policy.empty_unreadable and refusal.issues[0].severity == "fatal")
-        outcome = None if empty else _outcome(policy, refusal.issues, request.language)
-        answer, issues = Answer(refusal.status, outcome, headers=refusal.headers), refusal.issues
-    wire = _render(request, answer, wanted)
-    wire.refusal = issues
+        return refused(request, refusal, wanted)
+
+
+def refused(request: Request, refusal: Refusal, wanted: Format = JSON) -> Wire:
+    """Return the answer to a refused request as the policy wants it to look."""
+    policy = request.world.policy
+    empty = refusal.status == 401 and policy.empty_unauthorised
+    empty = empty or (policy.empty_unreadable and refusal.issues[0].severity == "fatal")
+    outcome = None if empty else refusal_outcome(policy, refusal.issues, request.language)
+    status = int(policy.statuses.get(str(refusal.status), refusal.status))
+    wire = _render(request, Answer(status, outcome, headers=refusal.headers), wanted)
+    wire.refusal = refusal.issues
     return wire
-
-
-def _outcome(policy: Policy, issues: tuple[Issue, ...], language: str) -> Resource:
-    """An OperationOutcome in which the policy's national code, if any, stands first."""
-    outcome = operation_outcome(issues, language)
-    for issue, shown in zip(issues, outcome["issue"], strict=True):
-        if code := policy.outcome_codes.get(issue.key):
-            shown["details"]["coding"].insert(0, {"system": policy.outcome_system, "code": code})
-    return outcome
 
 
 def _request_ids(request: Request) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from adapter.mock.access import authorise
 from adapter.mock.definitions import resource_types
 from adapter.mock.exchange import Answer, Request
-from adapter.mock.interactions import bundle, capability, history, operations, patch, read, search, write
+from adapter.mock.interactions import bundle, capability, documents, history, operations, patch, read, search, write
 from adapter.mock.interactions.write import ID
 from adapter.mock.judge import check_interaction
 from adapter.mock.outcomes import Refusal, refuse
@@ -55,6 +55,9 @@ ROUTES = (
     Route(("POST",), ("T", "$validate"), "validate", operations.validate),
     Route(("GET", "POST"), ("T", "I", "$validate"), "validate", operations.validate),
     Route(("GET", "POST"), ("Patient", "I", "$everything"), "everything", operations.everything),
+    Route(
+        ("POST",), ("Communication", "$get-persons-documents"), "get-persons-documents", documents.get_persons_documents
+    ),
     Route(READ, ("T", "I", "C"), "search-type", search.search_compartment),
     Route(("POST",), ("T", "I", "C", "_search"), "search-type", search.search_compartment),
 )
@@ -104,8 +107,10 @@ def _check(request: Request, route: Route) -> None:
         _check_by(request, route, kind)
         if "I" in route.segments and not ID.match(path[1]):
             raise refuse(400, "bad-id")
-    elif route.interaction == "everything" and "everything" not in policy.operations:
-        raise _forbidden(request, "$everything", "Patient")
+    elif route.interaction in OPERATIONS:
+        if route.interaction not in policy.operations:
+            raise _forbidden(request, f"${route.interaction}", path[0])
+        authorise(request, path[0], route.interaction)
     elif route.interaction in SYSTEM_INTERACTIONS:
         if route.interaction not in policy.system:
             raise _forbidden(request, route.interaction, "Resource")

@@ -8,13 +8,27 @@ import jwt
 
 from adapter.mock.clock import http_date
 from adapter.mock.exchange import Request, Wire, parse_query
+from adapter.mock.faults import Effect
 from adapter.mock.guard import Guard, token_url
+from adapter.mock.limits import WRONG_ASSERTIONS
 from adapter.mock.storage import to_json
+from adapter.security.assertions import AssertionRefused, client_of
 from adapter.security.tokens import TokenRefused
 
 FORM = "application/x-www-form-urlencoded"
 INTROSPECT = ("oauth", "introspect")
 """Path of the introspection endpoint (RFC 7662), beside the FHIR base."""
+
+DESCRIPTIONS = {
+    "invalid_request": "The request lacks a field, repeats one, or is no form.",
+    "invalid_client": "The client could not be authenticated.",
+    "invalid_grant": "The grant is not valid.",
+    "unauthorized_client": "The client may not use this grant.",
+    "unsupported_grant_type": "Only client_credentials is offered.",
+    "invalid_scope": "None of the scopes asked for can be granted.",
+    "temporarily_unavailable": "Try again later.",
+}
+"""`error_description` by error: the same whatever the cause, so that nothing tells which clients exist."""
 
 
 async def token_answer(request: Request) -> Wire:
@@ -24,19 +38,53 @@ async def token_answer(request: Request) -> Wire:
     """
     guard = request.world.guard
     if guard is None:
-        return _wire(request, 404, {"error": "invalid_request"})
+        return _error(request, 404, "invalid_request")
     if request.method != "POST":
-        return _wire(request, 405, {"error": "invalid_request"}, {"Allow": "POST"})
+        return _error(request, 405, "invalid_request", {"Allow": "POST"})
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
-        return _wire(request, 400, {"error": "invalid_request"})
-    form = dict(parse_query(request.body.decode("utf-8", "replace")))
+        return _error(request, 400, "invalid_request")
+    fields = parse_query(request.body.decode("utf-8", "replace"))
+    form = dict(fields)
+    if len(form) < len(fields):
+        return _error(request, 400, "invalid_request")
     if request.path == INTROSPECT:
         return _introspection(request, guard, form.get("token", ""))
+    return await _grant(request, guard, form)
+
+
+async def _grant(request: Request, guard: Guard, form: dict[str, str]) -> Wire:
+    """Grant a token; a client that keeps failing is slowed down (rule T14)."""
+    claimed, now = _claimed(form), request.world.clock.now().timestamp()
+    if wait := guard.failures.wait(claimed, WRONG_ASSERTIONS, now):
+        return _error(request, 429, "temporarily_unavailable", {"Retry-After": str(wait)})
     try:
         granted = await asyncio.to_thread(guard.grant, form, token_url(request.base), request.certificate)
     except TokenRefused as refused:
-        return _wire(request, refused.status, {"error": refused.error})
+        guard.failures.add(claimed, now)
+        return _error(request, refused.status, refused.error)
     return _wire(request, 200, granted)
+
+
+def _claimed(form: dict[str, str]) -> str:
+    """The client id that an assertion claims, unproven; empty when it claims none."""
+    try:
+        return client_of(form.get("client_assertion", ""))
+    except AssertionRefused:
+        return ""
+
+
+def token_fault(request: Request, effect: Effect) -> Wire:
+    """Return what the token endpoint says when a fault keeps it from granting anything.
+
+    A key set that cannot be fetched or no longer holds the key looks the same outside: the client is not known.
+    """
+    error = effect.error if effect.kind == "oauth-error" else "invalid_client"
+    status = {"invalid_client": 401, "temporarily_unavailable": 503}.get(error, 400)
+    return _error(request, status, error, {"Retry-After": effect.retry_after} if effect.retry_after else None)
+
+
+def _error(request: Request, status: int, error: str, more: dict[str, str] | None = None) -> Wire:
+    return _wire(request, status, {"error": error, "error_description": DESCRIPTIONS[error]}, more)
 
 
 def _introspection(request: Request, guard: Guard, token: str) -> Wire:

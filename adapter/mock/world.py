@@ -12,6 +12,7 @@ from adapter.mock.faults import Faults
 from adapter.mock.guard import Guard
 from adapter.mock.identity import Identities
 from adapter.mock.journal import Journal
+from adapter.mock.limits import Window
 from adapter.mock.policy import Policy, load_policy
 from adapter.mock.search.pages import Pages
 from adapter.mock.settings import MockSettings, Strictness
@@ -41,6 +42,8 @@ class World:
         self.pages = Pages(Identities(settings.seed))
         self.faults = Faults()
         self.journal = Journal(settings.journal_size)
+        self.rate = Window()
+        self.request_ids: set[str] = set()
         self.snapshots: dict[str, bytes] = {}
         self.guard = self._new_guard()
         self._audit: AuditLog | None = None
@@ -87,6 +90,8 @@ class World:
         self.store.clear()
         self.faults.clear()
         self.journal.clear()
+        self.rate = Window()
+        self.request_ids.clear()
         self.use(self.initial_policy)
         self.strictness = self.settings.strictness
         self.clock = Clock(self.settings.clock)
