@@ -9,7 +9,7 @@ Description: "What was disclosed outside Kanta, by whom, to whom, on what ground
 * insert RestatesKanta(SocialWelfareAuditEvent)
 * meta.profile 1..* MS
 * extension contains
-    KantaTypeOfDisclosure named type-of-disclosure 1..1 MS and
+    KantaTypeOfDisclosure named type-of-disclosure 0..1 MS and
     KantaConsent named consent 0..1 MS and
     KantaBusinessIdentifier named business-identifier 0..1 MS and
     DisclosureBasis named disclosure-basis 0..1 MS
@@ -25,7 +25,7 @@ Description: "What was disclosed outside Kanta, by whom, to whom, on what ground
 * purposeOfEvent.coding.system 1..1
 * purposeOfEvent.coding.code 1..1
 * agent 2..* MS
-* agent.role 1..1
+* agent.role MS
 * agent.who 1..1 MS
 * insert SlicedByPattern(agent, role)
 * agent contains controller 1..1 MS and professional 0..1 MS and client 0..1 MS
@@ -57,9 +57,10 @@ Description: "What was disclosed outside Kanta, by whom, to whom, on what ground
 * entity[document] obeys kyk-notice-document
 * obeys kyk-notice-purpose and kyk-notice-ground
 
+// What is warned about: of these classifications few codes are known; a local code says so.
 Invariant: kyk-notice-purpose
-Severity: #error
-Description: "Käyttötarkoitus on kansallisesta luokituksesta 1.2.246.537.6.3300. / The purpose is of the national classification 1.2.246.537.6.3300."
+Severity: #warning
+Description: "Käyttötarkoitus on kansallisesta luokituksesta 1.2.246.537.6.3300, kun koodi tunnetaan. / The purpose is of the national classification 1.2.246.537.6.3300 where its code is known."
 Expression: "purposeOfEvent.coding.where(system.startsWith('urn:oid:1.2.246.537.6.3300')).exists()"
 
 Invariant: kyk-notice-ground
@@ -92,8 +93,8 @@ Description: "Proof of the ground of a disclosure, contained in the notice; no r
 * obeys kyk-notice-manner
 
 Invariant: kyk-notice-manner
-Severity: #error
-Description: "Suostumuksen antotapa on kansallisesta luokituksesta 1.2.246.537.5.40193. / The manner of the consent is of the national classification 1.2.246.537.5.40193."
+Severity: #warning
+Description: "Suostumuksen antotapa on kansallisesta luokituksesta 1.2.246.537.5.40193, kun koodi tunnetaan. / The manner of the consent is of the national classification 1.2.246.537.5.40193 where its code is known."
 Expression: "policyRule.coding.where(system.startsWith('urn:oid:1.2.246.537.5.40193')).exists()"
 
 Profile: KykysiltaDisclosureNoticeProvenance
@@ -103,16 +104,14 @@ Title: "Luovutusilmoituksen alkuperä"
 Description: "Who keeps the notice, who wrote it, whom it concerns and which system made it; ready for the archive."
 * insert RestatesKanta(SocialWelfareAuditEventProvenance)
 * meta.profile 1..* MS
-* language 1..1 MS
 * extension contains KantaStatus named status 1..1 MS
 * target 1..1 MS
 * target only Reference(AuditEvent)
 * recorded MS
-* agent 4..* MS
-* agent.role 1..1
-* agent.who 1..1
+* agent 3..* MS
+* agent.role MS
 * insert SlicedByPattern(agent, role)
-* agent contains controller 1..1 MS and professional 1..1 MS and client 1..1 MS and system 1..1 MS
+* agent contains controller 1..1 MS and professional 0..1 MS and client 1..1 MS and system 1..1 MS
 * agent[controller].role = $kanta-provenance-role#1
 * agent[controller].who only Reference(Organization)
 * agent[professional].role = $kanta-provenance-role#2
@@ -149,7 +148,7 @@ Expression: "entry.resource.all($this is AuditEvent or $this is Provenance) and 
 Invariant: kyk-notice-one-person
 Severity: #error
 Description: "Kaikki ilmoitukset koskevat samaa henkilöä. / All notices are about the same person."
-Expression: "entry.resource.contained.ofType(Patient).identifier.select(system & '|' & value).distinct().count() = 1"
+Expression: "(entry.resource.ofType(AuditEvent).entity.where(type.code = '1').what.identifier | entry.resource.contained.ofType(Patient).identifier.where(use.empty() or use = 'official')).select(system & '|' & value).distinct().count() = 1"
 
 // National extensions of the notice, restated as a public test case of HL7 shows them.
 
