@@ -48,6 +48,9 @@ class Event(Enum):
     CERTIFICATE_EXPIRES = (3004, logging.WARNING, "a certificate expires soon", ("name", "days"))
     CHORE_FAILED = (3005, logging.ERROR, "a chore met an error", ("name", "error_type"))
     CHECKPOINT = (3006, logging.INFO, "audit checkpoint signed", ("size",))
+    ANSWERED = (3007, logging.INFO, "request answered", ("method", "route", "http_status", "milliseconds"))
+    API_FAILED = (3008, logging.ERROR, "the API met a fault", ("error_type", "place"))
+    SERVER_SAID = (3009, logging.WARNING, "the HTTP server said something", ("text",))
 
     @property
     def number(self) -> int:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from adapter import audit
-from adapter.delivery import Outbox, Repository, submissions
+from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import LEASE_SECONDS, Message
 from adapter.delivery.sending import Delivery
@@ -136,11 +136,14 @@ class Line:
             signer=signer,
         )
 
-    def check(self, data: bytes, *, record_type: str | None = None, vendor: str | None = None) -> Checked:
+    def check(
+        self, data: bytes, *, sender: Sender, record_type: str | None = None, vendor: str | None = None
+    ) -> Checked:
         """Read, map, decide consent and validate; store nothing.
 
         Args:
             data: JSON or XML bytes of one record.
+            sender: whose record it is; of another's custodian nothing is looked up.
             record_type: needed when the record does not say it itself.
             vendor: name of a vendor format; None means the canonical form.
 
@@ -149,6 +152,8 @@ class Line:
         """
         source = self._read(data, record_type, vendor)
         mapped = self._map(source)
+        if sender.custodians is not None and mapped.record["custodian"]["id"] not in sender.custodians:
+            raise NotYours(Issue("error", "api.foreign-custodian"))
         with self._database.reading() as connection:
             on_file = self._on_file(connection, mapped)
         self._consent(mapped, on_file)
@@ -174,12 +179,13 @@ class Line:
         Raises:
             AdapterError: nothing was stored; the refusal is in the audit.
         """
+        asked = {"record_type": record_type, "vendor": vendor}
+        key = idempotency.Key.of(self._id_key, sender.id, idempotency_key, data, **asked)
         try:
-            checked = self.check(data, record_type=record_type, vendor=vendor)
-            custodian = checked.mapped.record["custodian"]["id"]
-            if sender.custodians is not None and custodian not in sender.custodians:
-                raise NotYours(Issue("error", "api.foreign-custodian"))
-            return self._stored(checked, data, sender.id, idempotency_key)
+            if key and (kept := self._kept(key)):
+                return kept
+            checked = self.check(data, sender=sender, **asked)
+            return self._stored(checked, data, sender.id, key)
         except AdapterError as error:
             self._audit_refusal(error, sender.id)
             raise
@@ -201,10 +207,10 @@ class Line:
         with self._database.reading() as connection:
             return submissions.status(connection, submission_id, sender)
 
-    def search(self, sender: str, *, state: str | None, record_type: str | None) -> list[submissions.Status]:
-        """Return the newest submissions of this sender."""
+    def search(self, sender: str, wanted: submissions.Wanted) -> list[submissions.Status]:
+        """Return the newest submissions of this sender that are wanted."""
         with self._database.reading() as connection:
-            return submissions.search(connection, sender, state=state, record_type=record_type)
+            return submissions.search(connection, sender, wanted)
 
     def replay(self, submission_id: str) -> bool:
         """Queue a final but undelivered submission again; False when its state does not allow it."""
@@ -214,7 +220,15 @@ class Line:
         """Take back a submission that surely was not sent; False when its state does not allow it."""
         return self.outbox.cancel([submission_id], self._clock()) == 1
 
-    def _stored(self, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
+    def _kept(self, key: idempotency.Key) -> Accepted | None:
+        """Return what was answered under a key: also when the record would be judged otherwise today."""
+        with self._database.reading() as connection:
+            kept = idempotency.find(connection, key)
+        if kept is None:
+            return None
+        return Accepted(kept.submission, kept.record_type, kept.resources, kept.warnings, repeated=True)
+
+    def _stored(self, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None) -> Accepted:
         """Store a record in a commit shared with others."""
 
         def act(connection: Connection) -> Accepted:
@@ -224,7 +238,9 @@ class Line:
 
         return self._database.together(act)
 
-    def _store(self, connection: Connection, checked: Checked, data: bytes, sender: str, key: str) -> Accepted:
+    def _store(
+        self, connection: Connection, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None
+    ) -> Accepted:
         record, now = checked.mapped.record, self._clock()
         body = canonical(checked.bundle)
         arrival = submissions.Arrival(
@@ -240,11 +256,12 @@ class Line:
             source=data,
             body=body,
         )
-        digest = keyed_hash(self._id_key, data.hex()) if key else ""
-        earlier = submissions.find_key(connection, sender, key, digest) if key else None
-        repeat = earlier or submissions.find_repeat(connection, arrival)
+        earlier = idempotency.find(connection, key) if key else None
+        repeat = earlier.submission if earlier else submissions.find_repeat(connection, arrival)
         told = (arrival.record_type, len(checked.bundle["entry"]), checked.warnings)
         if repeat is not None:
+            if key and earlier is None:
+                idempotency.keep(connection, key, idempotency.Kept(repeat, *told), now)
             log(Event.REPEATED, submission=repeat, record_type=arrival.record_type, version=arrival.record_version)
             return Accepted(repeat, *told, repeated=True)
         # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
@@ -252,7 +269,7 @@ class Line:
         released = self._consent(checked.mapped, on_file)
         submissions.store(connection, self._cipher, arrival, now)
         if key:
-            submissions.keep_key(connection, sender, key, digest, arrival.id, now)
+            idempotency.keep(connection, key, idempotency.Kept(arrival.id, *told), now)
         self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
         entry = {"submission": arrival.id, "record_type": arrival.record_type, "decision": "permit"}
         audit.append(connection, now, "decision", entry | _facts(released))

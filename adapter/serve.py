@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -13,7 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from adapter.data import data_root
+from adapter.events import Event, log
 from adapter.settings import Settings, key_bytes
 from adapter.types import Record
 
@@ -24,6 +29,8 @@ DEMO_ORGANISATION = "1.2.246.10.32213086.10.0"
 
 DEMO_REVIEWER = "tietosuojavastaava"
 START_SECONDS = 15.0
+SHUTDOWN_SECONDS = 30
+"""How long requests in hand may take after a signal to stop."""
 
 
 class PortTakenError(Exception):
@@ -43,11 +50,15 @@ class MissingKeyError(Exception):
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
-    """Return settings from arguments, environment and a TOML file, in this order.
+    """Return settings from arguments, environment, a folder of secrets and a TOML file, in this order.
+
+    The folder is what systemd and container engines name in `CREDENTIALS_DIRECTORY`: a file for each setting, e.g.
+    `kykysilta_id_key`.
 
     Raises:
         pydantic.ValidationError: a value is wrong; no secret is in its text.
     """
+    overrides.setdefault("_secrets_dir", os.environ.get("CREDENTIALS_DIRECTORY"))
     if config is None:
         return Settings(**overrides)
     configured = type("Settings", (Settings,), {"model_config": {**Settings.model_config, "toml_file": config}})
@@ -77,11 +88,14 @@ def check_keys(settings: Settings) -> None:
     Raises:
         MissingKeyError: one is missing or cannot be used.
     """
+    from adapter.api.configured import access, tls
     from adapter.delivery import configured
     from adapter.security.keys import KeyProblem
 
     keys(settings)
     try:
+        access(settings)
+        tls(settings)
         configured.signer(settings)
         configured.repository(settings).close()
         configured.certificates(settings)
@@ -100,6 +114,7 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         MissingKeyError: a key is missing or cannot be used.
     """
     from adapter.api import create_app
+    from adapter.api.configured import access
     from adapter.delivery.configured import chores, repository, signer
     from adapter.pipeline import Line
     from adapter.review import review_app
@@ -119,7 +134,13 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         max_entries=settings.max_entries,
         judged_at=judged_at,
     )
-    app = create_app(line, workers=settings.workers, chores=chores(settings, database))
+    app = create_app(
+        line,
+        access=access(settings),
+        workers=settings.workers,
+        chores=chores(settings, database),
+        body_seconds=settings.body_seconds,
+    )
     app.mount("/review", review_app(database, cipher, id_key=id_key))
     return app
 
@@ -142,24 +163,50 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve the vendor API until a signal comes; what is in hand is finished first."""
-    import uvicorn
+    """Serve the vendor API until a signal comes; what is in hand is finished first.
+
+    Raises:
+        MissingKeyError: a key is missing or cannot be used.
+        PortTakenError: the port is taken.
+    """
+    from adapter.api.configured import tls
 
     refuse_taken_port(settings.host, settings.port)
-    uvicorn.run(adapter_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    server = _server(adapter_app(settings), settings.host, settings.port, tls(settings))
+    log(Event.STARTED, host=settings.host, port=settings.port, part="api")
+    if settings.demo:
+        log(Event.DEMO_KEY)
+    server.run()
+
+
+def _server(app: Any, host: str, port: int, tls: ssl.SSLContext | None) -> uvicorn.Server:
+    from adapter.security.connections import OpenProtocol
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=OpenProtocol,
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    config.load()
+    config.ssl = tls
+    return uvicorn.Server(config)
 
 
 @contextlib.contextmanager
-def in_background(app: Any, host: str, port: int) -> Iterator[str]:
+def in_background(app: Any, host: str, port: int, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve an ASGI application from a thread while the block runs; yields its base URL.
 
     Raises:
         PortTakenError: the port is taken.
     """
-    import uvicorn
-
     refuse_taken_port(host, port)
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    server = _server(app, host, port, tls)
     thread = threading.Thread(target=server.run, name="kykysilta-serve", daemon=True)
     thread.start()
     try:
@@ -169,7 +216,7 @@ def in_background(app: Any, host: str, port: int) -> Iterator[str]:
                 raise PortTakenError(port)
             time.sleep(0.01)
         bound = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://{host}:{bound}"
+        yield f"{'https' if tls else 'http'}://{host}:{bound}"
     finally:
         server.should_exit = True
         thread.join(START_SECONDS)

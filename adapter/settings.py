@@ -1,17 +1,19 @@
 """All settings of the adapter, declared once.
 
-Only `cli.py` and `serve.py` build a `Settings`; everybody else is handed the values needed. Values come from
-arguments, the environment (`KYKYSILTA_REPOSITORY_URL=…`), then a TOML file (`kykysilta serve --config FILE`).
-Secrets are `SecretStr`: they never show in a representation.
+Only `cli` and `serve.py` build a `Settings`; everybody else is handed the values needed. Values come from
+arguments, the environment (`KYKYSILTA_REPOSITORY_URL=…`), a folder of secrets, then a TOML file
+(`kykysilta serve --config FILE`). Secrets are `SecretStr`: they never show in a representation.
+`docs/configuration.md` is made from this file.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import Literal
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, StringConstraints, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,106 +22,231 @@ from pydantic_settings import (
 )
 
 KEY_BYTES = 32
+HTTP_URL = r"^(https?://[^\s/?#@]+[^\s?#@]*)?$"
+Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
 
 
-class Signing(BaseModel):
-    """The key that signs every Bundle; without it Bundles go out unsigned.
+class Part(BaseModel):
+    """A group of settings; a name that does not belong to it is an error."""
 
-    Attributes:
-        key_file: PEM private key; replaced while running it is used at once. RSA signs RS512, EC ES256 or ES384.
-        key_id: names it to verifiers; by default its RFC 7638 thumbprint.
-        certificate_file: PEM chain, the signer's certificate first; sent as `x5c`.
-        organisation: OID of the organisation that signs (`Signature.who`).
-    """
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    model_config = ConfigDict(extra="forbid")
+
+class Signing(Part):
+    """The key that signs every Bundle; without it Bundles go out unsigned."""
 
     key_file: FilePath
+    """PEM private key; replaced while running it is used at once. RSA signs RS512, EC ES256 or ES384."""
+
     key_id: str = ""
+    """Names the key to verifiers; by default its RFC 7638 thumbprint."""
+
     certificate_file: FilePath | None = None
-    organisation: str = Field(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")
+    """PEM chain, the signer's certificate first; sent as `x5c`."""
+
+    organisation: Oid
+    """OID of the organisation that signs (`Signature.who`)."""
 
 
-class BackendClient(BaseModel):
-    """How this adapter proves who it is at the repository (SMART Backend Services).
-
-    Attributes:
-        client_id: as registered at the repository.
-        key_file: PEM private key, RSA (RS384) or EC on P-384 (ES384); replaced while running it is used at once.
-        key_id: names it in the registered key set; by default its RFC 7638 thumbprint.
-        scopes: what to ask for.
-        token_url: the token endpoint when it is on another host than the repository; empty discovers it there.
-    """
-
-    model_config = ConfigDict(extra="forbid")
+class BackendClient(Part):
+    """How this adapter proves who it is at the repository (SMART Backend Services)."""
 
     client_id: str = Field(min_length=1)
+    """As registered at the repository."""
+
     key_file: FilePath
+    """PEM private key, RSA (RS384) or EC on P-384 (ES384); replaced while running it is used at once."""
+
     key_id: str = ""
+    """Names the key in the registered key set; by default its RFC 7638 thumbprint."""
+
     scopes: str = "system/*.cruds"
-    token_url: str = ""
+    """What to ask for."""
+
+    token_url: str = Field("", pattern=HTTP_URL)
+    """The token endpoint when it is on another host than the repository; empty discovers it there."""
 
 
-class ClientCertificate(BaseModel):
-    """The TLS certificate shown to the repository (mTLS).
-
-    Attributes:
-        certificate_file, key_file: PEM.
-    """
-
-    model_config = ConfigDict(extra="forbid")
+class ClientCertificate(Part):
+    """The TLS certificate shown to the repository (mTLS)."""
 
     certificate_file: FilePath
+    """PEM."""
+
     key_file: FilePath
+    """PEM."""
+
+
+class ServerCertificate(Part):
+    """The TLS certificate that the vendor API shows; without it the API speaks plain HTTP."""
+
+    certificate_file: FilePath
+    """PEM chain, the server's certificate first."""
+
+    key_file: FilePath
+    """PEM."""
+
+
+class ApiClient(Part):
+    """A system that may call the vendor API. It has keys, a certificate, or both; then both are needed."""
+
+    jwks_file: FilePath | None = None
+    """Its public keys as a JSON Web Key Set: it proves itself by private_key_jwt."""
+
+    jwks_url: str = Field("", pattern=HTTP_URL)
+    """Where it publishes its public keys instead (https)."""
+
+    certificate_file: FilePath | None = None
+    """PEM with its TLS certificate; two while the old one is being replaced. Needs `tls`."""
+
+    custodians: list[Oid] = Field(min_length=1)
+    """OIDs of the controllers (rekisterinpitäjä) whose records it may hand over."""
+
+    organisation: Oid | None = None
+    """OID of the organisation on whose behalf it asks; by default the first of its custodians."""
+
+    scopes: str = "system/Bundle.crs"
+    """What it may do: `c` hand over, `r` look at its own submissions, `s` search them."""
+
+    requests_per_second: float | None = Field(None, gt=0)
+    """Its own limit in place of the general one."""
+
+
+class OpenIdLogin(Part):
+    """The organisation's own log-in for the reviewer's pages (OpenID Connect, code flow with PKCE)."""
+
+    issuer: str = Field(pattern=HTTP_URL, min_length=1)
+    """Of the provider; https, or http on this machine."""
+
+    client_id: str = Field(min_length=1)
+    """As registered at the provider, with the address `…/review/openid/callback`."""
+
+    client_secret: SecretStr | None = None
+    """As registered at the provider; without it the client is public."""
+
+    scopes: str = "openid profile"
+    """What to ask for."""
+
+    role_claim: str = "roles"
+    """Claim that lists the person's roles."""
+
+    reviewer_role: str = "kykysilta-reviewer"
+    """Who has this role opens clients."""
+
+    auditor_role: str = "kykysilta-auditor"
+    """Who has this role reads the log and no client's data."""
+
+    custodian_claim: str = "custodians"
+    """Claim that lists the OIDs of the controllers whose clients the person sees."""
 
 
 class Settings(BaseSettings):
-    """What a running adapter needs to know.
+    """What a running adapter needs to know."""
 
-    Attributes:
-        host, port: where the vendor API listens; only loopback unless told otherwise.
-        repository_url: FHIR base URL of the receiving repository.
-        database: SQLAlchemy URL; SQLite file by default.
-        id_key: 32 bytes, base64; keys the deterministic ids and look-ups. Never rotates (design §4).
-        storage_keys: key id to 32 bytes base64, for encryption at rest; the first one encrypts.
-        language: of texts for people where the caller names none.
-        supporting: whether supporting resources travel as Bundle entries or `contained`.
-        max_entries: Bundles with more entries are refused at acceptance.
-        signing, backend_client, client_certificate: see there; each None = not used.
-        trusted_authorities: PEM file of the authorities that may vouch for the repository; None = the machine's.
-        audit_key_file: PEM Ed25519 private key that signs a checkpoint of the audit log every hour and at the end.
-        lease_seconds: a message of a worker that is silent for so long is taken over.
-        delivery_timeout: seconds to wait for the repository's answer.
-        workers: threads that deliver.
-        retention_days: bodies are deleted this many days after the receipt.
-        demo: demo keys are allowed, nothing else changes.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="KYKYSILTA_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="KYKYSILTA_", env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    repository_url: str = "http://127.0.0.1:8090/fhir"
-    database: str = "sqlite:///kykysilta.sqlite"
-    id_key: SecretStr | None = None
-    storage_keys: dict[str, SecretStr] = {}
-    language: Literal["fi", "sv", "en"] = "fi"
-    supporting: Literal["entries", "contained"] = "entries"
-    max_entries: int = Field(500, ge=1)
-    signing: Signing | None = None
-    backend_client: BackendClient | None = None
-    client_certificate: ClientCertificate | None = None
-    trusted_authorities: FilePath | None = None
-    audit_key_file: FilePath | None = None
-    lease_seconds: float = Field(30.0, ge=1)
-    delivery_timeout: float = Field(30.0, gt=0)
-    workers: int = Field(2, ge=1, le=64)
-    retention_days: int = Field(30, ge=0)
-    demo: bool = False
+    """Where the vendor API listens; only loopback unless told otherwise."""
 
-    @field_validator("id_key")
+    port: int = Field(8080, ge=0, le=65535)
+    """Where the vendor API listens; 0 takes a free port."""
+
+    public_url: str = Field("", pattern=HTTP_URL)
+    """Address under which callers know the vendor API; by default made of host and port."""
+
+    tls: ServerCertificate | None = None
+    """The certificate of the vendor API."""
+
+    clients: dict[str, ApiClient] = {}
+    """The systems that may call the vendor API, by client id. None is needed with `demo`: then loopback may call."""
+
+    token_key: SecretStr | None = None
+    """32 bytes, base64: signs the tokens of `/v1/token`. By default new at each start; processes that share callers
+    share the key."""
+
+    operator_networks: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
+    """From where `/metrics` and `/status` may be read."""
+
+    requests_per_second: float = Field(200.0, gt=0)
+    """How fast one client may call; more is answered with 429 and `Retry-After`."""
+
+    burst: int = Field(1000, ge=1)
+    """How many requests a client may make at once before the limit is felt."""
+
+    body_seconds: float = Field(30.0, gt=0)
+    """A request must be complete by then, and a batch may not pause for longer."""
+
+    idempotency_hours: float = Field(48.0, ge=24)
+    """How long an `Idempotency-Key` is remembered."""
+
+    repository_url: str = Field("http://127.0.0.1:8090/fhir", pattern=HTTP_URL, min_length=1)
+    """FHIR base URL of the receiving repository."""
+
+    database: str = "sqlite:///kykysilta.sqlite"
+    """SQLAlchemy URL: `sqlite:///FILE` or `postgresql+psycopg://…`."""
+
+    id_key: SecretStr | None = None
+    """32 bytes, base64: keys the deterministic ids and look-ups. It never rotates; keep a copy in a safe place."""
+
+    storage_keys: dict[str, SecretStr] = {}
+    """Key id to 32 bytes in base64, for encryption at rest. The first one encrypts, the others still decrypt."""
+
+    language: Literal["fi", "sv", "en"] = "fi"
+    """Of texts for people where the caller names none."""
+
+    supporting: Literal["entries", "contained"] = "entries"
+    """Whether supporting resources travel as Bundle entries or `contained`."""
+
+    max_entries: int = Field(500, ge=1)
+    """Bundles with more entries are refused at acceptance."""
+
+    signing: Signing | None = None
+    """The key that signs every Bundle."""
+
+    backend_client: BackendClient | None = None
+    """How this adapter gets tokens from the repository."""
+
+    client_certificate: ClientCertificate | None = None
+    """The TLS certificate shown to the repository."""
+
+    trusted_authorities: FilePath | None = None
+    """PEM file of the authorities that may vouch for the repository; by default the machine's."""
+
+    audit_key_file: FilePath | None = None
+    """PEM Ed25519 private key that signs a checkpoint of the audit log every hour and at the end."""
+
+    openid: OpenIdLogin | None = None
+    """The organisation's log-in for the reviewer's pages; by default only local accounts (`kykysilta accounts`)."""
+
+    four_eyes_clients: int = Field(10, ge=0)
+    """An export of the reviewer's pages about more clients than this waits for a second reviewer."""
+
+    lease_seconds: float = Field(30.0, ge=1)
+    """A message of a worker that is silent for so long is taken over."""
+
+    delivery_timeout: float = Field(30.0, gt=0)
+    """Seconds to wait for the repository's answer."""
+
+    workers: int = Field(2, ge=1, le=64)
+    """Threads that deliver."""
+
+    retention_days: int = Field(30, ge=0)
+    """Bodies are deleted this many days after the receipt."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important log lines that are written."""
+
+    tracing_url: str = Field("", pattern=HTTP_URL)
+    """OpenTelemetry collector (OTLP over HTTP) that gets traces; empty sends none. Needs the extra `otel`."""
+
+    demo: bool = False
+    """Published keys and loopback callers without a token are allowed. For trying out only."""
+
+    @field_validator("id_key", "token_key")
     @classmethod
-    def _id_key_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+    def _key_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             key_bytes(value)
         return value
@@ -138,10 +265,10 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names it
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names it
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file (`toml_file` of the model config)."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        """Arguments win over the environment, it over the secrets, they over the TOML file (`toml_file`)."""
+        return (init_settings, env_settings, file_secret_settings, TomlConfigSettingsSource(settings_cls))
 
 
 def key_bytes(value: SecretStr) -> bytes:

@@ -1,28 +1,36 @@
 """Who calls: tokens of `/v1/token`, scopes, custodians, and how fast a client may call.
 
-Without registered clients the API answers loopback callers only, as the sender `local`.
+Without registered clients – in a demo – the API answers programs on this machine only, as the sender `local`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import ip_address
+import time
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
 from adapter.api.answers import json_answer
+from adapter.api.bodies import read_body
+from adapter.api.pace import Pace
+from adapter.api.refusals import NotFound
 from adapter.errors import AdapterError
-from adapter.pipeline import Sender
+from adapter.pipeline import Line, Sender
+from adapter.security.assertions import ALGORITHMS
+from adapter.security.connections import peer_thumbprint
 from adapter.security.scopes import covering
 from adapter.security.tokens import TokenRefused, TokenServer
 from adapter.types import Issue
 
 LARGEST_FORM = 20_000
 MOST_FIELDS = 20
+TOKENS_A_SECOND = 20.0
+TOKEN_BURST = 300.0
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 SCOPE_TYPE = "Bundle"
 """A vendor's scope is written on Bundle: `system/Bundle.c` hands over, `system/Bundle.rs` looks."""
 
@@ -43,53 +51,6 @@ class NoScope(AdapterError):  # noqa: N818
     http_status = 403
 
 
-class TooFast(AdapterError):  # noqa: N818
-    """The client calls faster than it may.
-
-    Attributes:
-        seconds: when it may call again.
-    """
-
-    stage = "access"
-    http_status = 429
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(Issue("error", "api.too-many-requests", {"seconds": str(seconds)}))
-        self.seconds = seconds
-
-
-@dataclass(slots=True)
-class Bucket:
-    """Tokens of one client: full at `burst`, refilled at `rate` a second."""
-
-    level: float
-    at: float
-
-
-class Pace:
-    """Holds every client to `rate` requests a second, with bursts of `burst`."""
-
-    def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
-        self._rate, self._burst, self._clock = rate, burst, clock
-        self._buckets: dict[str, Bucket] = {}
-        self._lock = threading.Lock()
-
-    def check(self, sender: str) -> None:
-        """Take one token.
-
-        Raises:
-            TooFast: there is none.
-        """
-        with self._lock:
-            now = self._clock()
-            bucket = self._buckets.setdefault(sender, Bucket(self._burst, now))
-            bucket.level = min(self._burst, bucket.level + (now - bucket.at) * self._rate)
-            bucket.at = now
-            if bucket.level < 1:
-                raise TooFast(max(1, round((1 - bucket.level) / self._rate)))
-            bucket.level -= 1
-
-
 class Access:
     """Decides who calls.
 
@@ -97,12 +58,22 @@ class Access:
         tokens: the token server, or None when no client is registered.
         token_url: its public address.
         pace: limits of each client.
+        operators: networks from which metrics and status page may be read.
     """
 
-    def __init__(self, tokens: TokenServer | None, token_url: str, pace: Pace) -> None:
+    def __init__(
+        self,
+        tokens: TokenServer | None,
+        token_url: str,
+        pace: Pace,
+        *,
+        operators: Sequence[IPv4Network | IPv6Network] = LOOPBACK,
+    ) -> None:
         self.tokens = tokens
         self.token_url = token_url
         self._pace = pace
+        self._operators = tuple(operators)
+        self.token_pace = Pace(TOKENS_A_SECOND, TOKEN_BURST, time.monotonic)
 
     def sender(self, request: Request, letter: str) -> Sender:
         """Return the caller when it may do what `letter` stands for (`c` hand over, `r` look at, `s` search).
@@ -114,13 +85,21 @@ class Access:
         self._pace.check(sender.id)
         return sender
 
+    def operator(self, request: Request) -> None:
+        """Let only the operator's networks through; for others the page does not exist.
+
+        Raises:
+            NotFound: the caller is elsewhere.
+        """
+        address = _address(request)
+        if address is None or not any(address in network for network in self._operators):
+            raise NotFound(Issue("error", "api.no-such-address"))
+
     def _local(self, request: Request) -> Sender:
-        host = request.client.host if request.client else ""
-        try:
-            local = ip_address(host).is_loopback
-        except ValueError:
-            local = False
-        if not local:
+        """Only a program on this machine: no page in a browser (`Origin`), no name that only points here (`Host`)."""
+        address, host = _address(request), request.url.hostname or ""
+        here = host == "localhost" or host.startswith("127.") or host == "::1"
+        if address is None or not address.is_loopback or not here or "Origin" in request.headers:
             raise NoAccess(Issue("error", "api.no-access"))
         return Sender("local")
 
@@ -129,8 +108,9 @@ class Access:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer":
             raise NoAccess(Issue("error", "api.no-access"))
+        thumbprint = peer_thumbprint(request.scope)
         try:
-            access = self.tokens.check(token.strip(), token_url=self.token_url, certificate=_certificate(request))
+            access = self.tokens.check(token.strip(), token_url=self.token_url, certificate=thumbprint)
         except TokenRefused:
             raise NoAccess(Issue("error", "api.no-access")) from None
         if not covering(access.scopes, SCOPE_TYPE, letter):
@@ -140,27 +120,62 @@ class Access:
         return Sender(client.id, frozenset(client.custodians or own))
 
 
+def line_of(request: Request) -> Line:
+    """Return the straight line of this application."""
+    line: Line = request.app.state.line
+    return line
+
+
+def sender_of(request: Request, letter: str) -> Sender:
+    """Return the calling system, when it may do what `letter` stands for (see `Access.sender`)."""
+    access: Access = request.app.state.access
+    return access.sender(request, letter)
+
+
+@router.get("/v1/.well-known/smart-configuration", summary="Where and how to get a token")
+async def discovery(request: Request) -> Response:
+    """Return the SMART configuration: address of the token endpoint and what it understands."""
+    access: Access = request.app.state.access
+    return json_answer(
+        {
+            "token_endpoint": access.token_url,
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt", "self_signed_tls_client_auth"],
+            "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+            "tls_client_certificate_bound_access_tokens": True,
+            "scopes_supported": [f"system/{SCOPE_TYPE}.crs"],
+            "capabilities": ["client-confidential-asymmetric", "permission-v2"],
+        }
+    )
+
+
 @router.post("/v1/token", summary="Get an access token (SMART Backend Services)")
 async def token(request: Request) -> Response:
-    """Exchange a signed client assertion for a token of five minutes."""
+    """Exchange a signed client assertion, or a registered TLS certificate, for a token of five minutes."""
     access: Access = request.app.state.access
+    access.token_pace.check(str(_address(request)))
     no_store = {"Pragma": "no-cache"}
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
-    body = await request.body() if kind == "application/x-www-form-urlencoded" else b""
-    if access.tokens is None or not body or len(body) > LARGEST_FORM:
+    body = await read_body(request, LARGEST_FORM) if kind == "application/x-www-form-urlencoded" else b""
+    if access.tokens is None or not body:
         return json_answer({"error": "invalid_request"}, status=400, headers=no_store)
     try:
         fields = dict(parse_qsl(body.decode("ascii", "replace"), max_num_fields=MOST_FIELDS))
     except ValueError:
         return json_answer({"error": "invalid_request"}, status=400, headers=no_store)
+    thumbprint = peer_thumbprint(request.scope)
     try:
-        answer = access.tokens.grant(fields, token_url=access.token_url, certificate=_certificate(request))
+        answer = await run_in_threadpool(
+            access.tokens.grant, fields, token_url=access.token_url, certificate=thumbprint
+        )
     except TokenRefused as refused:
         return json_answer({"error": refused.error}, status=refused.status, headers=no_store)
     return json_answer(answer, headers=no_store)
 
 
-def _certificate(request: Request) -> str:
-    """`x5t#S256` of the client's TLS certificate, put there by the TLS front of the server; empty without mTLS."""
-    thumbprint: str = request.scope.get("kykysilta.certificate", "")
-    return thumbprint
+def _address(request: Request) -> IPv4Address | IPv6Address | None:
+    """The caller's address; None when there is none, as in process."""
+    try:
+        return ip_address(request.client.host) if request.client else None
+    except ValueError:
+        return None

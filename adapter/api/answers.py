@@ -16,27 +16,6 @@ FHIR_JSON = "application/fhir+json"
 PROBLEM_JSON = "application/problem+json"
 
 
-class NotFound(AdapterError):  # noqa: N818
-    """There is nothing under this id, or it is another sender's: both look the same."""
-
-    stage = "api"
-    http_status = 404
-
-
-class TooLarge(AdapterError):  # noqa: N818
-    """The body, or one line of a batch, is longer than the API takes."""
-
-    stage = "read"
-    http_status = 413
-
-
-class NotPossible(AdapterError):  # noqa: N818
-    """The submission's state does not allow what was asked."""
-
-    stage = "api"
-    http_status = 409
-
-
 def language_of(request: Request) -> str:
     """Return the first of fi, sv, en that `Accept-Language` names, by its weights; English when none."""
     wanted = []
@@ -63,6 +42,10 @@ def error_answer(request: Request, error: AdapterError) -> Response:
     headers = {"Cache-Control": "no-store", "Content-Language": language}
     if error.http_status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.http_status == 405:
+        headers["Allow"] = getattr(error, "allowed", "")
+    if error.http_status == 408:
+        headers["Connection"] = "close"
     seconds = getattr(error, "seconds", None)
     if seconds is not None:
         headers["Retry-After"] = str(seconds)

@@ -3,35 +3,82 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
 
-from adapter.api import catalogue, metrics, records
-from adapter.api.access import Access, Pace
-from adapter.api.access import router as access_routes
+from adapter.api import access as access_routes
+from adapter.api import catalogue, metrics, records, submissions
+from adapter.api.access import Access, line_of
 from adapter.api.answers import error_answer, json_answer
+from adapter.api.bodies import BODY_SECONDS
+from adapter.api.keys import InWork
 from adapter.api.openapi import describe, page
+from adapter.api.pace import Pace
+from adapter.api.refusals import BadRequest, Broken, NotAllowed, NotFound, Unavailable
 from adapter.delivery import Chore, Chores, Worker
 from adapter.errors import AdapterError
+from adapter.events import Event, log
 from adapter.pipeline import Line
+from adapter.types import Issue
 
 REQUESTS_A_SECOND = 200.0
 BURST = 1000.0
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def create_app(line: Line, *, access: Access | None = None, workers: int = 2, chores: Sequence[Chore] = ()) -> FastAPI:
+class VendorApi(FastAPI):
+    """FastAPI that logs each request by its route, and keeps what went wrong inside out of answers and server logs."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        began, status = time.monotonic(), 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, noting)
+        except Exception as error:  # answered already by `_broken`; the server would print the values in it
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            log(Event.API_FAILED, error_type=type(error).__name__, place=f"{last.name}:{last.lineno}")
+        route = getattr(scope.get("route"), "path", "")
+        milliseconds = round((time.monotonic() - began) * 1000)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        log(Event.ANSWERED, method=method, route=route, http_status=status, milliseconds=milliseconds)
+
+
+def create_app(
+    line: Line,
+    *,
+    access: Access | None = None,
+    workers: int = 2,
+    chores: Sequence[Chore] = (),
+    body_seconds: float = BODY_SECONDS,
+) -> VendorApi:
     """Return the application; its workers deliver while it runs.
 
     Args:
         line: the straight line that it offers.
-        access: who may call; by default loopback only.
+        access: who may call; by default programs on this machine only.
         workers: delivering threads; 0 accepts only.
         chores: what is done now and then while it runs.
+        body_seconds: a body must be complete by then, and a batch may not pause for longer.
     """
     worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=workers)
     beside = Chores(chores)
@@ -41,28 +88,33 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
         beside.start()
         worker.start()
         yield
-        worker.stop()
-        beside.stop()
+        await run_in_threadpool(worker.stop)
+        await run_in_threadpool(beside.stop)
         line.close()
 
-    app = FastAPI(
+    app = VendorApi(
         title="Kykysilta vendor API",
         version=_version(),
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.line = line
     app.state.wake = worker.wake
     app.state.access = access or Access(None, "", Pace(REQUESTS_A_SECOND, BURST, time.monotonic))
-    app.include_router(access_routes)
-    app.include_router(records.router)
-    app.include_router(catalogue.router)
-    app.include_router(metrics.router)
-    app.add_exception_handler(AdapterError, _answer_error)
-    app.add_exception_handler(ClientDisconnect, _nobody_listens)
+    app.state.in_work = InWork()
+    app.state.body_seconds = body_seconds
+    _add_routes(app)
+    _add_refusals(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for part in (access_routes, records, submissions, catalogue, metrics):
+        app.include_router(part.router)
 
     @app.get("/v1/docs", include_in_schema=False)
     async def documentation() -> Response:
@@ -75,12 +127,20 @@ def create_app(line: Line, *, access: Access | None = None, workers: int = 2, ch
         return json_answer({"status": "alive"})
 
     @app.get("/readyz", tags=["service"])
-    def ready() -> Response:
-        """Say that the database answers."""
-        line.search("", state=None, record_type=None)
+    def ready(request: Request) -> Response:
+        """Say that the database answers; 503 when it does not."""
+        line_of(request).outbox.stock()
         return json_answer({"status": "ready"})
 
-    return app
+
+def _add_refusals(app: FastAPI) -> None:
+    """Say every refusal the same way: as OperationOutcome or problem details, in the caller's language."""
+    app.add_exception_handler(AdapterError, _answer_error)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(OperationalError, _unavailable)
+    app.add_exception_handler(Exception, _broken)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -91,6 +151,29 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 async def _nobody_listens(_request: Request, _error: Exception) -> Response:
     """The caller went away in the middle of its body: nothing was taken, and nobody reads this answer."""
     return Response(status_code=400)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return error_answer(request, NotAllowed((error.headers or {}).get("Allow", "")))
+    if error.status_code == 404:
+        return error_answer(request, NotFound(Issue("error", "api.no-such-address")))
+    return await _bad_request(request, error)
+
+
+async def _bad_request(request: Request, _error: Exception) -> Response:
+    return error_answer(request, BadRequest(Issue("error", "api.bad-request")))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """The database is full, locked or gone: nothing was taken."""
+    log(Event.API_FAILED, error_type=type(error).__name__, place="database")
+    return error_answer(request, Unavailable())
+
+
+async def _broken(request: Request, _error: Exception) -> Response:
+    return error_answer(request, Broken())
 
 
 def _version() -> str:

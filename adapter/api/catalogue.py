@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from adapter.api.answers import NotFound, json_answer
+from adapter.api.answers import json_answer
+from adapter.api.refusals import NotFound
 from adapter.mapping import mappings
 from adapter.source import bundled_schema, record_types
 from adapter.types import Issue

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 
+from adapter.api.access import Access, line_of
 from adapter.delivery import Outbox
 from adapter.delivery.states import State
 
@@ -41,7 +42,9 @@ class OutboxCollector(Collector):
 
 @router.get("/metrics", summary="Numbers for Prometheus")
 async def metrics(request: Request) -> Response:
-    """Return the metrics in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format, to callers from the operator's networks."""
+    access: Access = request.app.state.access
+    access.operator(request)
     registry = CollectorRegistry()
-    registry.register(OutboxCollector(request.app.state.line.outbox))
+    registry.register(OutboxCollector(line_of(request).outbox))
     return Response(await run_in_threadpool(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)

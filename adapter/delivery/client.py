@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 
 from adapter.delivery.states import Known
-from adapter.security.token_source import NoToken, TokenSource
 from adapter.errors import SourceError
+from adapter.security.token_source import NoToken, TokenSource
 from adapter.source.identity_code import is_inside
 from adapter.source.json import read_json
 from adapter.source.limits import DEFAULT

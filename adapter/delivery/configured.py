@@ -6,7 +6,6 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 from cryptography import x509
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from adapter.delivery.chores import Chore, checkpoints, expiry, retention
 from adapter.delivery.client import Repository
-from adapter.security.key_files import KeyFile
+from adapter.security.key_files import KeyFile, read_certificates
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
 from adapter.security.token_source import ClientKey, TokenSource
@@ -105,18 +104,6 @@ def certificates(settings: Settings) -> dict[str, x509.Certificate]:
     if settings.signing is not None and settings.signing.certificate_file is not None:
         found["signing"] = read_certificates(settings.signing.certificate_file)[0]
     return found
-
-
-def read_certificates(path: Path) -> list[x509.Certificate]:
-    """Return the certificates of a PEM file, at least one.
-
-    Raises:
-        KeyProblem: there is none.
-    """
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError):
-        raise KeyProblem("the certificate file holds no PEM certificate") from None
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | bool:

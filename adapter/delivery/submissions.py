@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, insert, select
 
-from adapter.errors import ChangedContent, KeyReused, OutdatedVersion
+from adapter.errors import ChangedContent, OutdatedVersion
 from adapter.source.json import read_json
 from adapter.store import Cipher
-from adapter.store.tables import idempotency, outbox, receipt, submission, transition
+from adapter.store.tables import outbox, receipt, submission, transition
 from adapter.types import Issue, Resource
 
 # Statements that are built once: to build one takes longer than to run it.
@@ -96,6 +96,24 @@ class Status:
     history: list[tuple[float, str, int, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a sender looks for among its submissions.
+
+    Attributes:
+        state, record_type: only these; None = any.
+        ids: only these submissions; empty = any.
+        before: only submissions older than this one.
+        limit: at most so many.
+    """
+
+    state: str | None = None
+    record_type: str | None = None
+    ids: tuple[str, ...] = ()
+    before: str | None = None
+    limit: int = 100
+
+
 def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
     """Judge the version (domain model §2.0): return the id of an equal earlier submission, or None when new.
 
@@ -111,28 +129,6 @@ def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
     if row.digest != arrival.digest:
         raise ChangedContent(Issue("error", "delivery.changed-content", {"next": str(row.record_version + 1)}))
     return str(row.id)
-
-
-def find_key(connection: Connection, sender: str, key: str, digest: str) -> str | None:
-    """Return the submission that was made under an `Idempotency-Key`, or None when the key is new.
-
-    Raises:
-        KeyReused: the key came before with another body (422).
-    """
-    query = select(idempotency.c.submission, idempotency.c.digest)
-    row = connection.execute(query.where(idempotency.c.sender == sender, idempotency.c.key == key)).first()
-    if row is None:
-        return None
-    if row.digest != digest:
-        raise KeyReused(Issue("error", "api.key-reused"))
-    return str(row.submission)
-
-
-def keep_key(connection: Connection, sender: str, key: str, digest: str, submission_id: str, now: float) -> None:
-    """Remember an `Idempotency-Key` in the transaction that stores its submission."""
-    connection.execute(
-        insert(idempotency).values(sender=sender, key=key, digest=digest, at=now, submission=submission_id)
-    )
 
 
 def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) -> None:
@@ -165,16 +161,20 @@ def status(connection: Connection, submission_id: str, sender: str) -> Status | 
     return _status(dict(row), [(at, state, attempt, cause) for at, state, attempt, cause in history])
 
 
-def search(
-    connection: Connection, sender: str, *, state: str | None = None, record_type: str | None = None, limit: int = 100
-) -> list[Status]:
-    """Return the newest submissions of this sender, without their history."""
+def search(connection: Connection, sender: str, wanted: Wanted) -> list[Status]:
+    """Return the newest submissions of this sender that are wanted, without their history."""
     query = _statuses().where(submission.c.sender == sender)
-    if state is not None:
-        query = query.where(outbox.c.state == state)
-    if record_type is not None:
-        query = query.where(submission.c.record_type == record_type)
-    rows: Iterable[Any] = connection.execute(query.order_by(outbox.c.seq.desc()).limit(limit)).mappings()
+    if wanted.state is not None:
+        query = query.where(outbox.c.state == wanted.state)
+    if wanted.record_type is not None:
+        query = query.where(submission.c.record_type == wanted.record_type)
+    if wanted.ids:
+        query = query.where(submission.c.id.in_(wanted.ids))
+    if wanted.before is not None:
+        last = select(outbox.c.seq).join(submission, submission.c.id == outbox.c.submission)
+        own = last.where(submission.c.id == wanted.before, submission.c.sender == sender)
+        query = query.where(outbox.c.seq < own.scalar_subquery())
+    rows: Iterable[Any] = connection.execute(query.order_by(outbox.c.seq.desc()).limit(wanted.limit)).mappings()
     return [_status(dict(row), []) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Private keys in PEM files: key id and algorithm follow from the key, so rotating means replacing the file.
+"""Keys and certificates in PEM files: key id and algorithm follow from the key, so rotating replaces the file.
 
 Used for signing Bundles and for client assertions (SMART Backend Services).
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -94,6 +95,18 @@ def read_private_key(pem: bytes, key_id: str = "") -> PrivateKey:
     elif not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
         raise KeyProblem("the key is neither RSA nor EC on P-256 or P-384")
     return PrivateKey(key, key_id or _thumbprint(_public_jwk(key)))
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """Return the certificates of a PEM file, at least one.
+
+    Raises:
+        KeyProblem: there is none.
+    """
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError):
+        raise KeyProblem("the certificate file holds no PEM certificate") from None
 
 
 def _public_jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> dict[str, Any]:

@@ -18,7 +18,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from adapter.api.access import Access, Pace
+from adapter.api.access import Access
+from adapter.api.pace import Pace
 from adapter.api.app import create_app
 from adapter.delivery import Repository
 from adapter.fhir.canonical import dumps

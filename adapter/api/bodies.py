@@ -1,0 +1,91 @@
+"""Reads the bodies of requests: bounded in size and in time, so that nobody holds the API up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+
+from adapter.errors import AdapterError
+from adapter.types import Issue
+
+LONGEST_BODY = 10_000_000
+BODY_SECONDS = 30.0
+
+
+class TooLarge(AdapterError):  # noqa: N818
+    """The body, or one line of a batch, is longer than the API takes."""
+
+    stage = "read"
+    http_status = 413
+
+
+class TooSlow(AdapterError):  # noqa: N818
+    """The body did not come in time."""
+
+    stage = "read"
+    http_status = 408
+
+
+async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        TooLarge: it has more than `longest` bytes.
+        TooSlow: it is not complete in time (`body_seconds` of the settings).
+    """
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(_patience(request)):
+            async for part in request.stream():
+                size += len(part)
+                if size > longest:
+                    raise _too_large(longest)
+                parts.append(part)
+    except TimeoutError:
+        raise _too_slow(request) from None
+    return b"".join(parts)
+
+
+async def lines(request: Request) -> AsyncIterator[bytes]:
+    """Yield the lines of an NDJSON body; the next part is read only when the lines before it are used up.
+
+    Raises:
+        TooLarge: a line has more than 10 MB.
+        TooSlow: nothing came for too long.
+    """
+    rest = bytearray()
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(_patience(request)):
+                part = await anext(stream, None)
+        except TimeoutError:
+            raise _too_slow(request) from None
+        if part is None:
+            break
+        begin = 0
+        while (end := part.find(b"\n", begin)) >= 0:
+            rest += part[begin:end]
+            yield bytes(rest)
+            rest.clear()
+            begin = end + 1
+        rest += part[begin:]
+        if len(rest) > LONGEST_BODY:
+            raise _too_large(LONGEST_BODY)
+    if rest:
+        yield bytes(rest)
+
+
+def _patience(request: Request) -> float:
+    seconds: float = getattr(request.app.state, "body_seconds", BODY_SECONDS)
+    return seconds
+
+
+def _too_large(longest: int) -> TooLarge:
+    return TooLarge(Issue("error", "api.body-too-large", {"limit": str(longest)}))
+
+
+def _too_slow(request: Request) -> TooSlow:
+    return TooSlow(Issue("error", "api.body-too-slow", {"seconds": f"{_patience(request):g}"}))

@@ -1,0 +1,95 @@
+"""Makes the vendor API's doors out of settings: registered clients, their limits, TLS."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+import time
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapter.api.access import Access
+from adapter.api.pace import Pace
+from adapter.security.certificates import thumbprint
+from adapter.security.clients import Client, KeyDirectory
+from adapter.security.connections import server_context
+from adapter.security.key_files import read_certificates
+from adapter.security.keys import KeyProblem, read_key_set
+from adapter.security.tokens import TokenServer
+from adapter.settings import ApiClient, Settings, key_bytes
+
+OID = "urn:ietf:rfc:3986"
+
+
+def access(settings: Settings) -> Access:
+    """Return who may call, and how fast.
+
+    Raises:
+        KeyProblem: a client has no way to prove itself, its keys or certificates cannot be used, or nobody is
+            registered outside a demo.
+    """
+    clients = {name: _client(name, given) for name, given in settings.clients.items()}
+    paces = {name: given.requests_per_second for name, given in settings.clients.items() if given.requests_per_second}
+    pace = Pace(settings.requests_per_second, settings.burst, time.monotonic, rates=paces)
+    if not clients:
+        if not settings.demo:
+            raise KeyProblem("nobody may call: register at least one client as [clients.<client id>]")
+        return Access(None, token_url(settings), pace, operators=settings.operator_networks)
+    key = key_bytes(settings.token_key) if settings.token_key else secrets.token_bytes(32)
+    directory = KeyDirectory(clock=time.time, allow_loopback=settings.demo)
+    tokens = TokenServer(clients, directory, key, clock=time.time)
+    return Access(tokens, token_url(settings), pace, operators=settings.operator_networks)
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return TLS for the vendor API, or None when it speaks plain HTTP.
+
+    Raises:
+        KeyProblem: a certificate or its key cannot be used.
+    """
+    if settings.tls is None:
+        certified = [name for name, client in settings.clients.items() if client.certificate_file]
+        if certified:
+            raise KeyProblem(f"clients.{certified[0]}.certificate_file: needs the certificate of the API itself, [tls]")
+        return None
+    callers = [each for client in settings.clients.values() for each in _certificates(client)]
+    try:
+        return server_context(settings.tls.certificate_file, settings.tls.key_file, callers)
+    except (OSError, ssl.SSLError):
+        raise KeyProblem("tls: the certificate or its key cannot be used, or they do not belong together") from None
+
+
+def public_url(settings: Settings) -> str:
+    """Return the address under which callers know the vendor API, without a slash at its end."""
+    scheme = "https" if settings.tls else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return (settings.public_url or f"{scheme}://{host}:{settings.port}").rstrip("/")
+
+
+def token_url(settings: Settings) -> str:
+    """Return the address of the token endpoint, which is also the audience of assertions."""
+    return f"{public_url(settings)}/v1/token"
+
+
+def _client(name: str, given: ApiClient) -> Client:
+    if given.certificate_file is None and given.jwks_file is None and not given.jwks_url:
+        raise KeyProblem(f"clients.{name}: one of jwks_file, jwks_url and certificate_file is needed")
+    try:
+        thumbprints = tuple(thumbprint(each.public_bytes(Encoding.DER)) for each in _certificates(given))
+        keys = read_key_set(given.jwks_file.read_bytes()) if given.jwks_file else None
+    except (KeyProblem, OSError) as problem:
+        raise KeyProblem(f"clients.{name}: {problem}") from None
+    return Client(
+        name,
+        given.scopes,
+        keys=keys,
+        jwks_url=given.jwks_url,
+        organization={"system": OID, "value": given.organisation or given.custodians[0]},
+        custodians=tuple(given.custodians),
+        certificates=thumbprints,
+    )
+
+
+def _certificates(given: ApiClient) -> list[x509.Certificate]:
+    return read_certificates(given.certificate_file) if given.certificate_file else []

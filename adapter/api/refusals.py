@@ -1,0 +1,82 @@
+"""What the API itself refuses, beside what the straight line does: each knows its status and says what to do."""
+
+from __future__ import annotations
+
+from adapter.errors import AdapterError
+from adapter.types import Issue
+
+
+class NotFound(AdapterError):  # noqa: N818
+    """There is nothing under this id, or it is another sender's: both look the same."""
+
+    stage = "api"
+    http_status = 404
+
+
+class NotAllowed(AdapterError):  # noqa: N818
+    """The address exists, but not for this method.
+
+    Attributes:
+        allowed: methods that it knows, as in the `Allow` header.
+    """
+
+    stage = "api"
+    http_status = 405
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(Issue("error", "api.no-such-method", {"allowed": allowed}))
+        self.allowed = allowed
+
+
+class StillInWork(AdapterError):  # noqa: N818
+    """A request with the same `Idempotency-Key` has not been answered yet.
+
+    Attributes:
+        seconds: when to ask again.
+    """
+
+    stage = "api"
+    http_status = 409
+    seconds = 1
+
+    def __init__(self) -> None:
+        super().__init__(Issue("error", "api.key-in-work", {"seconds": str(self.seconds)}))
+
+
+class Unavailable(AdapterError):  # noqa: N818
+    """The database cannot be written or read just now; nothing was taken.
+
+    Attributes:
+        seconds: when to try again.
+    """
+
+    stage = "api"
+    http_status = 503
+    seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__(Issue("fatal", "api.unavailable", {"seconds": str(self.seconds)}))
+
+
+class Broken(AdapterError):  # noqa: N818
+    """A fault of the adapter itself; what it was stands in the log, not in the answer."""
+
+    stage = "api"
+    http_status = 500
+
+    def __init__(self) -> None:
+        super().__init__(Issue("fatal", "api.broken"))
+
+
+class BadRequest(AdapterError):  # noqa: N818
+    """The request cannot be understood."""
+
+    stage = "api"
+    http_status = 400
+
+
+class NotPossible(AdapterError):  # noqa: N818
+    """The submission's state does not allow what was asked."""
+
+    stage = "api"
+    http_status = 409
