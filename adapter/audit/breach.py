@@ -115,12 +115,17 @@ def search(
     return Breach(since, until, tuple(sights), refused)
 
 
-def affected(connection: Connection, cipher: Cipher, breach: Breach) -> Iterator[Affected]:
-    """Yield the clients to be told (art. 34), in the order in which their data were first seen."""
+def affected(connection: Connection, cipher: Cipher | None, breach: Breach) -> Iterator[Affected]:
+    """Yield the clients to be told (art. 34), in the order in which their data were first seen.
+
+    Args:
+        cipher: opens the key table; None leaves the clients under their pseudonyms.
+    """
     for client in breach.clients:
         theirs = [one for one in breach.sights if one.client == client]
         what = tuple(dict.fromkeys(code for one in theirs for code in one.what))
-        yield Affected(client, persons.identity(connection, cipher, client), len(theirs), what)
+        identity = persons.identity(connection, cipher, client) if cipher else None
+        yield Affected(client, identity, len(theirs), what)
 
 
 def breach_sheet(breach: Breach, told: Iterable[Affected], language: str) -> Sheet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adapter.cli import accounts, catalogue, records, service, validating
+from adapter.cli import accounts, auditing, catalogue, records, service, validating, verification
 
 app = typer.Typer(
     name="kykysilta",
@@ -22,7 +22,9 @@ app.command("decide")(records.decide_file)
 app.command("generate")(records.generate)
 app.command("send")(service.send)
 app.command("serve")(service.serve)
-app.command("verify-log")(service.verify_log)
+app.command("verify-log")(verification.verify_log)
+app.command("log-copy")(auditing.log_copy)
+app.add_typer(auditing.audit_app, name="audit")
 app.add_typer(accounts.accounts_app, name="accounts")
 app.add_typer(service.config_app, name="config")
 app.add_typer(service.outbox_app, name="outbox")

@@ -13,3 +13,4 @@ class Exit(IntEnum):
     UNREADABLE = 2
     REFUSED = 3
     NOT_DELIVERED = 4
+    NOTHING = 5

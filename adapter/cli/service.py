@@ -1,4 +1,4 @@
-"""Commands that run or talk to the service: demo, serve, send, outbox, config, verify-log."""
+"""Commands that run or talk to the service: demo, serve, send, outbox, config."""
 
 from __future__ import annotations
 
@@ -79,37 +79,6 @@ def send(
         raise typer.Exit(Exit.FINDINGS)
     if wait and any(item.state != "delivered" for item in sent):
         raise typer.Exit(Exit.NOT_DELIVERED)
-
-
-def verify_log(
-    config: Config = None,
-    checkpoint: Annotated[list[Path] | None, typer.Option("--checkpoint", help="Checkpoint kept elsewhere.")] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="PEM of the public key that signed it (Ed25519).")] = None,
-) -> None:
-    """Check the audit log: chain, stored and given checkpoints; exit 1 names the first entry that does not fit."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    from adapter import audit
-    from adapter.store import Database
-
-    database = Database(settings_of(config).database)
-    with database.reading() as connection:
-        kept = [path.read_text(encoding="utf-8") for path in checkpoint or ()]
-        checkpoints = []
-        if key is not None:
-            public = load_pem_public_key(key.read_bytes())
-            assert isinstance(public, Ed25519PublicKey)
-            try:
-                checkpoints = [audit.read_checkpoint(note, public) for note in (*audit.notes(connection), *kept)]
-            except audit.CheckpointBroken as error:
-                fail(f"audit log: a checkpoint does not hold: {error}", Exit.FINDINGS)
-        elif kept:
-            fail("--checkpoint needs --key, the public key that signed it")
-        finding = audit.verify(connection, checkpoints)
-    if finding is not None:
-        fail(f"audit log: {finding.kind} {finding.seq} does not fit", Exit.FINDINGS)
-    print(f"audit log: every entry fits, {len(checkpoints)} checkpoints hold")
 
 
 @config_app.command("check")

@@ -1,0 +1,108 @@
+"""`kykysilta verify-log` and the keys of its checkpoints."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.auditing import audit_app, opened
+from adapter.cli.exits import Exit
+from adapter.cli.inputs import Lang, Output, fail, read_file, write
+from adapter.cli.service import Config, settings_of
+from adapter.i18n import text
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+    from adapter.settings import Settings
+
+
+def verify_log(
+    config: Config = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option("--checkpoint", help="Checkpoint kept elsewhere.")] = None,
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", help="PEM of a public key that signed checkpoints (Ed25519).")
+    ] = None,
+    language: Lang = "en",
+) -> None:
+    """Check the audit log; exit 1 names the first thing that does not fit, 5 says that the log is empty."""
+    from adapter.audit.verification import examine
+
+    settings = settings_of(config)
+    keys = [_public_key(path, language) for path in key or ()]
+    own = None if keys else _own_key(settings)
+    kept = [read_file(str(path)).decode("utf-8", "replace") for path in checkpoint or ()]
+    if kept and not keys and own is None:
+        fail(text("audit.verify-no-key", language))
+    with opened(settings, language) as database, database.reading() as connection:
+        report = examine(connection, keys or ([own.public_key()] if own else []), kept)
+    if report.finding is not None:
+        number = str(report.finding.seq)
+        fail(text(f"audit.verify-{report.finding.kind}", language, number=number), Exit.FINDINGS)
+    if report.entries == 0:
+        fail(text("audit.verify-empty", language), Exit.NOTHING)
+    print(text("audit.verify-fits", language, entries=str(report.entries), held=str(report.held)))
+    if report.unchecked:
+        print(text("audit.verify-unchecked", language, count=str(report.unchecked)))
+    if not kept:
+        print(text("audit.verify-no-anchor", language))
+
+
+@audit_app.command("checkpoint")
+def checkpoint(config: Config = None, out: Output = "-", language: Lang = "fi") -> None:
+    """Sign the present state of the log and write the checkpoint, to be kept elsewhere."""
+    from adapter import audit
+
+    settings = settings_of(config)
+    key = _needed_key(settings, language)
+    with opened(settings, language) as database, database.transaction() as connection:
+        write(audit.checkpoint(connection, time.time(), key).rstrip().encode(), out)
+
+
+@audit_app.command("change-key")
+def change_key(
+    new: Annotated[Path, typer.Argument(metavar="NEW.pem", help="The new private key (Ed25519, PEM).")],
+    config: Config = None,
+    out: Output = "-",
+    language: Lang = "fi",
+) -> None:
+    """Hand over from `audit_key_file` to a new checkpoint key; stop the service first, change the setting after."""
+    from adapter.audit import verification
+
+    settings = settings_of(config)
+    old = _needed_key(settings, language)
+    coming = _needed_key(settings.model_copy(update={"audit_key_file": new}), language)
+    with opened(settings, language) as database, database.transaction() as connection:
+        write(verification.change_key(connection, time.time(), old, coming).rstrip().encode(), out)
+    print(text("audit.key-changed", language), file=sys.stderr)
+
+
+def _own_key(settings: Settings) -> Ed25519PrivateKey | None:
+    from adapter.delivery.configured import audit_key
+    from adapter.security.keys import KeyProblem
+
+    try:
+        return audit_key(settings)
+    except KeyProblem as problem:
+        fail(str(problem))
+
+
+def _needed_key(settings: Settings, language: str) -> Ed25519PrivateKey:
+    return _own_key(settings) or fail(text("audit.no-audit-key", language))
+
+
+def _public_key(path: Path, language: str) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        fail(text("audit.no-public-key", language, name=path.name))
+    return key
