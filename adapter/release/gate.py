@@ -7,7 +7,7 @@ before anything is given: no audit, no data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -113,7 +113,7 @@ def pass_gate(reader: Reader, asked: Asked, on_file: OnFile, at: float, witness:
     """
     resources = [_resource(one) for one in asked.resources]
     addresses = [_address(one) for one in asked.resources]
-    if reader.names & asked.custodian_names:
+    if keeps_register(reader.names, asked.custodian_names):
         return _told(Passed(tuple(resources)), addresses, witness, "OWN_REGISTER")
     of_client = [number for number, one in enumerate(resources) if one["resourceType"] not in OF_NO_CLIENT]
     if not of_client:
@@ -126,6 +126,16 @@ def pass_gate(reader: Reader, asked: Asked, on_file: OnFile, at: float, witness:
         keeps_contacts = asked.protected and reason != "STATUTORY_BASIS"
         shown[number] = None if word == "deny" else _cut(resources[number], paths, keeps_contacts)
     return Passed(tuple(shown), decision)
+
+
+def keeps_register(reader: Set[object], custodian: Set[object]) -> bool:
+    """Say whether a reader keeps the register that data stand in; one's own data one sees without being asked.
+
+    Args:
+        reader, custodian: names of the reading organisation (of a reviewer: every controller that the account is
+            bound to) and of the controller.
+    """
+    return not reader.isdisjoint(custodian)
 
 
 def _told(passed: Passed, addresses: Iterable[str], witness: Witness, reason: str) -> Passed:
