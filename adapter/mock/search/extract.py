@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from adapter.mock.definitions import Parameter, Place, parameters
@@ -39,23 +40,54 @@ def fold(text: str) -> str:
     return " ".join("".join(one for one in decomposed if not unicodedata.combining(one)).split())
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One place of a type, and the rows that its values give: for all parameters of one kind that look at it."""
+
+    kind: str
+    place: Place
+    names: tuple[str, ...]
+
+
+@cache
+def _readings(resource_type: str) -> dict[str, tuple[Reading, ...]]:
+    """Return what is read below each element of a type, so that only elements that are there cost anything."""
+    names: dict[tuple[str, Place], list[str]] = {}
+    for parameter in parameters(resource_type).values():
+        if parameter.type != "composite" and parameter.name not in ("_id", "_lastUpdated"):
+            for place in parameter.places:
+                names.setdefault((parameter.type, place), []).append(f"{resource_type}.{parameter.name}")
+    found: dict[str, list[Reading]] = {}
+    for (kind, place), called in names.items():
+        found.setdefault(place.path[0], []).append(Reading(kind, place, tuple(called)))
+    return {element: tuple(readings) for element, readings in found.items()}
+
+
+@cache
+def _composites(resource_type: str) -> tuple[Parameter, ...]:
+    return tuple(one for one in parameters(resource_type).values() if one.type == "composite")
+
+
+@cache
+def _alive(resource_type: str) -> tuple[Row, ...]:
+    """Rows of `deceased` of somebody about whom nothing is said."""
+    found = [one for one in parameters(resource_type).values() if one.places and one.places[0].deceased]
+    return tuple((f"{resource_type}.{one.name}", 0, None, "false", None) for one in found)
+
+
 def index_rows(resource: Resource, base: str) -> IndexRows:
     """Return the index rows of a resource; `base` is the FHIR base whose absolute references are local."""
     rows = IndexRows()
     kind = resource["resourceType"]
-    for parameter in parameters(kind).values():
-        if parameter.name in ("_id", "_lastUpdated"):
-            continue
-        if parameter.type == "composite":
-            _composite(rows, parameter, resource, base)
-            continue
-        name = f"{kind}.{parameter.name}"
-        present = [one for one in parameter.places if not one.path or one.path[0] in resource]
-        values = [(place, value) for place in present for value in _values(resource, place)]
-        for place, value in values:
-            _add(rows, name, 0, parameter.type, place, value, base)
-        if not values and parameter.places and parameter.places[0].deceased:
-            rows.token.append((name, 0, None, "false", None))
+    readings = _readings(kind)
+    for element in resource:
+        for reading in readings.get(element, ()):
+            for value in _values(resource, reading.place):
+                _add(rows, reading, 0, value, base)
+    for parameter in _composites(kind):
+        _composite(rows, parameter, resource, base)
+    if _alive(kind) and not any(name.startswith("deceased") for name in resource):
+        rows.token.extend(_alive(kind))
     return rows
 
 
@@ -67,60 +99,56 @@ def _composite(rows: IndexRows, parameter: Parameter, resource: Resource, base: 
             for number, component in enumerate(parameter.components):
                 name = f"{resource['resourceType']}.{parameter.name}.{number}"
                 for place in component.places:
+                    reading = Reading(component.type, place, (name,))
                     for value in _values(resource if place.whole else node, place):
-                        _add(rows, name, group, component.type, place, value, base)
+                        _add(rows, reading, group, value, base)
 
 
-def _values(node: Any, place: Place) -> Iterator[Any]:
-    found = _walk(node, place.path, place)
-    if place.first:
-        first = next(found, None)
-        if first is not None:
-            yield first
-    else:
-        yield from found
+def _values(node: Any, place: Place) -> list[Any]:
+    found = _walk(node, place.path, place.where)
+    return found[:1] if place.first else found
 
 
-def _walk(node: Any, path: tuple[str, ...], place: Place | None, at: int = 0) -> Iterator[Any]:
-    if at == len(path):
-        if isinstance(node, list):
-            yield from node
-        elif node is not None:
-            yield node
-        return
-    if isinstance(node, list):
-        for one in node:
-            yield from _walk(one, path, place, at)
-        return
-    if not isinstance(node, dict):
-        return
-    child = node.get(path[at])
-    if child is None:
-        return
-    if place is not None and place.where is not None and place.where[0] == at:
-        _, name, value = place.where
-        kept = child if isinstance(child, list) else [child]
-        child = [one for one in kept if isinstance(one, dict) and one.get(name) == value]
-    yield from _walk(child, path, place, at + 1)
+def _walk(node: Any, path: tuple[str, ...], where: tuple[int, str, str] | None) -> list[Any]:
+    """Return what stands at the end of a path, every repetition of every element on the way followed."""
+    nodes = [node]
+    for at, name in enumerate(path):
+        found: list[Any] = []
+        for one in nodes:
+            child = one.get(name) if isinstance(one, dict) else None
+            if isinstance(child, list):
+                found += child
+            elif child is not None:
+                found.append(child)
+        if where is not None and where[0] == at:
+            _, key, value = where
+            found = [one for one in found if isinstance(one, dict) and one.get(key) == value]
+        nodes = found
+    return nodes
 
 
-def _add(rows: IndexRows, name: str, group: int, kind: str, place: Place, value: Any, base: str) -> None:
+def _add(rows: IndexRows, reading: Reading, group: int, value: Any, base: str) -> None:
+    kind, place, names = reading.kind, reading.place, reading.names
     if kind == "token":
-        rows.token.extend((name, group, *one) for one in _tokens(place, value))
+        tails = list(_tokens(place, value))
+        rows.token += [(name, group, *tail) for name in names for tail in tails]
         if place.leaf == "Identifier":
-            rows.token.extend((f"{name}:of-type", group, *one) for one in _identifier_types(value))
+            types = list(_identifier_types(value))
+            rows.token += [(f"{name}:of-type", group, *tail) for name in names for tail in types]
     elif kind == "reference":
-        rows.reference.extend((name, group, *one) for one in _references(place, value, base))
+        targets = list(_references(place, value, base))
+        rows.reference += [(name, group, *tail) for name in names for tail in targets]
     elif kind == "date":
         span = _span(value)
-        if span is not None:
-            rows.date.append((name, group, *span))
+        rows.date += [(name, group, *span) for name in names] if span is not None else []
     elif kind in ("quantity", "number"):
-        rows.number.extend((name, group, *one) for one in _numbers(value))
+        numbers = list(_numbers(value))
+        rows.number += [(name, group, *tail) for name in names for tail in numbers]
     elif kind == "string":
-        rows.string.extend((name, group, fold(text), text) for text in _strings(place.leaf, value))
+        texts = [(fold(text), text) for text in _strings(place.leaf, value)]
+        rows.string += [(name, group, *tail) for name in names for tail in texts]
     elif kind == "uri" and isinstance(value, str):
-        rows.uri.append((name, group, value))
+        rows.uri += [(name, group, value) for name in names]
 
 
 def _tokens(place: Place, value: Any) -> Iterator[tuple[str | None, str | None, str | None]]:
