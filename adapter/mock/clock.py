@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -54,9 +55,14 @@ def _utc(instant: datetime) -> datetime:
 
 def fhir_instant(instant: datetime) -> str:
     """Return a FHIR instant such as `2025-03-14T08:00:00.000Z`."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def http_date(instant: datetime) -> str:
     """Return an HTTP date (whole seconds, GMT; RFC 9110 §5.6.7)."""
-    return format_datetime(instant.astimezone(UTC).replace(microsecond=0), usegmt=True)
+    return _http_date(int(instant.timestamp()))
+
+
+@lru_cache(maxsize=1024)
+def _http_date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)

@@ -1,6 +1,6 @@
 -- One namespace of the mock endpoint: every version of every resource, and what searches look at.
 CREATE TABLE IF NOT EXISTS version (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  seq INTEGER PRIMARY KEY,
   type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   updated INTEGER NOT NULL,             -- microseconds since the epoch
   method TEXT NOT NULL,                 -- POST, PUT, PATCH or DELETE
@@ -10,29 +10,32 @@ CREATE TABLE IF NOT EXISTS version (
 CREATE TABLE IF NOT EXISTS resource (
   pk INTEGER PRIMARY KEY,
   type TEXT NOT NULL, id TEXT NOT NULL,
-  seq INTEGER NOT NULL,                 -- the present version
+  seq INTEGER NOT NULL,                 -- the present version, and its number
+  version INTEGER NOT NULL,
   updated INTEGER NOT NULL,
   deleted INTEGER NOT NULL,
   UNIQUE (type, id)
 );
 CREATE INDEX IF NOT EXISTS resource_updated ON resource (type, updated);
-CREATE TABLE IF NOT EXISTS index_token (pk INTEGER, parameter TEXT, grp INTEGER, system TEXT, code TEXT, text TEXT);
+-- Index rows lie beside each other by resource (pk); n counts them within it.
+CREATE TABLE IF NOT EXISTS index_token (
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, system TEXT, code TEXT, text TEXT,
+  PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS token_code ON index_token (parameter, code, system);
-CREATE INDEX IF NOT EXISTS token_pk ON index_token (pk);
 CREATE TABLE IF NOT EXISTS index_reference (
-  pk INTEGER, parameter TEXT, grp INTEGER, type TEXT, id TEXT, uri TEXT, version TEXT, system TEXT, code TEXT);
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER,
+  type TEXT, id TEXT, uri TEXT, version TEXT, system TEXT, code TEXT, PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reference_id ON index_reference (parameter, id, type);
-CREATE INDEX IF NOT EXISTS reference_pk ON index_reference (pk);
-CREATE TABLE IF NOT EXISTS index_date (pk INTEGER, parameter TEXT, grp INTEGER, low INTEGER, high INTEGER);
+CREATE TABLE IF NOT EXISTS index_date (
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, low INTEGER, high INTEGER, PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS date_low ON index_date (parameter, low);
-CREATE INDEX IF NOT EXISTS date_pk ON index_date (pk);
 CREATE TABLE IF NOT EXISTS index_number (
-  pk INTEGER, parameter TEXT, grp INTEGER, low REAL, high REAL, system TEXT, code TEXT, unit TEXT);
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER,
+  low REAL, high REAL, system TEXT, code TEXT, unit TEXT, PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS number_low ON index_number (parameter, low);
-CREATE INDEX IF NOT EXISTS number_pk ON index_number (pk);
-CREATE TABLE IF NOT EXISTS index_string (pk INTEGER, parameter TEXT, grp INTEGER, folded TEXT, exact TEXT);
+CREATE TABLE IF NOT EXISTS index_string (
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, folded TEXT, exact TEXT, PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS string_folded ON index_string (parameter, folded);
-CREATE INDEX IF NOT EXISTS string_pk ON index_string (pk);
-CREATE TABLE IF NOT EXISTS index_uri (pk INTEGER, parameter TEXT, grp INTEGER, value TEXT);
+CREATE TABLE IF NOT EXISTS index_uri (
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, value TEXT, PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uri_value ON index_uri (parameter, value);
-CREATE INDEX IF NOT EXISTS uri_pk ON index_uri (pk);

@@ -23,8 +23,12 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.search.extract import IndexRows
 from adapter.types import Resource
 
-TABLES = ("token", "reference", "date", "number", "string", "uri")
+WIDTHS = {"token": 7, "reference": 10, "date": 6, "number": 9, "string": 6, "uri": 5}
+"""Columns of the index tables."""
+
+_INSERT = {name: f"INSERT INTO index_{name} VALUES ({', '.join('?' * width)})" for name, width in WIDTHS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -143,27 +147,26 @@ class Store:
         """
         kind, identity = resource["resourceType"], resource["id"]
         with self.transaction():
-            number = self._next_version(kind, identity)
+            before = self._before(kind, identity)
+            number = before[1] + 1
             meta = {"versionId": str(number), "lastUpdated": fhir_instant(updated)}
             meta |= {name: one for name, one in resource.get("meta", {}).items() if name not in meta}
             rest = {name: one for name, one in resource.items() if name not in ("resourceType", "id", "meta")}
             body = to_json({"resourceType": kind, "id": identity, "meta": meta, **rest})
-            stored = self._append(kind, identity, number, method, updated, body)
-            self._index(self._primary_key(stored), rows)
-        return stored
+            return self._append(kind, identity, before, method, updated, body, rows)
 
     def delete(self, resource_type: str, resource_id: str, updated: datetime) -> Stored:
         """Store the deletion as the next version; history stays."""
         with self.transaction():
-            number = self._next_version(resource_type, resource_id)
-            stored = self._append(resource_type, resource_id, number, "DELETE", updated, None)
-            self._index(self._primary_key(stored), IndexRows())
-        return stored
+            before = self._before(resource_type, resource_id)
+            return self._append(resource_type, resource_id, before, "DELETE", updated, None, IndexRows())
 
     def replace(self, stored: Stored, resource: Resource, rows: IndexRows) -> Stored:
         """Change the body of the newest version inside the transaction that wrote it (conditional references)."""
         self.connection.execute("UPDATE version SET body = ? WHERE seq = ?", (to_json(resource), stored.seq))
-        self._index(self._primary_key(stored), rows)
+        key, _ = self._before(stored.type, stored.id)
+        self._unindex(key)
+        self._index(key, rows)
         return self.by_sequence([stored.seq])[0]
 
     def history(self, resource_type: str = "", resource_id: str = "") -> list[tuple[int, int]]:
@@ -215,43 +218,45 @@ class Store:
             for seq, kind, identity, number, updated, method, body in self.connection.execute(sql, values)
         ]
 
-    def _next_version(self, kind: str, identity: str) -> int:
-        (number,) = self.connection.execute(
-            "SELECT coalesce(max(version), 0) + 1 FROM version WHERE type = ? AND id = ?", (kind, identity)
-        ).fetchone()
-        return int(number)
+    def _before(self, kind: str, identity: str) -> tuple[int, int]:
+        """Return (primary key, number of the present version), zeros when the id was never used."""
+        sql = "SELECT pk, version FROM resource WHERE type = ? AND id = ?"
+        return self.connection.execute(sql, (kind, identity)).fetchone() or (0, 0)
 
     def _append(
-        self, kind: str, identity: str, number: int, method: str, updated: datetime, body: bytes | None
+        self,
+        kind: str,
+        identity: str,
+        before: tuple[int, int],
+        method: str,
+        updated: datetime,
+        body: bytes | None,
+        rows: IndexRows,
     ) -> Stored:
-        micro = (updated - _EPOCH) // timedelta(microseconds=1)
-        cursor = self.connection.execute(
-            "INSERT INTO version (type, id, version, updated, method, body) VALUES (?, ?, ?, ?, ?, ?)",
-            (kind, identity, number, micro, method, body),
-        )
-        seq = cursor.lastrowid
+        key, number = before[0], before[1] + 1
+        micro = (updated - _EPOCH) // _MICROSECOND
+        execute = self.connection.execute
+        sql = "INSERT INTO version (type, id, version, updated, method, body) VALUES (?, ?, ?, ?, ?, ?)"
+        seq = execute(sql, (kind, identity, number, micro, method, body)).lastrowid
         assert seq is not None
-        self.connection.execute(
-            "INSERT INTO resource (type, id, seq, updated, deleted) VALUES (?, ?, ?, ?, ?) ON CONFLICT (type, id) "
-            "DO UPDATE SET seq = excluded.seq, updated = excluded.updated, deleted = excluded.deleted",
-            (kind, identity, seq, micro, body is None),
-        )
+        if key:
+            sql = "UPDATE resource SET seq = ?, version = ?, updated = ?, deleted = ? WHERE pk = ?"
+            execute(sql, (seq, number, micro, body is None, key))
+            self._unindex(key)
+        else:
+            sql = "INSERT INTO resource (type, id, seq, version, updated, deleted) VALUES (?, ?, ?, ?, ?, ?)"
+            key = execute(sql, (kind, identity, seq, number, micro, body is None)).lastrowid or 0
+        self._index(key, rows)
         stored = Stored(seq, kind, identity, number, updated, method, body)
         self.written.append(stored)
         return stored
 
-    def _primary_key(self, stored: Stored) -> int:
-        (key,) = self.connection.execute(
-            "SELECT pk FROM resource WHERE type = ? AND id = ?", (stored.type, stored.id)
-        ).fetchone()
-        return int(key)
+    def _unindex(self, key: int) -> None:
+        for name in WIDTHS:
+            self.connection.execute(f"DELETE FROM index_{name} WHERE pk = ?", (key,))
 
     def _index(self, key: int, rows: IndexRows) -> None:
-        for name in TABLES:
-            self.connection.execute(f"DELETE FROM index_{name} WHERE pk = ?", (key,))
+        for name, insert in _INSERT.items():
             found = getattr(rows, name)
             if found:
-                marks = ", ".join("?" * (len(found[0]) + 1))
-                self.connection.executemany(
-                    f"INSERT INTO index_{name} VALUES ({marks})", [(key, *row) for row in found]
-                )
+                self.connection.executemany(insert, [(key, n, *row) for n, row in enumerate(found)])
