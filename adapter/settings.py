@@ -29,7 +29,7 @@ Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
 class Part(BaseModel):
     """A group of settings; a name that does not belong to it is an error."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Signing(Part):
@@ -144,7 +144,11 @@ class Settings(BaseSettings):
     """What a running adapter needs to know."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KYKYSILTA_", env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
+        env_prefix="KYKYSILTA_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
@@ -229,7 +233,7 @@ class Settings(BaseSettings):
     delivery_timeout: float = Field(30.0, gt=0)
     """Seconds to wait for the repository's answer."""
 
-    workers: int = Field(2, ge=1, le=64)
+    workers: int = Field(8, ge=1, le=64)
     """Threads that deliver."""
 
     retention_days: int = Field(30, ge=0)

@@ -5,6 +5,7 @@ Without registered clients – in a demo – the API answers programs on this ma
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -15,7 +16,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from adapter.api.answers import json_answer
-from adapter.api.bodies import read_body
+from adapter.api.bodies import TooLarge, read_body
 from adapter.api.pace import Pace
 from adapter.api.refusals import NotFound
 from adapter.errors import AdapterError
@@ -30,6 +31,7 @@ LARGEST_FORM = 20_000
 MOST_FIELDS = 20
 TOKENS_A_SECOND = 20.0
 TOKEN_BURST = 300.0
+LOCAL_NAME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 SCOPE_TYPE = "Bundle"
 """A vendor's scope is written on Bundle: `system/Bundle.c` hands over, `system/Bundle.rs` looks."""
@@ -97,9 +99,9 @@ class Access:
 
     def _local(self, request: Request) -> Sender:
         """Only a program on this machine: no page in a browser (`Origin`), no name that only points here (`Host`)."""
-        address, host = _address(request), request.url.hostname or ""
-        here = host == "localhost" or host.startswith("127.") or host == "::1"
-        if address is None or not address.is_loopback or not here or "Origin" in request.headers:
+        address = _address(request)
+        named_here = LOCAL_NAME.fullmatch(request.headers.get("Host", ""))
+        if address is None or not address.is_loopback or not named_here or "Origin" in request.headers:
             raise NoAccess(Issue("error", "api.no-access"))
         return Sender("local")
 
@@ -156,7 +158,10 @@ async def token(request: Request) -> Response:
     access.token_pace.check(str(_address(request)))
     no_store = {"Pragma": "no-cache"}
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
-    body = await read_body(request, LARGEST_FORM) if kind == "application/x-www-form-urlencoded" else b""
+    try:
+        body = await read_body(request, LARGEST_FORM) if kind == "application/x-www-form-urlencoded" else b""
+    except TooLarge:
+        body = b""
     if access.tokens is None or not body:
         return json_answer({"error": "invalid_request"}, status=400, headers=no_store)
     try:

@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from adapter.data import data_root
+from adapter.fhir.canonical import dumps
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.serve import adapter_app, in_background, load_settings
+from adapter.source.json import read_json
 
 EXAMPLES = data_root() / "mappings" / "records"
 
@@ -21,6 +24,14 @@ EXAMPLES = data_root() / "mappings" / "records"
 def example(record: str, name: str = "complete") -> bytes:
     """Bytes of an example record."""
     return (EXAMPLES / record / "examples" / f"{name}.source.json").read_bytes()
+
+
+def record(name: str, **changes: Any) -> bytes:
+    """An example record with a record id of its own and changes."""
+    content = read_json(example(name))
+    content.pop("release", None)
+    content["record_id"] = f"{name}-{uuid4().hex[:12]}"
+    return dumps({**content, **changes})
 
 
 @pytest.fixture(scope="session")

@@ -12,15 +12,7 @@ import pytest
 
 from adapter.fhir.canonical import dumps
 from adapter.source.json import read_json
-from tests.api.conftest import Wait, example
-
-
-def record(name: str, **changes: Any) -> bytes:
-    """An example record with a record id of its own and changes."""
-    content = read_json(example(name))
-    content.pop("release", None)
-    content["record_id"] = f"{name}-{uuid4().hex[:12]}"
-    return dumps({**content, **changes})
+from tests.api.conftest import Wait, record
 
 
 @pytest.mark.parametrize(
@@ -160,17 +152,6 @@ def test_a_preview_stores_nothing(client: httpx.Client) -> None:
     assert answer.json()["bundle"]["entry"][0]["resource"]["resourceType"] == "CarePlan"
     assert answer.json()["outcome"]["resourceType"] == "OperationOutcome"
     assert client.post("/v1/records/_search", json={}).json() == {"submissions": []}
-
-
-def test_an_idempotency_key_survives_a_lost_answer(client: httpx.Client) -> None:
-    """The same key and body: the same submission; the same key with another body: 422."""
-    data, key = record("client"), {"Idempotency-Key": uuid4().hex}
-    first = client.post("/v1/records", content=data, headers=key)
-    again = client.post("/v1/records", content=data, headers=key)
-    other = client.post("/v1/records", content=record("team"), headers=key)
-    assert again.json()["id"] == first.json()["id"]
-    assert again.headers["Idempotent-Replayed"] == "true"
-    assert other.status_code == 422
 
 
 def test_unknown_submissions_are_not_found(client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import adapter
-from adapter.cli.app import app
+from adapter.cli.app import command_line
 from adapter.data import data_root
 from adapter.types import Outcome
 from tests.attacks.conftest import Canary, Refused, body
@@ -206,7 +206,7 @@ def test_the_command_line_refuses(tmp_path: Path, command: str, attack: str) -> 
     """A clear message and an exit code, never a traceback."""
     file = tmp_path / "hostile"
     file.write_bytes(CLI[attack])
-    result = CliRunner().invoke(app, [command, str(file)])
+    result = CliRunner().invoke(command_line(), [command, str(file)])
     assert result.exit_code not in (0, 1) or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code != 0
     assert "Traceback" not in result.output

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ PATHS = {
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40])
 def test_hostile_paths_lead_nowhere(site: Site, unharmed: None, path: str) -> None:
     """Sent byte by byte as written; 404 or 405, and the path is not repeated."""
-    answer = site.exchange(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = site.exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert int(answer.split()[1]) == PATHS[path]
     assert b"X-Evil" not in answer
     assert b"root:" not in answer
@@ -96,11 +97,39 @@ def test_hostile_searches_are_refused(attacker: httpx.Client, unharmed: None, se
     assert answer.json()["resourceType"] == "OperationOutcome"
 
 
-@pytest.mark.parametrize("value", ["' OR 1=1 --", "%", "*", "x" * 100_000, "\u202e"], ids=lambda value: value[:10])
-def test_a_search_finds_by_the_whole_value_only(attacker: httpx.Client, unharmed: None, value: str) -> None:
-    """No SQL and no pattern in it: nothing is found."""
-    answer = attacker.post("/v1/records/_search", json={"state": value})
-    assert answer.json() == {"submissions": []}
+SEARCH_VALUES: list[dict[str, Any]] = [
+    {field: value}
+    for field in ("state", "record_type", "before")
+    for value in ("' OR 1=1 --", "%", "*", "x" * 100_000, "\u202e", "", ["client"])
+] + [
+    {"ids": ["0" * 32] * 1_001},
+    {"ids": "0" * 32},
+    {"ids": ["%"]},
+    {"ids": [None]},
+    {"ids": {"0" * 32: 1}},
+    {"limit": 0},
+    {"limit": -1},
+    {"limit": 10**30},
+    {"limit": True},
+    {"limit": 1.5},
+    {"limit": "1"},
+]
+
+
+@pytest.mark.parametrize("wanted", SEARCH_VALUES, ids=lambda wanted: str(wanted)[:30])
+def test_a_search_takes_known_values_only(attacker: httpx.Client, unharmed: None, wanted: dict[str, Any]) -> None:
+    """No SQL, no pattern, no list without end: 400, and the value is not repeated."""
+    answer = attacker.post("/v1/records/_search", json=wanted)
+    assert answer.status_code == 400
+    assert "OR 1=1" not in answer.text
+    assert len(answer.text) < 2_000
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "1e9", "nan", "inf", "9" * 5_000, "", "٣", "1;", "0x1"])
+def test_nobody_is_waited_for_without_end(attacker: httpx.Client, unharmed: None, wait: str) -> None:
+    """400 for every wait that is no number of seconds up to 60."""
+    answer = attacker.get(f"/v1/records/{'0' * 32}", params={"wait": wait})
+    assert answer.status_code == 400
 
 
 KEYS = [b"a\tb", b"x" * 129, b"x" * 1_000, "ä".encode(), "😀".encode(), b"\x7f", b"\xff"]
@@ -136,7 +165,7 @@ def test_language_bombs_are_answered(attacker: httpx.Client, unharmed: None, lan
     assert time.monotonic() - began < 2
 
 
-HEAD = b"POST /v1/records HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+HEAD = b"POST /v1/records HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 RAW = {
     "length above the body": HEAD + b"Content-Length: 1000\r\n\r\n{",
     "length below the body": HEAD + b"Content-Length: 1\r\n\r\n{}",
@@ -158,11 +187,11 @@ RAW = {
     "no host": b"POST /v1/records HTTP/1.1\r\nContent-Length: 1\r\n\r\n{",
     "expectation": HEAD + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n{",
     "unknown expectation": HEAD + b"Expect: nonsense\r\nContent-Length: 1\r\n\r\n{",
-    "unknown method": b"BREW /v1/records HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "trace": b"TRACE /v1/records HTTP/1.1\r\nHost: x\r\nCookie: secret\r\nConnection: close\r\n\r\n",
-    "connect": b"CONNECT evil.example:80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "absolute address": b"GET http://evil.example/v1/records/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "version 9": b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+    "unknown method": b"BREW /v1/records HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "trace": b"TRACE /v1/records HTTP/1.1\r\nHost: localhost\r\nCookie: secret\r\nConnection: close\r\n\r\n",
+    "connect": b"CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "absolute address": b"GET http://evil.example/v1/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "version 9": b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
     "TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500,
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "upgrade": HEAD + b"Upgrade: websocket\r\nContent-Length: 1\r\n\r\n{",
@@ -238,14 +267,54 @@ def test_two_hundred_at_once(attacker: httpx.Client, unharmed: None) -> None:
 
 
 def test_the_same_record_from_twenty_sides_is_stored_once(site: Site, attacker: httpx.Client) -> None:
-    """Twenty parallel first versions: one submission, one id."""
+    """Twenty parallel first versions: one submission, one id; with a key, who comes meanwhile is told to wait."""
     data, before = body(), site.stored()[0]
 
-    def send(_number: int) -> str:
-        answer = attacker.post("/v1/records", content=data, headers={"Idempotency-Key": "twenty"})
+    def send(number: int) -> str:
+        headers = {"Idempotency-Key": "twenty"} if number % 2 else {}
+        while (answer := attacker.post("/v1/records", content=data, headers=headers)).status_code == 409:
+            assert answer.headers["Retry-After"] == "1"
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
     with ThreadPoolExecutor(20) as pool:
         assert len(set(pool.map(send, range(20)))) == 1
     assert site.stored()[0] == before + 1
+
+
+FROM_A_BROWSER = {
+    "name that points here": {"Host": "evil.example"},
+    "name that points here, with a port": {"Host": "evil.example:8080"},
+    "name that looks like us": {"Host": "localhost.evil.example"},
+    "number that looks like us": {"Host": "127.evil.example"},
+    "name before an at": {"Host": "localhost@evil.example"},
+    "page of another site": {"Origin": "https://evil.example"},
+    "page of no site": {"Origin": "null"},
+    "page of another port": {"Origin": "http://localhost:3000"},
+}
+
+
+@pytest.mark.parametrize("attack", FROM_A_BROWSER, ids=str)
+@pytest.mark.parametrize("path", ["/v1/records", "/v1/records/_search", "/v1/records/preview"])
+def test_no_page_in_a_browser_is_a_caller(attacker: httpx.Client, unharmed: None, path: str, attack: str) -> None:
+    """Without registered clients: what a web page can make a browser on this machine send is refused."""
+    headers = {"Content-Type": "text/plain", **FROM_A_BROWSER[attack]}
+    answer = attacker.post(path, content=body(), headers=headers)
+    assert answer.status_code in (400, 401)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_head_that_does_not_end_is_cut(site: Site, unharmed: None) -> None:
+    """Headers in small pieces, 64 kB and more without an end: 400 and the line is closed."""
+    address = httpx.URL(site.url)
+    with socket.create_connection((address.host, address.port or 80), timeout=10) as line:
+        line.sendall(HEAD)
+        received = b""
+        try:
+            for number in range(400):
+                line.sendall(b"X-%d: " % number + b"a" * 1_000 + b"\r\n")
+                time.sleep(0.0005)
+            received = line.recv(1_000)
+        except OSError:
+            received = b"HTTP/1.1 400"
+    assert received.startswith(b"HTTP/1.1 400")

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from adapter.api.access import Access
-from adapter.api.pace import Pace
 from adapter.api.app import create_app
+from adapter.api.pace import Pace
 from adapter.delivery import Repository
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Line
