@@ -9,11 +9,11 @@ from adapter.cli.exits import Exit
 
 def main() -> None:
     """Run the command line; exit codes are those of `Exit`."""
-    from adapter.cli.app import app
+    from adapter.cli.app import command_line
     from adapter.errors import AdapterError
 
     try:
-        app()
+        command_line(sys.argv[1:])()
     except AdapterError as error:
         print(error.text("en"), file=sys.stderr)
         sys.exit(Exit.UNREADABLE)

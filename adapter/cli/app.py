@@ -1,33 +1,60 @@
-"""All commands in one list; each lives in the file of its part."""
+"""All commands in one list; the file of each part loads only when one of its commands is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
 import typer
 
-from adapter.cli import accounts, auditing, catalogue, records, service, validating, verification
+COMMANDS = {
+    "demo": "adapter.cli.service:demo",
+    "map": "adapter.cli.records:map_files",
+    "unmap": "adapter.cli.records:unmap_files",
+    "explain": "adapter.cli.records:explain_file",
+    "validate": "adapter.cli.validating:validate_files",
+    "decide": "adapter.cli.records:decide_file",
+    "generate": "adapter.cli.records:generate",
+    "send": "adapter.cli.service:send",
+    "serve": "adapter.cli.service:serve",
+    "verify-log": "adapter.cli.verification:verify_log",
+    "log-copy": "adapter.cli.auditing:log_copy",
+}
+GROUPS = {
+    "audit": "adapter.cli.auditing:audit_app",
+    "accounts": "adapter.cli.accounts:accounts_app",
+    "config": "adapter.cli.service:config_app",
+    "outbox": "adapter.cli.service:outbox_app",
+    "mappings": "adapter.cli.catalogue:mappings_app",
+    "profiles": "adapter.cli.catalogue:profiles_app",
+    "mock": "adapter.mock.cli:app",
+}
 
-app = typer.Typer(
-    name="kykysilta",
-    help="Work-ability records from any Finnish EHR to a Kanta-style FHIR R4 repository, and back.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(service.demo)
-app.command("map")(records.map_files)
-app.command("unmap")(records.unmap_files)
-app.command("explain")(records.explain_file)
-app.command("validate")(validating.validate_files)
-app.command("decide")(records.decide_file)
-app.command("generate")(records.generate)
-app.command("send")(service.send)
-app.command("serve")(service.serve)
-app.command("verify-log")(verification.verify_log)
-app.command("log-copy")(auditing.log_copy)
-app.add_typer(auditing.audit_app, name="audit")
-app.add_typer(accounts.accounts_app, name="accounts")
-app.add_typer(service.config_app, name="config")
-app.add_typer(service.outbox_app, name="outbox")
-app.add_typer(catalogue.mappings_app, name="mappings")
-app.add_typer(catalogue.profiles_app, name="profiles")
-app.add_typer(catalogue.mock_app(), name="mock")
+
+HELP = "Work-ability records from any Finnish EHR to a Kanta-style FHIR R4 repository, and back."
+
+
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the application: with the one command that the arguments name, with all when they name none."""
+    made = typer.Typer(
+        name="kykysilta", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+    made.callback(help=HELP)(_together)
+    named = {name for name in arguments[:1] if name in COMMANDS or name in GROUPS}
+    for name, home in COMMANDS.items():
+        if name in (named or COMMANDS):
+            made.command(name)(_found(home))
+    for name, home in GROUPS.items():
+        if name in (named or GROUPS):
+            made.add_typer(_found(home), name=name)
+    return made
+
+
+def _together() -> None:
+    """Keep the name of a command that stands alone."""
+
+
+def _found(home: str) -> Any:
+    module, _, name = home.partition(":")
+    return getattr(import_module(module), name)

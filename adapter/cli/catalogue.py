@@ -117,10 +117,3 @@ def profiles_pack(file: Annotated[Path, typer.Argument(help="The .tgz to write."
 
     pack_package(file)
     print(file)
-
-
-def mock_app() -> typer.Typer:
-    """Return the commands of the mock endpoint."""
-    from adapter.mock.cli import app
-
-    return app

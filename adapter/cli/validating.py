@@ -79,7 +79,9 @@ def _validator(definitions: Iterable[str], language: str) -> Validator:
     from adapter.validation.judge import packaged_validator, validator_with
 
     paths = tuple(definitions)
-    validator = validator_with(paths) if paths else packaged_validator()
+    if not paths:
+        return packaged_validator()
+    validator = validator_with(paths)
     if validator.load_issues:
         show_issues("definitions", validator.load_issues, language)
     return validator

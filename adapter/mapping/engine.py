@@ -17,7 +17,8 @@ from adapter.mapping.model import Mapping
 from adapter.mapping.report import Report
 from adapter.mapping.run import DescribedTwice, Hop, NoIdentity, Run
 from adapter.mapping.trace import Places, envelope_rows, joined
-from adapter.source import Locate, SourceRecord, check, load_schema, read
+from adapter.source import Locate, SourceRecord, load_schema, read
+from adapter.source.check import check
 from adapter.types import Issue, Record, Resource, SourcePlace, TraceRow
 
 _FAILURES = (KeyError, TypeError, AttributeError, IndexError, ValueError, Unfit, DescribedTwice, NoIdentity)

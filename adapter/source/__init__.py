@@ -7,14 +7,39 @@
 Pure: nothing here reads a clock, a network or a file other than the packaged data.
 """
 
-from adapter.source.check import check
-from adapter.source.json import read_json
-from adapter.source.limits import DEFAULT, Limits
-from adapter.source.ndjson import read_ndjson
-from adapter.source.places import Format, Locate, places
-from adapter.source.record import SourceRecord, read
-from adapter.source.schema import Schema, bundled_schema, load_schema, record_types
-from adapter.source.vendor import Vendor, load_vendor, vendor_folder, vendors
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter.lazy import lazily
+
+if TYPE_CHECKING:
+    from adapter.source.json import read_json
+    from adapter.source.limits import DEFAULT, Limits
+    from adapter.source.ndjson import read_ndjson
+    from adapter.source.places import Format, Locate
+    from adapter.source.record import SourceRecord, read
+    from adapter.source.schema import Schema, bundled_schema, load_schema, record_types
+    from adapter.source.vendor import Vendor, load_vendor, vendor_folder, vendors
+
+_HOMES = {
+    "DEFAULT": "adapter.source.limits",
+    "Format": "adapter.source.places",
+    "Limits": "adapter.source.limits",
+    "Locate": "adapter.source.places",
+    "Schema": "adapter.source.schema",
+    "SourceRecord": "adapter.source.record",
+    "Vendor": "adapter.source.vendor",
+    "bundled_schema": "adapter.source.schema",
+    "load_schema": "adapter.source.schema",
+    "load_vendor": "adapter.source.vendor",
+    "read": "adapter.source.record",
+    "read_json": "adapter.source.json",
+    "read_ndjson": "adapter.source.ndjson",
+    "record_types": "adapter.source.schema",
+    "vendor_folder": "adapter.source.vendor",
+    "vendors": "adapter.source.vendor",
+}
 
 __all__ = [
     "DEFAULT",
@@ -25,10 +50,8 @@ __all__ = [
     "SourceRecord",
     "Vendor",
     "bundled_schema",
-    "check",
     "load_schema",
     "load_vendor",
-    "places",
     "read",
     "read_json",
     "read_ndjson",
@@ -36,3 +59,5 @@ __all__ = [
     "vendor_folder",
     "vendors",
 ]
+
+__getattr__ = lazily(__name__, _HOMES)

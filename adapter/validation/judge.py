@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jiter import from_json
+
 from adapter.data import data_root, read_yaml
 from adapter.errors import SourceError
 from adapter.types import Issue, Outcome, Resource
@@ -102,12 +104,13 @@ def validator_with(
     definitions: Iterable[Resource | str | Path], settings: ValidationSettings | None = None
 ) -> Validator:
     """Return a validator that knows our package, our codes and the given definitions (dicts, files, folders, .tgz)."""
-    return Validator([*_packaged_files(), *definitions], settings=settings or packaged_settings())
+    return Validator([*_packaged(), *definitions], settings=settings or packaged_settings())
 
 
-def _packaged_files() -> list[Path]:
-    """Return the files of our profiles, and of the code systems and value sets that their bindings name."""
-    return [path for kind in CONFORMANCE for path in sorted(package_folder().glob(f"{kind}-*.json"))]
+def _packaged() -> list[Resource]:
+    """Return our profiles, and the code systems and value sets that their bindings name."""
+    files = (path for kind in CONFORMANCE for path in sorted(package_folder().glob(f"{kind}-*.json")))
+    return [from_json(path.read_bytes(), cache_mode="keys", float_mode="decimal") for path in files]
 
 
 @cache

@@ -5,7 +5,6 @@ What is not a StructureDefinition, ValueSet or CodeSystem is passed over; what c
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -65,6 +64,8 @@ def _documents(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
 
 
 def _members(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
+    import tarfile
+
     try:
         with tarfile.open(path) as archive:
             for number, member in enumerate(archive):

@@ -8,10 +8,8 @@ from typing import Any
 from jiter import from_json
 
 from adapter.errors import SourceError
-from adapter.fhir.xml import FHIR, from_element
 from adapter.source.json import may_hold_too_many, read_json
 from adapter.source.limits import Limits
-from adapter.source.xml import parse_xml
 from adapter.types import Issue
 from adapter.validation.findings import Finding, safe_name
 
@@ -50,6 +48,9 @@ def read_xml(document: bytes | str, limits: Limits) -> tuple[Any, list[Finding]]
     Raises:
         SourceError: not well-formed, with a DOCTYPE, or over a limit.
     """
+    from adapter.fhir.xml import FHIR, from_element
+    from adapter.source.xml import parse_xml
+
     root = parse_xml(document, limits=limits)
     if not str(root.tag).startswith(f"{{{FHIR}}}"):
         raise SourceError(Issue("fatal", "validation.xml-not-fhir"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from adapter.cli.app import app
+from adapter.cli.app import command_line
 from adapter.data import DataFileError
 from adapter.mapping import mappings
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_check_names_every_mapping() -> None:
     """Each mapping is a line with vendor, id and version; exit 0."""
-    result = CliRunner().invoke(app, ["mappings", "check"])
+    result = CliRunner().invoke(command_line(), ["mappings", "check"])
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]
     wanted = [each.describe() for each in mappings()]
@@ -30,7 +30,7 @@ def test_check_tells_file_and_line_of_a_broken_mapping(monkeypatch: pytest.Monke
         raise DataFileError("mappings/records/team/mapping.yaml", 7, "unknown verb 'copi'")
 
     monkeypatch.setattr("adapter.mapping.mappings", broken)
-    result = CliRunner().invoke(app, ["mappings", "check"])
+    result = CliRunner().invoke(command_line(), ["mappings", "check"])
     assert result.exit_code == 1
     assert result.stdout == "mappings/records/team/mapping.yaml:7: unknown verb 'copi'\n"
 
@@ -38,7 +38,7 @@ def test_check_tells_file_and_line_of_a_broken_mapping(monkeypatch: pytest.Monke
 def test_docs_writes_the_tables_of_the_repository(tmp_path: Path) -> None:
     """The folder is made, and every page in it is the one in `docs/mappings/`."""
     folder = tmp_path / "new" / "tables"
-    result = CliRunner().invoke(app, ["mappings", "docs", "--folder", str(folder)])
+    result = CliRunner().invoke(command_line(), ["mappings", "docs", "--folder", str(folder)])
     assert result.exit_code == 0
     written = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     kept = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "mappings").glob("*.md")}

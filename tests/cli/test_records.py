@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from adapter.cli.app import app
+from adapter.cli.app import command_line
 from adapter.fhir.canonical import canonical
 from adapter.source.json import read_json
 
@@ -23,7 +23,7 @@ CASES = ROOT / "tests" / "consent" / "worked-examples.json"
 
 def run(*arguments: object, given: bytes | None = None) -> Result:
     """Run the command line in this process."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
+    return CliRunner().invoke(command_line(), [str(argument) for argument in arguments], input=given)
 
 
 def said(result: Result) -> str:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from adapter.cli.app import app
+from adapter.cli.app import command_line
 from adapter.cli.exits import Exit
 from adapter.fhir.xml import to_xml
 
@@ -23,7 +23,7 @@ SECRETS = ("Matti", "10903", "010594Y9032", "ammatti")
 
 def run(*arguments: object, stdin: bytes | None = None) -> Result:
     """Run the command `validate`."""
-    return CliRunner().invoke(app, ["validate", *map(str, arguments)], input=stdin)
+    return CliRunner().invoke(command_line(), ["validate", *map(str, arguments)], input=stdin)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_hostile_input_is_answered(tmp_path: Path, content: bytes) -> None:
 
 def test_every_rule_is_listed() -> None:
     """`profiles check` names all 149 rules, what the waiting ones wait for, and exits with 0."""
-    result = CliRunner().invoke(app, ["profiles", "check"])
+    result = CliRunner().invoke(command_line(), ["profiles", "check"])
     assert result.exit_code == Exit.FINE
     assert [number for number in range(1, 150) if f"BR-{number:03d}" not in result.stdout] == []
     assert "all understood" in result.stdout
@@ -213,7 +213,7 @@ def test_check_tells_a_broken_rule_file(monkeypatch: pytest.MonkeyPatch) -> None
         raise DataFileError(Path("plan.yaml"), 7, "unknown key")
 
     monkeypatch.setattr(rules, "catalogue", refuse)
-    result = CliRunner().invoke(app, ["profiles", "check"])
+    result = CliRunner().invoke(command_line(), ["profiles", "check"])
     assert result.exit_code == Exit.FINDINGS
     assert "plan.yaml" in result.output
     assert "7" in result.output

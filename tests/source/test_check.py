@@ -19,8 +19,8 @@ from jsonschema.validators import extend
 
 from adapter.data import DataFileError, data_root
 from adapter.i18n import LANGUAGES
-from adapter.source import Schema, bundled_schema, check, identity_code, load_schema, read_json, record_types
-from adapter.source.check import problems_of
+from adapter.source import Schema, bundled_schema, identity_code, load_schema, read_json, record_types
+from adapter.source.check import check, problems_of
 from adapter.source.formats import FORMATS
 from adapter.source.schema import bundled
 

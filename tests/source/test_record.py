@@ -51,7 +51,8 @@ def test_a_custodian_is_named_by_an_oid(identifier: str) -> None:
     """The custodian's Provenance speaks of national registers, so another identifier is refused at its own place."""
     record = {**read_json(PLAN.read_bytes())}
     record["custodian"] = {**record["custodian"], "id": identifier}
-    assert [entry[:2] for entry in issues_of(record)] == [("not-an-oid" if identifier else "empty-text", "custodian.id")]
+    expected = "not-an-oid" if identifier else "empty-text"
+    assert [entry[:2] for entry in issues_of(record)] == [(expected, "custodian.id")]
 
 
 def test_every_problem_has_line_and_column() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from adapter.cli.app import app
+from adapter.cli.app import command_line
 from adapter.cli.records import RECORDS_A_CLIENT
 from adapter.fhir.canonical import canonical
 from adapter.fhir.ids import DEMO_KEY
@@ -98,7 +98,7 @@ def test_more_clients_than_codes_are_refused() -> None:
 
 def test_generate_prints_ndjson() -> None:
     """`kykysilta generate` writes a line a record on standard output."""
-    result = CliRunner().invoke(app, ["generate", "--clients", "2", "--seed", "1"])
+    result = CliRunner().invoke(command_line(), ["generate", "--clients", "2", "--seed", "1"])
     assert result.exit_code == 0
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["record_type"] for line in lines] == TYPES * 2
@@ -106,7 +106,7 @@ def test_generate_prints_ndjson() -> None:
 
 def test_generate_fills_a_folder(tmp_path: Any) -> None:
     """With `--folder` every record is a file that is named by its id."""
-    assert CliRunner().invoke(app, ["generate", "--folder", str(tmp_path / "new")]).exit_code == 0
+    assert CliRunner().invoke(command_line(), ["generate", "--folder", str(tmp_path / "new")]).exit_code == 0
     assert {json.loads(path.read_bytes())["record_id"] for path in (tmp_path / "new").iterdir()} == {
         path.stem for path in (tmp_path / "new").iterdir()
     }

@@ -9,7 +9,8 @@ import pytest
 
 from adapter.errors import SourceError
 from adapter.i18n import LANGUAGES
-from adapter.source import Limits, Schema, places
+from adapter.source import Limits, Schema
+from adapter.source.places import places
 from adapter.source.xml import parse_xml, read_xml
 
 PLAN = "urn:example:plan"
