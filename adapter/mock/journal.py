@@ -89,6 +89,7 @@ class Entry:
                 for path, decision, reason in (self.request.gate.decisions if self.request.gate is not None else ())
             ],
             "client": self.request.client,
+            "scopes": " ".join(map(str, self.request.access.scopes)) if self.request.access is not None else "",
             "durationMs": round(self.duration * 1000, 3),
         }
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from adapter.mock.access import asked_letter
 from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, parse_query
 from adapter.mock.outcomes import refuse
+from adapter.mock.scope_gate import ScopeGate
 from adapter.mock.storage import Stored
 from adapter.types import Resource
 
@@ -90,6 +92,8 @@ def entry_of(request: Request, number: int, entry: dict[str, Any]) -> Entry:
         gate=request.gate,
         certificate=request.certificate,
     )
+    if isinstance(inner.gate, ScopeGate):
+        inner.gate = inner.gate.at(asked_letter(inner.method, inner.path))
     return Entry(number, inner, entry.get("fullUrl", ""), resource)
 
 

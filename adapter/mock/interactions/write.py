@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from adapter.mock.access import check_inside
 from adapter.mock.exchange import Answer, Query, Request, location, parse_query, version_headers
 from adapter.mock.interactions.read import etag_versions
 from adapter.mock.judge import check_resource
@@ -89,6 +90,7 @@ def delete(request: Request) -> Answer:
             if len(found) > 1 and request.world.policy.conditional_delete == "single":
                 raise refuse(412, "many-matches", count=str(len(found)))
         for one in found:
+            check_inside(request, "d", one)
             stored = store.delete(kind, one.id, request.world.clock.now())
             headers = {"ETag": stored.etag} if len(found) == 1 else {}
     if request.world.dialect("delete", "204") == "200" or request.preference("return") == "OperationOutcome":
@@ -110,7 +112,11 @@ def put(request: Request, resource: Resource, method: str) -> Stored:
     check_alone(request, resource["resourceType"])
     check_resource(request, resource)
     world = request.world
-    return world.store.put(resource, method, world.clock.now(), index_rows(resource, request.base))
+    before = world.store.current(resource["resourceType"], resource["id"]) if request.gate is not None else None
+    check_inside(request, "u", before)
+    stored = world.store.put(resource, method, world.clock.now(), index_rows(resource, request.base))
+    check_inside(request, "c" if method == "POST" else "u", stored)
+    return stored
 
 
 def criteria_query(text: str, kind: str) -> Query:

@@ -45,7 +45,7 @@ class Compiler:
     Attributes:
         base: FHIR base URL whose absolute references are local.
         now: the endpoint's clock, for the prefix `ap`.
-        touched: resource types that the criteria look at, through chains and `_has` too.
+        touched: resource types that chains and `_has` look at.
         seen: primary keys of clients' resources that a chain or `_has` may look at; None means all.
         chained: types of clients' resources that chains and `_has` look at.
     """
@@ -64,7 +64,6 @@ class Compiler:
             UnknownParameter: the type has no such parameter.
             Refusal: 400, the modifier or value does not fit.
         """
-        self.touched.add(resource_type)
         if key.startswith("_has:"):
             return self._reverse_chain(resource_type, key, value, alias)
         head, dot, rest = key.partition(".")
@@ -197,6 +196,7 @@ class Compiler:
 
     def _of_seen(self, kind: str, name: str, alias: str, condition: Condition) -> Condition:
         """Let a chain look only at what the caller may see; whoever names a client by identifier knows the client."""
+        self.touched.add(kind)
         if kind not in patient_compartment() or (kind == "Patient" and name in NAMING):
             return condition
         self.chained.add(kind)

@@ -8,6 +8,7 @@ from typing import Any
 from adapter.mock.access import authorise
 from adapter.mock.exchange import Query, Request
 from adapter.mock.outcomes import refuse
+from adapter.mock.scope_gate import ScopeGate
 from adapter.mock.search.compile import Compiler, UnknownParameter, order
 from adapter.types import Issue
 
@@ -86,8 +87,8 @@ def read_search(
             search.issues.append(Issue("warning", "mock.ignored-parameter", {"parameter": unknown.name}))
             continue
         search.used.append((key, value))
-    for other in sorted(compiler.touched - {resource_type}):
-        authorise(request, other, "search-type")
+    for other in sorted(compiler.touched):
+        authorise(request, other, "search-type", whole=True)
     search.chained = frozenset(compiler.chained)
     return search
 
@@ -139,4 +140,8 @@ def matches(request: Request, resource_type: str, query: Query) -> list[int]:
     if not search.criteria:
         raise refuse(412, "no-criteria")
     sql, arguments = search.select()
-    return [row[0] for row in request.world.store.rows(sql + " LIMIT 1000", arguments)]
+    found = [row[0] for row in request.world.store.rows(sql + " LIMIT 1000", arguments)]
+    gate = request.gate
+    if isinstance(gate, ScopeGate):
+        return [one.seq for one in request.world.store.by_sequence(found) if gate.covers(one, "s")]
+    return found
