@@ -3,10 +3,10 @@
     python benchmarks/crash.py --records 10000 --clients 500 --kills 50
     scripts/with_postgresql.sh python benchmarks/crash.py --records 10000 --clients 500 --kills 50
 
-A real `kykysilta serve` process delivers to a mock repository in a process of its own, where a fifth of all
-transactions goes wrong in some way. The adapter gets `kill -9` at random moments and is started again. At the end:
-one effect for each record, in order for each client, every record final, the audit chain intact, and no
-transaction sent again without asking first. Exit code 1 when any of it does not hold.
+A real `kykysilta serve` process delivers, with tokens and signatures, to a mock repository in a process of its own,
+where a fifth of all transactions goes wrong in some way. The adapter gets `kill -9` at random moments and is started
+again. At the end: one effect for each record, in order for each client, every record final, the audit chain intact, and
+no transaction sent again without asking first. Exit code 1 when any of it does not hold.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from rich.progress import Progress
 from sqlalchemy import create_engine, text
 
@@ -41,14 +43,27 @@ from adapter.delivery import Outbox
 from adapter.delivery.states import MAYBE_DONE, State
 from adapter.mock.client import MockClient
 from adapter.mock.faults import Match, When
+from adapter.security.key_files import KeyFile
 from adapter.serve import DEMO_STORAGE_KEY
 from adapter.store import Cipher, Database
 
 EXAMPLE = data_root() / "mappings/records/functional-assessment/examples/not-done.source.json"
 LEASE = 4.0
+TIMEOUT = 5.0
 START_SECONDS = 60.0
-STUCK_SECONDS = 120.0
+STUCK_SECONDS = 600.0
+DELIVERERS = 8
+SENDERS = 4
+"""Systems that hand records over at the same time, each those of its own clients."""
+
+SHARE = 0.2
+"""Of the transactions that go wrong."""
+
 FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "token-expired"},
+    {"kind": "latency", "seconds": 3.0},
+    {"kind": "slow", "bytes_per_second": 500},
+    {"kind": "wrong-length"},
     {"kind": "drop", "commit": False},
     {"kind": "drop", "commit": True},
     {"kind": "reset", "commit": True},
@@ -57,15 +72,20 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "retry_after": "1"},
     {"kind": "status", "status": 503, "retry_after": "1"},
     {"kind": "status", "status": 503, "commit": True},
+    {"kind": "status", "status": 500, "commit": True},
     {"kind": "status", "status": 504, "commit": True},
     {"kind": "html", "status": 502},
+    {"kind": "html", "status": 200, "commit": True},
 )
 RECORD = re.compile(r'"use":"secondary","value":"(m-[0-9]+)"')
+CLIENT = "kykysilta"
+ORGANISATION = "1.2.246.10.32213086.10.0"
 MOCK = """
 import sys
 from adapter.mock.serve import run
-from adapter.mock.settings import MockSettings
-run(MockSettings(port=int(sys.argv[1]), journal_size=int(sys.argv[2])))
+from adapter.mock.settings import ClientSettings, MockSettings
+clients = (ClientSettings(sys.argv[3], sys.argv[4]),)
+run(MockSettings(port=int(sys.argv[1]), journal_size=int(sys.argv[2]), auth="smart", clients=clients))
 """
 
 
@@ -74,6 +94,7 @@ class Result:
     """What a run found.
 
     Attributes:
+        cut_off: requests that ended in the middle of their body, because the sender was killed.
         findings: what does not hold; empty when everything does.
     """
 
@@ -83,13 +104,14 @@ class Result:
     transactions: int = 0
     faults: int = 0
     lookups: int = 0
+    cut_off: int = 0
     findings: list[str] = field(default_factory=list)
 
 
 class Adapter:
     """A `kykysilta serve` process that can be killed and started again."""
 
-    def __init__(self, port: int, database: str, repository: str, log: Path) -> None:
+    def __init__(self, port: int, database: str, repository: str, key_file: Path, log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
         self._environment = os.environ | {
@@ -98,6 +120,12 @@ class Adapter:
             "KYKYSILTA_REPOSITORY_URL": repository,
             "KYKYSILTA_DEMO": "true",
             "KYKYSILTA_LEASE_SECONDS": str(LEASE),
+            "KYKYSILTA_DELIVERY_TIMEOUT": str(TIMEOUT),
+            "KYKYSILTA_WORKERS": str(DELIVERERS),
+            "KYKYSILTA_BACKEND_CLIENT__CLIENT_ID": CLIENT,
+            "KYKYSILTA_BACKEND_CLIENT__KEY_FILE": str(key_file),
+            "KYKYSILTA_SIGNING__KEY_FILE": str(key_file),
+            "KYKYSILTA_SIGNING__ORGANISATION": ORGANISATION,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -106,6 +134,11 @@ class Adapter:
         command = [sys.executable, "-c", "from adapter.cli import main; main()", "serve"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+    def check(self) -> None:
+        """Raise when it ended by itself: that is not what is measured here."""
+        if self._process is not None and self._process.poll() is not None:
+            raise RuntimeError("the adapter ended by itself; its log says why")
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it and wait until it is gone."""
@@ -124,14 +157,21 @@ def run(records: int, clients: int, kills: int, *, database: str, folder: Path, 
     chance = random.Random(seed)
     begun = time.monotonic()
     with ExitStack() as stack:
-        mock = stack.enter_context(_mock(journal_size=records * 6 + 1000))
+        key_file = folder / "client.pem"
+        mock = stack.enter_context(_mock(records * 12 + 1000, _new_key(key_file)))
         _break(mock)
-        adapter = Adapter(free_port(), database, mock.fhir_url, folder / "adapter.log")
+        adapter = Adapter(free_port(), database, mock.fhir_url, key_file, folder / "adapter.log")
         adapter.start()
         stack.callback(adapter.kill)
         progress = stack.enter_context(Progress(disable=not sys.stderr.isatty()))
-        sending = threading.Thread(target=_hand_over, args=(adapter.url, records, clients, progress), daemon=True)
-        sending.start()
+        handing = progress.add_task("accepted", total=records)
+        sending = [
+            threading.Thread(target=_hand_over, args=(adapter.url, mine, clients, lambda: progress.advance(handing)))
+            for mine in _shares(records, clients)
+        ]
+        for thread in sending:
+            thread.daemon = True
+            thread.start()
         store = Database(database)
         stack.callback(store.close)
         outbox = Outbox(store, Cipher({"demo": DEMO_STORAGE_KEY}))
@@ -144,7 +184,7 @@ def run(records: int, clients: int, kills: int, *, database: str, folder: Path, 
 
 def _watch(
     adapter: Adapter,
-    sending: threading.Thread,
+    sending: list[threading.Thread],
     outbox: Outbox,
     records: int,
     kills: int,
@@ -156,12 +196,13 @@ def _watch(
     arriving = progress.add_task("delivered", total=records)
     killed, delivered, changed = 0, 0, time.monotonic()
     while time.monotonic() - changed < STUCK_SECONDS:
+        adapter.check()
         stock = {state: count for state, (count, _) in outbox.stock().items()}
         final = sum(count for state, count in stock.items() if state.final)
         if final != delivered:
             delivered, changed = final, time.monotonic()
             progress.update(arriving, completed=final)
-        if not sending.is_alive() and final == sum(stock.values()) and killed == kills:
+        if not any(thread.is_alive() for thread in sending) and final == sum(stock.values()) and killed == kills:
             break
         if killed < kills and (delivered >= at[killed] or delivered == records):
             time.sleep(chance.random() * 0.5)
@@ -169,16 +210,21 @@ def _watch(
             killed += 1
             adapter.start()
             changed = time.monotonic()
-        time.sleep(0.05)
+        time.sleep(0.2)
     return killed
 
 
-def _hand_over(url: str, records: int, clients: int, progress: Progress) -> None:
+def _shares(records: int, clients: int) -> list[list[int]]:
+    """Divide the records among the senders so that all of one client come from one, in their order."""
+    numbers = range(records)
+    return [[number for number in numbers if number % clients % SENDERS == sender] for sender in range(SENDERS)]
+
+
+def _hand_over(url: str, numbers: list[int], clients: int, taken: Callable[[], object]) -> None:
     """Hand every record over, again and again until it is taken."""
     template = json.loads(EXAMPLE.read_bytes())
-    handing = progress.add_task("accepted", total=records)
     with httpx.Client(base_url=url, timeout=30) as client:
-        for number in range(records):
+        for number in numbers:
             record = template | {"record_id": f"m-{number}", "assessment_id": f"a-{number}"}
             record["client"] = {"temporary_id": f"vt-{number % clients}"}
             while True:
@@ -190,7 +236,7 @@ def _hand_over(url: str, records: int, clients: int, progress: Progress) -> None
                 if answer.status_code == 202:
                     break
                 time.sleep(0.2)
-            progress.advance(handing)
+            taken()
 
 
 def _judge(result: Result, outbox: Outbox, store: Database, mock: MockClient, clients: int) -> None:
@@ -209,6 +255,8 @@ def _judge(result: Result, outbox: Outbox, store: Database, mock: MockClient, cl
         if mine != sorted(mine):
             result.findings.append(f"order of client {client}")
     _judge_journal(result, mock)
+    if result.cut_off > result.kills * DELIVERERS:
+        result.findings.append(f"{result.cut_off} transactions were cut off by {result.kills} kills")
 
 
 def _effect(row: bytes) -> str:
@@ -224,7 +272,7 @@ def _judge_journal(result: Result, mock: MockClient) -> None:
     doubtful: set[str] = set()
     for row in mock.journal():
         kind = row["url"].rpartition("/")[2]
-        if row["method"] != "POST":
+        if row["method"] != "POST" or kind not in ("fhir", "", "_search"):
             continue
         body = mock.entry(row["number"])["requestBody"]
         if kind == "_search":
@@ -234,8 +282,10 @@ def _judge_journal(result: Result, mock: MockClient) -> None:
         result.transactions += 1
         result.faults += bool(row["fault"])
         name = RECORD.search(body)
-        if name is None:
-            result.findings.append(f"journal entry {row['number']} names no record")
+        if name is None and not row["changes"]:
+            result.cut_off += 1
+        elif name is None:
+            result.findings.append(f"journal entry {row['number']} has an effect and names no record")
         elif name[1] in doubtful:
             result.findings.append(f"journal entry {row['number']} was sent again without a look-up")
         elif row["broken"] or row["status"] in MAYBE_DONE:
@@ -243,16 +293,28 @@ def _judge_journal(result: Result, mock: MockClient) -> None:
 
 
 def _break(mock: MockClient) -> None:
-    """Let a fifth of all transactions go wrong."""
+    """Let a fifth of all transactions go wrong; a token expires now and then, and never twice in a row."""
     for number, fault in enumerate(FAULTS):
-        share = 0.2 / len(FAULTS)
-        mock.fault(match=Match(method="POST", path="^$"), when=When(probability=share, seed=number), **fault)
+        often = (
+            {"every": round(len(FAULTS) / SHARE)}
+            if fault["kind"] == "token-expired"
+            else {"probability": SHARE / len(FAULTS)}
+        )
+        mock.fault(match=Match(method="POST", path="^$"), when=When(seed=number, **often), **fault)
+
+
+def _new_key(path: Path) -> str:
+    """Make the key that the adapter signs and proves itself with; returns its public part as a key set."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return json.dumps({"keys": [KeyFile(path).current().public_jwk]})
 
 
 @contextmanager
-def _mock(journal_size: int) -> Iterator[MockClient]:
+def _mock(journal_size: int, keys: str) -> Iterator[MockClient]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", MOCK, str(port), str(journal_size)])
+    command = [sys.executable, "-c", MOCK, str(port), str(journal_size), CLIENT, keys]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
@@ -310,7 +372,7 @@ def main() -> int:
             result = run(*size, database=database, folder=Path(name), seed=given.seed)
             print(
                 f"{kind}: {result.records} records, {result.kills} kills, {result.transactions} transactions, "
-                f"{result.faults} faults, {result.lookups} look-ups, {result.seconds:.1f} s: "
+                f"{result.faults} faults, {result.lookups} look-ups, {result.cut_off} cut off, {result.seconds:.1f} s: "
                 + ("; ".join(result.findings[:10]) or "one effect each, in order, all final, audit intact")
             )
             good = good and not result.findings

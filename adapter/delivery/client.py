@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,10 @@ class AnswerTooLarge(httpx.HTTPError):
     """The repository answers without end; what it did is not known."""
 
 
+class AnswerTooSlow(httpx.HTTPError):
+    """The repository's answer drips; what it did is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back.
@@ -59,7 +64,7 @@ class Repository:
 
     Args:
         base_url: e.g. `http://127.0.0.1:8090/fhir`.
-        timeout: seconds for connecting and for each read or write.
+        timeout: seconds for connecting and for each read or write, and for the body of an answer in all.
         verify: TLS context; with a client certificate in it for mTLS.
         token_source: makes the token source on the connection, or None for a repository without tokens.
         transport: for tests.
@@ -83,6 +88,7 @@ class Repository:
             follow_redirects=False,
             headers={"Accept": FHIR_JSON},
         )
+        self._timeout = timeout
         self._tokens = token_source(self._client) if token_source else None
 
     def post_bundle(self, bundle: bytes, request_id: str) -> Answer:
@@ -153,15 +159,18 @@ class Repository:
     def _bounded(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> tuple[httpx.Response, bytes]:
-        """Send and read the answer, unpacked, up to the size that is understood.
+        """Send and read the answer, unpacked, up to the size that is understood and in the time that is given.
 
         Raises:
-            httpx.HTTPError: the line broke; `AnswerTooLarge`.
+            httpx.HTTPError: the line broke; `AnswerTooLarge`, `AnswerTooSlow`.
         """
         parts, size = [], 0
         with self._client.stream(method, path, content=content, headers=headers) as response:
+            until = time.monotonic() + self._timeout
             for part in response.iter_bytes():
                 size += len(part)
+                if time.monotonic() > until:
+                    raise AnswerTooSlow("the answer is too slow")
                 if size > LARGEST_ANSWER:
                     raise AnswerTooLarge("the answer is too large")
                 parts.append(part)
