@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from adapter.cli.exits import Exit
 from adapter.errors import AdapterError
+from adapter.i18n import Language
 from adapter.types import Issue, Severity
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to read; - is standard input.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="File to read; - is standard input.")]
 Output = Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="Where to write; standard output by default.")]
-Lang = Annotated[str, typer.Option("--lang", help="Language of texts: fi, sv or en.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language of texts.")]
+Form = Literal["json", "xml", "ndjson"]
+Format = Annotated[Form | None, typer.Option("--format", help="Of the input; recognised when not given.")]
 Vendor = Annotated[str | None, typer.Option("--vendor", help="Name of a vendor format; canonical by default.")]
 RecordType = Annotated[str | None, typer.Option("--type", help="Record type, when the record does not say it.")]
 

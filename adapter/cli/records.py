@@ -13,6 +13,8 @@ from adapter.cli.exits import Exit
 from adapter.cli.inputs import (
     File,
     Files,
+    Form,
+    Format,
     Lang,
     Output,
     RecordType,
@@ -25,18 +27,17 @@ from adapter.cli.inputs import (
     write,
 )
 from adapter.errors import AdapterError, ConsentRefused, SourceError
+from adapter.i18n import text
 
 if TYPE_CHECKING:
     from adapter.mapping import Mapped
-
-Format = Annotated[str, typer.Option("--format", help="Of the input: json, xml or ndjson; recognised when not given.")]
 
 
 def map_files(
     files: Files,
     vendor: Vendor = None,
     record_type: RecordType = None,
-    form: Format = "",
+    form: Format = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show which field made which element.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Show what became of every field.")] = False,
     contained: Annotated[bool, typer.Option("--contained", help="Supporting resources inside the core ones.")] = False,
@@ -50,7 +51,7 @@ def map_files(
     worst, written = Exit.FINE, 0
     for name, data in documents(files, form == "ndjson"):
         try:
-            mapped = _map(data, vendor, record_type)
+            mapped = _map(data, vendor, record_type, form)
         except AdapterError as error:
             show_error(name, error, language)
             worst = max(worst, _exit_of(error))
@@ -58,13 +59,13 @@ def map_files(
         write(dumps(contain(mapped.bundle) if contained else mapped.bundle), out, more=bool(written))
         written += 1
         if trace:
-            _show_trace(mapped, "")
+            _show_trace(mapped, "", language)
         if report:
             _show_report(name, mapped, language)
     raise typer.Exit(worst)
 
 
-def unmap_files(files: Files, form: Format = "", out: Output = "-", language: Lang = "fi") -> None:
+def unmap_files(files: Files, form: Format = None, out: Output = "-", language: Lang = "fi") -> None:
     """Turn FHIR Bundles of ours back into canonical records: one JSON line each."""
     from adapter.fhir.canonical import dumps
     from adapter.mapping import unmap
@@ -97,8 +98,8 @@ def explain_file(
     except AdapterError as error:
         show_error(file, error, language)
         raise typer.Exit(_exit_of(error)) from None
-    if not _show_trace(mapped, element):
-        fail(f"nothing in this record makes or is called {element}", Exit.FINDINGS)
+    if not _show_trace(mapped, element, language):
+        fail(text("cli.nothing-found", language, name=element), Exit.FINDINGS)
 
 
 def decide_file(file: File) -> None:
@@ -139,13 +140,15 @@ def generate(
 
 
 RECORDS_A_CLIENT = 6
+_REPORT = ("what-became", "field", "why", "ignored", "one-way", "completed", "no-place")
 
 
-def _map(data: bytes, vendor: str | None, record_type: str | None) -> Mapped:
+def _map(data: bytes, vendor: str | None, record_type: str | None, form: Form | None = None) -> Mapped:
     from adapter.mapping import map_record
     from adapter.source.record import read
 
-    return map_record(read(data, record_type=record_type, vendor=vendor))
+    one = "json" if form == "ndjson" else form
+    return map_record(read(data, record_type=record_type, vendor=vendor, format=one))
 
 
 def _exit_of(error: AdapterError) -> Exit:
@@ -154,7 +157,7 @@ def _exit_of(error: AdapterError) -> Exit:
     return Exit.UNREADABLE if isinstance(error, SourceError) else Exit.FINDINGS
 
 
-def _show_trace(mapped: Mapped, element: str) -> int:
+def _show_trace(mapped: Mapped, element: str, language: str) -> int:
     """Print element, field and how, in a table on standard output; returns how many rows there were."""
     from rich.console import Console
     from rich.table import Table
@@ -163,8 +166,8 @@ def _show_trace(mapped: Mapped, element: str) -> int:
 
     rows = explain(mapped, element)
     table = Table()
-    for heading in ("element", "your field", "translated by", "row of the mapping"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("element", "your-field", "translated-by", "mapping-row"):
+        table.add_column(text(f"cli.{heading}", language), overflow="fold")
     for row in rows:
         table.add_row(_short(row.element, mapped), row.source or "–", row.via or "", row.row)
     if rows:
@@ -186,11 +189,14 @@ def _show_report(name: str, mapped: Mapped, language: str) -> None:
 
     report = mapped.report
     show_issues(name, report.issues, language)
-    table = Table("what became of it", "field", "why", title=f"{report.mapped} values stand in the Bundle")
-    for title, fields in (("ignored", report.ignored), ("one-way", report.one_way), ("completed", report.completed)):
+    words = {name: text(f"cli.{name}", language) for name in _REPORT}
+    title = text("cli.values-stand", language, count=str(report.mapped))
+    table = Table(words["what-became"], words["field"], words["why"], title=title)
+    told = {"ignored": report.ignored, "one-way": report.one_way, "completed": report.completed}
+    for what, fields in told.items():
         for field, why in fields.items():
-            table.add_row(title, field, why)
+            table.add_row(words[what], field, why)
     for field in report.unknown:
-        table.add_row("[red]no place[/]", field, "")
+        table.add_row(f"[red]{words['no-place']}[/]", field, "")
     if table.row_count:
         Console(stderr=True).print(table)

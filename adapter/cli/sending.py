@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from adapter.i18n import text
+
 FINAL = ("delivered", "rejected", "dead", "cancelled")
 STYLES = {"delivered": "green", "refused": "red", "rejected": "red", "dead": "red"}
 
@@ -61,6 +63,7 @@ class Sender:
     """
 
     def __init__(self, url: str, language: str) -> None:
+        self._language = language
         self._client = httpx.Client(base_url=url, headers={"Accept-Language": language}, timeout=60)
 
     def __enter__(self) -> Sender:
@@ -111,7 +114,8 @@ class Sender:
     def show(self, sent: Sequence[Sent]) -> None:
         """Print the table record → resources → receipt, then what is to be said about each."""
         console = Console(highlight=False)
-        table = Table("record", "type", "resources", "state", "receipt", "notes")
+        headings = ("record", "type", "resources", "state", "receipt", "notes")
+        table = Table(*(text(f"cli.{heading}", self._language) for heading in headings))
         folder = ""
         for item in sent:
             if item.folder != folder:
@@ -127,7 +131,8 @@ class Sender:
         for item in sent:
             for issue in item.issues:
                 coding = issue.get("details", {}).get("coding", [{}])[0].get("code", "")
-                text = issue.get("details", {}).get("text") or " ".join(issue.get("expression", ()))
-                console.print(f"{escape(item.name)}: [bold]{escape(coding)}[/] {escape(text)}", soft_wrap=True)
+                said = issue.get("details", {}).get("text") or " ".join(issue.get("expression", ()))
+                console.print(f"{escape(item.name)}: [bold]{escape(coding)}[/] {escape(said)}", soft_wrap=True)
         arrived = sum(item.state == "delivered" for item in sent)
-        console.print(f"\n[bold]{arrived} of {len(sent)} delivered[/]")
+        words = text("cli.delivered-of", self._language, arrived=str(arrived), total=str(len(sent)))
+        console.print(f"\n[bold]{words}[/]")

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import MARKS, Files, Lang, RecordType, Vendor, documents, fail, read_file, show_issues, write
+from adapter.cli.inputs import (
+    MARKS,
+    Files,
+    Format,
+    Lang,
+    RecordType,
+    Vendor,
+    documents,
+    fail,
+    read_file,
+    show_issues,
+    write,
+)
 from adapter.errors import AdapterError
-from adapter.i18n import LANGUAGES
+from adapter.i18n import text
 from adapter.types import Issue, Outcome, Resource
 
 if TYPE_CHECKING:
@@ -32,26 +44,24 @@ def validate_files(
     definitions: Annotated[Paths, typer.Option("--definitions", help="File, folder or .tgz of your own.")] = None,
     context: Annotated[Paths, typer.Option("--context", help="Related resources for rules.")] = None,
     at: Annotated[str | None, typer.Option("--at", help="Present instant for rules, ISO 8601 with offset.")] = None,
-    output: Annotated[str, typer.Option("--output", help="text or json.")] = "text",
-    fail_on: Annotated[str, typer.Option("--fail-on", help="error or warning.")] = "error",
+    output: Annotated[Literal["text", "json"], typer.Option("--output", help="For people or for programs.")] = "text",
+    fail_on: Annotated[
+        Literal["error", "warning"], typer.Option("--fail-on", help="What gives exit code 1.")
+    ] = "error",
     record: Annotated[
         bool, typer.Option("--record", help="The files are records: map them first, name their fields.")
     ] = False,
     vendor: Vendor = None,
     record_type: RecordType = None,
-    form: Annotated[str, typer.Option("--format", help="json, xml or ndjson; recognised when not given.")] = "",
+    form: Format = None,
     language: Lang = "fi",
 ) -> None:
     """Validate FHIR R4 resources, or records, against base R4, our profiles and rules, and profiles of your own.
 
     Exit code 0: nothing refuses; 1: findings; 2: a file that cannot be read, or wrong use.
     """
-    if fail_on not in LEVELS or output not in ("text", "json") or language not in LANGUAGES:
-        fail("--fail-on is error or warning; --output is text or json; --lang is fi, sv or en")
-    if form not in ("", "json", "xml", "ndjson"):
-        fail("--format is json, xml or ndjson")
     if at is not None and not _is_instant(at):
-        fail("--at is an instant with offset, as 2025-03-14T09:00:00+02:00")
+        fail(text("cli.not-an-instant", language))
     validator = _validator(definitions or (), language)
     related = _related(context or (), language)
     worst = Exit.FINE
@@ -83,7 +93,7 @@ def _validator(definitions: Iterable[str], language: str) -> Validator:
         return packaged_validator()
     validator = validator_with(paths)
     if validator.load_issues:
-        show_issues("definitions", validator.load_issues, language)
+        show_issues(text("cli.definitions", language), validator.load_issues, language)
     return validator
 
 
@@ -99,7 +109,7 @@ def _related(names: Iterable[str], language: str) -> list[Resource]:
             show_issues(name, error.issues, language)
             raise typer.Exit(Exit.UNREADABLE) from None
         if not isinstance(document, dict):
-            fail(f"{name}: --context takes FHIR resources or Bundles")
+            fail(text("cli.context-not-fhir", language, file=name))
         found.append(document)
     return found
 
@@ -160,11 +170,11 @@ def _show(name: str, outcome: Outcome, document: Any, language: str) -> None:
 
     console = Console(highlight=False)
     counts = [
-        f"{word}: {number}"
+        text(f"cli.{word}", language, count=str(number))
         for word, levels in (("errors", LEVELS["error"]), ("warnings", ("warning",)))
         if (number := sum(issue.severity in levels for issue in outcome.issues))
     ]
-    verdict = "[green]ok[/]" if outcome.ok else "[red]not valid[/]"
+    verdict = f"[green]{text('cli.valid', language)}[/]" if outcome.ok else f"[red]{text('cli.not-valid', language)}[/]"
     said = f": {', '.join(counts)}" if counts else ""
     console.print(f"[bold]{escape(name)}[/]: {verdict}{said}", soft_wrap=True)
     groups: dict[str, list[Issue]] = {}
@@ -180,8 +190,8 @@ def _show(name: str, outcome: Outcome, document: Any, language: str) -> None:
             console.print(f"  [bold]{escape(heading)}[/]", soft_wrap=True)
         for issue in issues:
             _show_issue(console, issue, language)
-    for (rule, text), number in told.items():
-        console.print(f"  · {escape(rule)} {escape(text)}{f' ({number} ×)' if number > 1 else ''}", soft_wrap=True)
+    for (rule, words), number in told.items():
+        console.print(f"  · {escape(rule)} {escape(words)}{f' ({number} ×)' if number > 1 else ''}", soft_wrap=True)
 
 
 def _show_issue(console: Console, issue: Issue, language: str) -> None:

@@ -28,7 +28,7 @@ def test_every_scenario_record_arrives() -> None:
     """Mock, adapter, all scenarios over HTTP: exit code 0 when everything was delivered."""
     done = demo("--once", "--port", str(free_port()), "--mock-port", str(free_port()))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "102 of 102 delivered" in done.stdout
+    assert "102/102 toimitettu" in done.stdout
 
 
 def test_a_taken_port_is_said_clearly() -> None:
