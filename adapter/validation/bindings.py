@@ -43,7 +43,7 @@ def bound(plain: Check, code: str, binding: Binding | None) -> Check:
 
     def check(value: Any, run: Run) -> Findings:
         found = plain(value, run)
-        if found is not None and has_errors(found):
+        if run.structure_only or (found is not None and has_errors(found)):
             return found
         return joined(found, binding_findings(value, binding.strength, binding.value_set, run))
 

@@ -43,17 +43,24 @@ def check_resource(value: Any, run: Run) -> Findings:
     run.contained, found = _index_contained(value, run) if "contained" in value else ({}, None)
     run.local_references = set()
     found = joined(found, check_of(type_name)(value, run))
-    if type_name == "Bundle":
-        found = joined(found, bundle_findings(value, run.bundles[-1], run))
-    if run.contained:
-        found = joined(found, _unlinked(value, run))
-    if run.settings.narrative != "ignore" and "text" not in value and is_subtype(type_name, "DomainResource"):
-        found = joined(found, run.found(Finding("no-narrative", rule="dom-6", severity=run.settings.narrative)))
-    found = joined(found, _profiles(value, type_name, run))
+    if not run.structure_only:
+        found = joined(found, _meaning(value, type_name, run))
     if type_name == "Bundle":
         run.bundles.pop()
     (run.resource, run.root, run.contained, run.local_references, run.full_url, run.element_ids, run.links) = outer
     return found
+
+
+def _meaning(value: dict[str, Any], type_name: str, run: Run) -> Findings:
+    """Check what the resource says as a whole: its entries, contained resources, narrative and profiles."""
+    found: Findings = None
+    if type_name == "Bundle":
+        found = bundle_findings(value, run.bundles[-1], run)
+    if run.contained:
+        found = joined(found, _unlinked(value, run))
+    if run.settings.narrative != "ignore" and "text" not in value and is_subtype(type_name, "DomainResource"):
+        found = joined(found, run.found(Finding("no-narrative", rule="dom-6", severity=run.settings.narrative)))
+    return joined(found, _profiles(value, type_name, run))
 
 
 def resource_type(value: Any, run: Run) -> tuple[str, Findings]:
@@ -86,7 +93,7 @@ def check_contained(value: Any, run: Run) -> Findings:
     more = check_of(type_name)(value, run)
     if more is not None:
         found = joined(found, more)
-    if "meta" in value or type_name == "Observation":
+    if not run.structure_only and ("meta" in value or type_name == "Observation"):
         found = joined(found, _profiles(value, type_name, run))
     run.links[str(value.get("id"))] = run.local_references
     run.resource, run.local_references, run.element_ids = outer, seen, ids

@@ -34,6 +34,7 @@ class Run:
         links: those of the contained resources, by id.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
         context: what FHIRPath may see, made when first needed.
+        structure_only: rules, bindings of concepts and profiles are left out (`ValidationSettings`).
         related: resources outside the document that the caller gave, by `Type/id` and full URL.
         bundles: the Bundles around us, innermost last; `full_url` is that of the present entry.
     """
@@ -54,6 +55,7 @@ class Run:
         "resource",
         "root",
         "settings",
+        "structure_only",
         "suppressed_error",
         "under_check",
         "work_left",
@@ -71,6 +73,7 @@ class Run:
         self.related = related
         self.registry = registry
         self.settings = settings
+        self.structure_only = settings.structure_only
         self.document = document
         self.resource = document
         self.root = document

@@ -27,6 +27,7 @@ class ValidationSettings:
         preferred: a code outside a preferred value set of a profile (warning).
         unresolved_reference: a reference inside a document or message Bundle that leads nowhere (warning).
         vital_signs: Observations with the LOINC code of a vital sign must meet R4's vital-signs profile.
+        structure_only: elements, formats and codes of base R4; no rules, bindings of concepts or profiles.
         narrative: a DomainResource without narrative, dom-6 (ignored: a best practice, not a rule).
     """
 
@@ -40,4 +41,5 @@ class ValidationSettings:
     preferred: Answer = "warning"
     unresolved_reference: Answer = "warning"
     vital_signs: bool = True
+    structure_only: bool = False
     narrative: Answer = "ignore"

@@ -74,6 +74,11 @@ class Validator:
         found = self.findings(document, tuple(profiles), run)
         return Outcome(issues_of(joined(problems or None, found), run, trace))
 
+    def judge(self, document: Resource, profiles: Iterable[str] = ()) -> Outcome:
+        """Return every problem of a resource that was read within limits already; see `validate`."""
+        run = Run(self.registry, self.settings, document)
+        return Outcome(issues_of(self.findings(document, tuple(profiles), run), run))
+
     def findings(self, document: Any, profiles: tuple[str, ...], run: Run) -> Findings:
         """Return the findings of a document that is read, paths from its type on."""
         found = check_resource(document, run)

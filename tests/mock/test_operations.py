@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from adapter.mock.patch.fhirpath_patch import apply_fhirpath_patch
-from adapter.mock.patch.json_patch import PatchError
+from adapter.mock.patch.json_patch import PatchError, apply_json_patch
 
 MOONA: dict[str, Any] = {
     "resourceType": "Patient",
@@ -171,3 +171,10 @@ def test_strictness_decides_what_comes_in(
     assert answer.status_code == status, answer.text
     if status == 422:
         assert answer.json()["issue"][0]["expression"][0].startswith(body["resourceType"])
+
+
+def test_a_patch_cannot_grow_a_resource_without_end() -> None:
+    """Copies of copies double the document; it is refused long before it fills the memory."""
+    doubling = [{"op": "copy", "from": "/extension", "path": f"/extension/0/{number}"} for number in range(60)]
+    with pytest.raises(PatchError, match="larger"):
+        apply_json_patch(MOONA, doubling)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from adapter.source.limits import DEFAULT
 from adapter.types import Json
 
 
@@ -27,9 +28,22 @@ def apply_json_patch(document: Json, operations: list[Json]) -> Json:
     for index, operation in enumerate(operations):
         try:
             result = _apply(result, operation)
+            if index == len(operations) - 1 or (isinstance(operation, dict) and operation["op"] == "copy"):
+                _check_size(result)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise PatchError(index, _reason(error)) from None
     return result
+
+
+def _check_size(document: Json) -> None:
+    """Refuse what has grown over the limits of a document: copies of copies double it, additions nest it."""
+    level, depth, nodes = [document], 0, 0
+    while level:
+        depth, nodes = depth + 1, nodes + len(level)
+        if depth > DEFAULT.depth or nodes > DEFAULT.nodes:
+            raise ValueError("the resource would be deeper or larger than a document may be")
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [value for values in inner for value in values]
 
 
 def _reason(error: Exception) -> str:
