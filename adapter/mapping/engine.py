@@ -206,13 +206,16 @@ def explain(mapped: Mapped, element: str = "") -> list[TraceRow]:
     Args:
         mapped: what `map_record` returned.
         element: `Bundle.entry[0].resource.goal[1].reference`, shorter `CarePlan.goal[1]` (every CarePlan of the
-            Bundle), or a field: `services[0].service_code`. Empty is everything.
+            Bundle), or a field: `services[0].service_code`, in XML also as errors name it: `/Plan/Service[1]/@code`.
+            Empty is everything.
     """
     if not element:
         return list(mapped.trace)
     wanted = list(_elements(mapped, element))
     found = [row for row in mapped.trace if any(_under(row.element, path) for path in wanted)]
-    return found or [row for row in mapped.trace if row.source and _under(row.source, element)]
+    if found or not element.startswith("/"):
+        return found or [row for row in mapped.trace if row.source and _under(row.source, element)]
+    return [row for row in mapped.trace if row.source and _under(mapped.place(row.source).path, element)]
 
 
 def _elements(mapped: Mapped, element: str) -> Iterator[str]:
@@ -224,4 +227,4 @@ def _elements(mapped: Mapped, element: str) -> Iterator[str]:
 
 
 def _under(path: str, top: str) -> bool:
-    return path == top or (path.startswith(top) and path[len(top)] in ".[")
+    return path == top or (path.startswith(top) and path[len(top)] in ".[/")

@@ -161,6 +161,8 @@ def test_explain_answers_in_both_directions() -> None:
         assert "CarePlan.title" in result.stdout
     own = run("explain", "--vendor", "lahde", LAHDE, "CarePlan.title")
     assert "suunnitelma.otsikko" in own.stdout
+    as_told = run("explain", "--vendor", "silmu", SILMU, "/Plan/@title")
+    assert "CarePlan.title" in as_told.stdout
 
 
 def test_explain_says_when_there_is_nothing() -> None:
