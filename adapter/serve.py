@@ -141,7 +141,8 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         chores=chores(settings, database),
         body_seconds=settings.body_seconds,
     )
-    app.mount("/review", review_app(database, cipher, id_key=id_key))
+    pages = review_app(database, cipher, id_key=id_key, settings=settings, signer=signer(settings))
+    app.mount("/review", pages)
     return app
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -92,7 +92,14 @@ class Breach:
 
 
 def search(
-    connection: Connection, since: float, until: float, *, by: str = "", organisation: str = "", client: str = ""
+    connection: Connection,
+    since: float,
+    until: float,
+    *,
+    by: str = "",
+    organisation: str = "",
+    client: str = "",
+    shows: Callable[[Row], bool] = lambda _row: True,
 ) -> Breach:
     """Return who saw what between two instants.
 
@@ -101,12 +108,13 @@ def search(
         by: only acts of this professional, reviewer or system.
         organisation: only what this organisation saw.
         client: only data of this client (pseudonym).
+        shows: says whether whoever asks may see an entry.
     """
     sights: list[Sight] = []
     refused = 0
     for row in read_rows(connection, since=since, until=until, client=client):
         sight = _sight(row)
-        if by not in ("", sight.by) or (organisation and organisation not in sight.organisations):
+        if not shows(row) or by not in ("", sight.by) or (organisation and organisation not in sight.organisations):
             continue
         if row.kind == "refusal":
             refused += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
@@ -106,6 +106,7 @@ def give_log_copy(
     withhold: Mapping[int, Ground] | None = None,
     asked: float | None = None,
     by: Mapping[str, str] | None = None,
+    shows: Callable[[Row], bool] = lambda _row: True,
 ) -> LogCopy:
     """Return the copy and write the giving of it to the log, in the caller's transaction.
 
@@ -119,6 +120,7 @@ def give_log_copy(
         withhold: number of an entry to the ground for withholding it; the reviewer decides.
         asked: when the request came; by default now.
         by: facts that say who gives the copy, e.g. `{"reviewer": account}`.
+        shows: says whether an entry belongs to the controller that gives the copy.
 
     Raises:
         LogCopyRefused: see there; nothing is given and nothing logged.
@@ -127,7 +129,7 @@ def give_log_copy(
     start, end = usual if since is None else since, now if until is None else until
     _check(requester, minor_forbids=minor_forbids, older=start < usual, reason=reason)
     rows = read_rows(connection, since=start, until=end, client=client, newest_first=True)
-    told = [row for row in rows if act_of(row).told]
+    told = [row for row in rows if act_of(row).told and shows(row)]
     lines = tuple(_line(row) for row in told if row.seq not in withhold)
     withheld = Counter(withhold[row.seq] for row in told if row.seq in withhold)
     facts: dict[str, str | int] = {"act": "log-copy", "client": client, "requester": requester, "rows": len(lines)}

@@ -88,7 +88,12 @@ def create_reviewer(
     """
     if not 1 <= len(name) <= 64 or name.startswith(OPENID):
         raise ValueError(f"a name has 1 to 64 characters and does not begin with {OPENID}")
-    values = {"password": hashed(password), "role": role, "title": name, "custodians": _listed(custodians)}
+    values: dict[str, object] = {
+        "password": hashed(password),
+        "role": role,
+        "title": name,
+        "custodians": _listed(custodians),
+    }
     with database.transaction() as connection:
         return put_account(connection, name, values, at)
 

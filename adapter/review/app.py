@@ -8,23 +8,46 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from adapter.review import client_pages, list_pages, sign_in_pages
+from adapter.review import (
+    client_pages,
+    export_pages,
+    list_pages,
+    log_pages,
+    question_pages,
+    service_pages,
+    sign_in_pages,
+)
+from adapter.review.openid import OpenId
+from adapter.review.signing import signing
 from adapter.review.web import NotSignedInError, Office, RefusedError, add_headers, redirect, render
+from adapter.security.signatures import Signer
+from adapter.settings import Settings
 from adapter.store import Cipher, Database
 
 
-def review_app(database: Database, cipher: Cipher, *, id_key: bytes, clock: Callable[[], float] = time.time) -> FastAPI:
+def review_app(
+    database: Database,
+    cipher: Cipher,
+    *,
+    id_key: bytes,
+    settings: Settings,
+    signer: Callable[[], Signer] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
     """Return the application of the reviewer's pages.
 
     Args:
         database, cipher, id_key: the same as the pipeline's.
+        settings: of the adapter: its log-in, the limit of exports, and what the sheets tell of the service.
+        signer: gives the key that signs exports; None leaves them unsigned.
         clock: UTC seconds.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.office = Office(database, cipher, id_key, clock)
-    app.include_router(sign_in_pages.router)
-    app.include_router(client_pages.router)
-    app.include_router(list_pages.router)
+    openid = OpenId(settings.openid) if settings.openid else None
+    sign = signing(signer) if signer else None
+    app.state.office = Office(database, cipher, id_key, settings, openid, sign, clock)
+    for part in (sign_in_pages, list_pages, log_pages, question_pages, client_pages, export_pages, service_pages):
+        app.include_router(part.router)
     app.middleware("http")(add_headers)
     app.add_exception_handler(NotSignedInError, _to_sign_in)
     app.add_exception_handler(RefusedError, _refused)
@@ -37,4 +60,4 @@ async def _to_sign_in(request: Request, _error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    return render(request, "refused.html", status=error.status, refused=error.status)
+    return render(request, "refused.html", status=error.status, refused=error.status, why=error.why)

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from adapter.audit import persons
-from adapter.consent import Context
+from adapter.consent import Context, packaged_configuration
 from adapter.fhir.ids import ids_under
-from adapter.review.lifting import lifted
+from adapter.release import keeps_register
+from adapter.mapping.lifting import lifted
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.cipher import keyed_hash
@@ -27,11 +28,12 @@ from adapter.types import CANONICAL_ROOT, Resource
 
 IDENTITY_CODE = "urn:oid:1.2.246.21"
 ZONE = ZoneInfo("Europe/Helsinki")
+CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
 DECIDING = ("consent", "team")
 """Types of records that decide about every other record of the client."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kept:
     """One version of one record.
 
@@ -52,9 +54,27 @@ class Kept:
     recorded: float
     bundle: Resource
 
+    @cached_property
+    def controller(self) -> Resource:
+        """Reference to the controller, as the record names it; else by its identifier."""
+        for provenance in self.of_type("Provenance"):
+            for agent in provenance.get("agent", ()):
+                codings = agent.get("type", {}).get("coding", ())
+                if any((each.get("system"), each.get("code")) == CUSTODIAN for each in codings):
+                    return dict(agent["who"])
+        written = (each for one in self.of_type("Organization") for each in one.get("identifier", ()))
+        mine = (each for each in written if value_of(each) == self.custodian)
+        return next(({"identifier": each} for each in mine), {"display": self.custodian})
+
     def of_type(self, kind: str) -> list[Resource]:
         """Return the resources of one type."""
         return [entry["resource"] for entry in self.bundle["entry"] if entry["resource"]["resourceType"] == kind]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Data classes of what the record holds, each once."""
+        found = (class_of(entry["resource"]) for entry in self.bundle["entry"])
+        return tuple(dict.fromkeys(filter(None, found)))
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,16 @@ class ClientFile:
     def all_consents(self) -> tuple[tuple[Kept, Resource], ...]:
         """The consents that decide: those to show and those of other controllers."""
         return (*self.consents, *_consents(self.beside))
+
+    @cached_property
+    def organisations(self) -> dict[str, str]:
+        """Names of organisations by identifier value."""
+        found = ((one, resource) for one in (*self.kept, *self.beside) for resource in one.of_type("Organization"))
+        return {
+            value_of(identifier): str(resource.get("name", ""))
+            for _, resource in found
+            for identifier in resource.get("identifier", ())
+        }
 
     @property
     def address(self) -> str:
@@ -152,7 +182,7 @@ def lanes_of(connection: Connection, custodians: frozenset[str]) -> frozenset[st
 def _file_for(kept: tuple[Kept, ...], custodians: frozenset[str]) -> ClientFile | None:
     """Split a client's records into what is shown and what only decides."""
     around = ClientFile(kept).context
-    own = {one.id for one in kept if one.custodian in custodians}
+    own = {one.id for one in kept if keeps_register(custodians, {one.custodian})}
     if not own:
         return None
     governing = [one for one in kept if one.id in own or _governs(one, around, custodians)]
@@ -259,3 +289,12 @@ def actors(provision: Resource) -> Iterable[Any]:
         yield actor["reference"]
     for below in provision.get("provision", ()):
         yield from actors(below)
+
+
+def class_of(resource: Resource) -> str:
+    """Return the data class of a resource: by its sensitivity label, else by its profile; empty when it has none."""
+    classes, meta = packaged_configuration().data_classes, resource.get("meta", {})
+    for coding, data_class in classes.labels.items():
+        if any((each.get("system"), each.get("code")) == coding for each in meta.get("security", ())):
+            return data_class
+    return next((classes.classes[profile] for profile in meta.get("profile", ()) if profile in classes.classes), "")

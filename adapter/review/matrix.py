@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from adapter.consent import Consents, Decision, Reason, decide, packaged_configuration, read_consents
-from adapter.review.files import ClientFile, actors, coded
+from adapter.review.files import ClientFile, actors, class_of, coded
 from adapter.terminology import code_system
 from adapter.types import CANONICAL_ROOT, Resource
 
@@ -19,7 +19,6 @@ Word = Literal["permit", "partial", "deny", "own"]
 PURPOSES = f"{CANONICAL_ROOT}/CodeSystem/consent-purpose"
 ACTIONS = ("disclose", "access", "use")
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
 NEAREST = {reason: position for position, reason in enumerate(Reason)}
 
 
@@ -76,14 +75,19 @@ class Access:
         file: the client's file as it was at that instant (`ClientFile.at`).
         moment: UTC seconds.
         withdrawn: opaque ids of consents that are to be taken as withdrawn.
+        drafts: consents that nobody has given, to be taken as given.
     """
 
-    def __init__(self, file: ClientFile, moment: float, *, withdrawn: Iterable[str] = ()) -> None:
+    def __init__(
+        self, file: ClientFile, moment: float, *, withdrawn: Iterable[str] = (), drafts: Iterable[Resource] = ()
+    ) -> None:
         self.file = file
         self.moment = moment
         gone = frozenset(withdrawn)
-        self.documents = tuple(
-            {**consent, "status": "inactive"} if kept.id in gone else consent for kept, consent in file.all_consents
+        self._shown = (*(consent for _, consent in file.consents), *drafts)
+        self.documents = (
+            *({**one, "status": "inactive"} if kept.id in gone else one for kept, one in file.all_consents),
+            *drafts,
         )
 
     @cached_property
@@ -102,11 +106,14 @@ class Access:
     @cached_property
     def purposes(self) -> tuple[str, ...]:
         """Codes of the purposes that some consent names; without one a permit cannot come about."""
-        named = (
-            coding for _, consent in self.file.consents for coding in consent.get("provision", {}).get("purpose", ())
-        )
+        named = (coding for consent in self._shown for coding in consent.get("provision", {}).get("purpose", ()))
         found = dict.fromkeys(str(each["code"]) for each in named if each.get("system") == PURPOSES)
         return tuple(found) or ("service-coordination",)
+
+    def recipients_of(self, consent: Resource) -> tuple[str, ...]:
+        """Return the names of those whom a consent names."""
+        names = (self._name(each) for each in actors(consent.get("provision", {})))
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def answers(self, recipient: Recipient, data_class: str, purposes: Sequence[str], action: str) -> list[Answer]:
         """Ask about every resource of a class for every purpose."""
@@ -138,7 +145,7 @@ class Access:
     @cached_property
     def data(self) -> dict[str, list[tuple[Resource, dict[str, Any]]]]:
         """Return resources and their controller by data class; an example where nothing is on file."""
-        controller = next((_custodian(one.bundle) for one in self.file.kept), {})
+        controller = next((one.controller for one in self.file.kept), {})
         return {
             code: self._on_file.get(code) or [(_example(code, self.file.address), controller)]
             for code in code_system("data-class").codes
@@ -148,7 +155,7 @@ class Access:
     def _on_file(self) -> dict[str, list[tuple[Resource, dict[str, Any]]]]:
         found: dict[str, list[tuple[Resource, dict[str, Any]]]] = {}
         for kept in self.file.kept:
-            custodian = _custodian(kept.bundle)
+            custodian = kept.controller
             for entry in kept.bundle["entry"]:
                 data_class = class_of(entry["resource"])
                 if data_class:
@@ -206,7 +213,7 @@ class Access:
         )
 
     def _named(self) -> Iterator[Recipient]:
-        for _, consent in self.file.consents:
+        for consent in self._shown:
             for reference in actors(consent.get("provision", {})):
                 resource = self.file.context.look_up(self.file.context.reference(reference))
                 kind = resource["resourceType"] if resource else reference.get("type", "")
@@ -230,15 +237,6 @@ def name_of(file: ClientFile, reference: Any) -> str:
     return str(name[0].get("text", "") if isinstance(name, list) and name else name or "")
 
 
-def class_of(resource: Resource) -> str:
-    """Return the data class of a resource: by its sensitivity label, else by its profile; empty when it has none."""
-    classes, meta = packaged_configuration().data_classes, resource.get("meta", {})
-    for coding, data_class in classes.labels.items():
-        if any((each.get("system"), each.get("code")) == coding for each in meta.get("security", ())):
-            return data_class
-    return next((classes.classes[profile] for profile in meta.get("profile", ()) if profile in classes.classes), "")
-
-
 def _example(data_class: str, patient: str) -> Resource:
     """Make a resource that says nothing but its class, for a class of which nothing is on file."""
     classes = packaged_configuration().data_classes
@@ -253,15 +251,6 @@ def _example(data_class: str, patient: str) -> Resource:
         },
         "subject": {"reference": patient},
     }
-
-
-def _custodian(bundle: Resource) -> dict[str, Any]:
-    for entry in bundle["entry"]:
-        for agent in entry["resource"].get("agent", ()) if entry["resource"]["resourceType"] == "Provenance" else ():
-            codings = agent.get("type", {}).get("coding", ())
-            if any((each.get("system"), each.get("code")) == CUSTODIAN for each in codings):
-                return dict(agent["who"])
-    return {}
 
 
 def _key(requester: dict[str, Any]) -> str:

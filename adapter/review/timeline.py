@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+
+from adapter.review.files import ZONE
 
 WIDTH, LEFT, ROW = 720.0, 8.0, 44.0
 
@@ -14,7 +16,8 @@ class Span:
     """Something that runs from a day to a day; without an end it goes on.
 
     Attributes:
-        kind: `consent` or `member`; decides the pattern in the picture.
+        kind: `consent`, `refusal`, `member` have a length; `version`, `disclosure`, `permission` are single days.
+        note: what people call the kind, or the state it is in.
     """
 
     kind: str
@@ -32,6 +35,16 @@ class Bar:
     x: float
     y: float
     width: float
+
+    @property
+    def anchor(self) -> str:
+        """At which end the title is fastened, so that it stays inside the picture."""
+        return "start" if self.x < WIDTH / 2 else "end"
+
+    @property
+    def text_x(self) -> float:
+        """Where the title is fastened."""
+        return self.x if self.anchor == "start" else self.x + self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,11 @@ def as_day(written: str) -> date | None:
     """Return the first day of a FHIR date of any precision; None when there is none."""
     parts = [int(part) for part in written[:10].split("-") if part.isdigit()]
     return date(*(*parts, 1, 1)[:3]) if parts else None
+
+
+def moment_day(moment: float) -> date:
+    """Return the day in Finland of an instant in UTC seconds."""
+    return datetime.fromtimestamp(moment, ZONE).date()
 
 
 def picture(spans: Sequence[Span], today: date) -> Picture | None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from adapter import audit
+from adapter.audit.words import instant
 from adapter.i18n import LANGUAGES, text
 from adapter.review.files import ZONE
 from adapter.review.matrix import day
+from adapter.review.openid import OpenId
 from adapter.review.sessions import Session, session_of
+from adapter.review.signing import Signature
+from adapter.review.words import code_name, said
+from adapter.settings import Settings
 from adapter.store import Cipher, Database
-from adapter.terminology import code_system
 
 COOKIE = "kykysilta_review"
 LANGUAGE_COOKIE = "kykysilta_review_language"
@@ -29,13 +33,16 @@ LARGEST_FORM = 64_000
 # A stricter Referrer-Policy would make browsers send `Origin: null` with our own forms.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
+_TEMPLATES = Path(__file__).parent / "templates"
 _pages = Environment(
     loader=PackageLoader("adapter.review"),
     autoescape=True,
@@ -54,11 +61,13 @@ class RefusedError(Exception):
 
     Attributes:
         status: HTTP status; 404 also for what exists but is not for this reviewer.
+        why: a sentence for people, when there is more to say.
     """
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, why: str = "") -> None:
         super().__init__(str(status))
         self.status = status
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +76,21 @@ class Office:
 
     Attributes:
         id_key: keys look-ups of clients, as in the pipeline.
+        settings: of the adapter, for the sheets about the service.
+        openid: the organisation's log-in, or None.
+        sign: signs exports, or None when no key is configured.
         clock: UTC seconds.
+        remembered: what is worked out again after a minute only.
     """
 
     database: Database
     cipher: Cipher
     id_key: bytes
+    settings: Settings
+    openid: OpenId | None
+    sign: Callable[[bytes], Signature] | None
     clock: Callable[[], float]
+    remembered: dict[object, tuple[float, Any]] = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -120,7 +137,7 @@ def reviewer(request: Request) -> Session:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """Return the fields of a form.
+    """Return the fields of a form; values of one name are joined by a blank.
 
     Raises:
         RefusedError: it comes from another site, or is too large.
@@ -133,7 +150,15 @@ async def form(request: Request) -> dict[str, str]:
         body += part
         if len(body) > LARGEST_FORM:
             raise RefusedError(413)
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    fields: dict[str, str] = {}
+    for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
+        fields[name] = f"{fields[name]} {value}" if name in fields else value
+    return fields
+
+
+Fields = Annotated[dict[str, str], Depends(form)]
+Reviewer = Annotated[Session, Depends(reviewer)]
+SignedIn = Annotated[Session, Depends(signed_in)]
 
 
 def check_form(session: Session, fields: dict[str, str]) -> None:
@@ -157,35 +182,25 @@ def render(
     request: Request, template: str, *, session: Session | None = None, status: int = 200, **values: Any
 ) -> HTMLResponse:
     """Return a page."""
-    language = language_of(request)
-
-    def word(key: str, **more: object) -> str:
-        return text(f"review.{key}", language, **{name: str(value) for name, value in more.items()})
-
-    def reason(name: str) -> str:
-        return text(f"consent.reason-{name.lower().replace('_', '-')}", language)
-
-    def code(system: str, value: str) -> str:
-        try:
-            return code_system(system).display(value, language)
-        except LookupError:
-            return value
-
+    language, here = language_of(request), office(request)
+    base = request.scope.get("root_path", "")
     shown = {
-        "t": word,
-        "reason": reason,
-        "code": code,
+        "t": lambda key, **more: said(key, language, **more),
+        "reason": lambda name: text(f"consent.reason-{name.lower().replace('_', '-')}", language),
+        "code": lambda system, value: code_name(system, value, language),
         "day": day,
-        "instant": _instant,
-        "base": request.scope.get("root_path", ""),
+        "instant": instant,
+        "clock_time": lambda moment: f"{datetime.fromtimestamp(moment, ZONE):%H.%M}",
+        "base": base,
+        "here": request.url.path.removeprefix(base),
+        "query": [(name, value) for name, value in request.query_params.multi_items() if name != "lang"],
         "language": language,
         "session": session,
-        "today": office(request).today.isoformat(),
+        "today": here.today.isoformat(),
     }
     answer = HTMLResponse(_pages.get_template(template).render(shown | values), status)
     if request.query_params.get("lang") == language:
-        path = request.scope.get("root_path", "") or "/"
-        answer.set_cookie(LANGUAGE_COOKIE, language, path=path, samesite="strict", httponly=True)
+        answer.set_cookie(LANGUAGE_COOKIE, language, path=base or "/", samesite="lax", httponly=True)
     return answer
 
 
@@ -195,9 +210,18 @@ def redirect(request: Request, path: str) -> RedirectResponse:
 
 
 @cache
-def style() -> bytes:
-    """Return the style sheet."""
-    return (Path(__file__).parent / "templates" / "style.css").read_bytes()
+def static(name: str) -> bytes:
+    """Return a file of the pages: the style sheet or the script.
+
+    Raises:
+        LookupError: there is no such file.
+    """
+    known = {
+        "style.css": "style.css",
+        "htmx.js": "static/htmx-2.0.11.min.js",
+        "htmx-licence.txt": "static/htmx-LICENSE.txt",
+    }
+    return (_TEMPLATES / known[name]).read_bytes()
 
 
 async def add_headers(request: Request, call_next: Callable[[Request], Any]) -> Response:
@@ -206,8 +230,3 @@ async def add_headers(request: Request, call_next: Callable[[Request], Any]) -> 
     for name, value in HEADERS.items():
         answer.headers[name] = value
     return answer
-
-
-def _instant(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, ZONE)
-    return f"{moment.day}.{moment.month}.{moment.year} {moment:%H.%M.%S}"

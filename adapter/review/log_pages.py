@@ -1,0 +1,162 @@
+"""Pages of the log: search, who saw what between two instants (GDPR art. 33), the copy for the client."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from adapter.audit import breach, log_copy, persons
+from adapter.audit.acts import act_of, acts
+from adapter.audit.rows import Row
+from adapter.review.files import ZONE, end_of_day, lane_named, read_file
+from adapter.review.log import REASONS, LogQuery, Reach, search_log
+from adapter.review.opened import open_client
+from adapter.review.sessions import Session
+from adapter.review.sheets import facts
+from adapter.review.web import (
+    Fields,
+    Office,
+    RefusedError,
+    Reviewer,
+    SignedIn,
+    check_form,
+    language_of,
+    office,
+    render,
+)
+from adapter.terminology import code_system
+
+router = APIRouter()
+KINDS = ("decision", "refusal", "denied", "outcome", "release", "review", "admin")
+DAY_SECONDS = 86_400.0
+TEXTS = ("kind", "client", "who", "organisation", "purpose", "ground", "text")
+
+
+@router.get("/log")
+def log_page(request: Request, session: SignedIn) -> Response:
+    """The form of the log search."""
+    return _log_page(request, session, {}, [], problem="")
+
+
+@router.post("/log")
+def log_search(request: Request, fields: Fields, session: SignedIn) -> Response:
+    """Who did what to whose data and when; the reason for looking is asked and logged."""
+    check_form(session, fields)
+    if fields.get("reason") not in REASONS:
+        return _log_page(request, session, fields, [], problem="reason")
+    here = office(request)
+    with here.database.transaction() as connection:
+        rows = found_rows(here, connection, session, fields)
+        told = {"client": fields["client"]} if lane_named(connection, fields.get("client", "")) else {}
+        here.record(connection, session.account, "search-log", reason=fields["reason"], rows=len(rows), **told)
+    return _log_page(request, session, fields, rows, problem="")
+
+
+@router.get("/breach")
+def breach_page(request: Request, session: Reviewer) -> Response:
+    """The form of the breach search."""
+    return render(request, "breach.html", session=session, fields={}, found=None, names={})
+
+
+@router.post("/breach")
+def breach_search(request: Request, fields: Fields, session: Reviewer) -> Response:
+    """Who saw what between two instants, and whose data."""
+    check_form(session, fields)
+    here = office(request)
+    with here.database.transaction() as connection:
+        found = found_breach(connection, session, fields)
+        names = _names(here, connection, session, found.clients)
+        told = {"since": int(found.since), "until": int(found.until), "clients": len(found.clients)}
+        here.record(connection, session.account, "breach-search", rows=len(found.sights), **told)
+    return render(
+        request, "breach.html", session=session, fields=fields, found=found, names=names,
+        act_name=lambda code: acts()[code].name(language_of(request)),
+    )  # fmt: skip
+
+
+@router.get("/clients/{handle}/log-copy")
+def log_copy_page(request: Request, handle: str, session: Reviewer) -> Response:
+    """The client's own log: what is told, what may be withheld, until when an answer is owed."""
+    here = office(request)
+    with here.database.transaction() as connection:
+        opened = open_client(here, connection, handle, session, "prepare-log-copy")
+        rows = search_log(connection, opened.reach, LogQuery(client=handle), frozenset(k.id for k in opened.file.kept))
+    usual = datetime.fromtimestamp(log_copy.usual_start(here.clock()), ZONE).date()
+    told = [row for row in rows if act_of(row).told]
+    return render(
+        request, "log-copy.html", session=session, handle=handle, name=opened.file.name, rows=told,
+        organisations=opened.file.organisations, requesters=log_copy.REQUESTERS, grounds=log_copy.GROUNDS,
+        since=usual.isoformat(), act_name=lambda row: act_of(row).name(language_of(request)),
+        due=log_copy.due_day(here.clock()).isoformat(),
+    )  # fmt: skip
+
+
+def found_rows(here: Office, connection: Connection, session: Session, fields: dict[str, str]) -> list[Row]:
+    """Return the entries that a filled-in form asks for."""
+    query = LogQuery(
+        since=start_of(fields.get("since", "")),
+        until=end_of(fields.get("until", "")),
+        **{name: fields.get(name, "").strip() for name in TEXTS},
+    )
+    lane = lane_named(connection, query.client) if query.client else None
+    file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
+    mine = frozenset(one.id for one in file.kept) if file else frozenset()
+    return search_log(connection, Reach.of(connection, session.who), query, mine)
+
+
+def found_breach(connection: Connection, session: Session, fields: dict[str, str]) -> breach.Breach:
+    """Return who saw what in the span of a filled-in form, as far as the reviewer may see.
+
+    Raises:
+        RefusedError: an instant is missing or no instant (400).
+    """
+    since, until = instant_of(fields.get("since", "")), instant_of(fields.get("until", ""))
+    if since is None or until is None:
+        raise RefusedError(400)
+    narrowed = {name: fields.get(name, "").strip() for name in ("by", "organisation", "client")}
+    return breach.search(connection, since, until, shows=Reach.of(connection, session.who).shows, **narrowed)
+
+
+def start_of(written: str) -> float | None:
+    """Return the first instant of a day in Finland; None when it is no day."""
+    end = end_of(written)
+    return None if end is None else end - DAY_SECONDS + 1
+
+
+def end_of(written: str) -> float | None:
+    """Return the last second of a day in Finland; None when it is no day."""
+    try:
+        return end_of_day(date.fromisoformat(written))
+    except ValueError:
+        return None
+
+
+def instant_of(written: str) -> float | None:
+    """Return a time of a form (`2024-05-31T12:00`, Finnish time) in UTC seconds; None when it is none."""
+    try:
+        return datetime.fromisoformat(written).replace(tzinfo=ZONE).timestamp()
+    except ValueError:
+        return None
+
+
+def _names(here: Office, connection: Connection, session: Session, clients: tuple[str, ...]) -> dict[str, str]:
+    """Return the names of clients whom the reviewer may see."""
+    found: dict[str, str] = {}
+    for client in clients:
+        person = persons.person(connection, client)
+        file = read_file(connection, here.cipher, person.lookup, session.custodians) if person else None
+        if file is not None:
+            found[client] = file.name
+    return found
+
+
+def _log_page(request: Request, session: Session, fields: dict[str, str], rows: list[Row], *, problem: str) -> Response:
+    return render(
+        request, "log.html", session=session, rows=rows, facts=facts, fields=fields, kinds=KINDS, reasons=REASONS,
+        purposes=list(code_system("consent-purpose").codes), grounds=list(code_system("disclosure-basis").codes),
+        asked=bool(fields) and not problem, problem=problem,
+        act_name=lambda row: act_of(row).name(language_of(request)),
+    )  # fmt: skip

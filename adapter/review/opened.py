@@ -1,0 +1,76 @@
+"""A client as a page opens it: the file, what was disclosed of it, and the questions to the engine at a chosen day.
+
+Every page about one client comes through `open_client`: it checks whose client that is and writes the act down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from fastapi import Request
+from sqlalchemy import Connection
+
+from adapter.review.files import ClientFile, end_of_day, lane_named, read_file
+from adapter.review.log import Disclosure, Reach, disclosures
+from adapter.review.matrix import ACTIONS, Access
+from adapter.review.sessions import Session
+from adapter.review.web import Office, RefusedError, office
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A client whom the reviewer may see.
+
+    Attributes:
+        handle: pseudonym, stands in addresses.
+        disclosed: newest first.
+    """
+
+    handle: str
+    lane: str
+    file: ClientFile
+    reach: Reach
+    disclosed: tuple[Disclosure, ...]
+
+
+def open_client(
+    here: Office, connection: Connection, handle: str, session: Session, act: str, **facts: str | int
+) -> Opened:
+    """Return a client and write the act to the audit.
+
+    Raises:
+        RefusedError: there is no such client, or not for this reviewer (404 for both).
+    """
+    lane = lane_named(connection, handle)
+    file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
+    if file is None or lane is None:
+        raise RefusedError(404)
+    reach = Reach.of(connection, session.who)
+    here.record(connection, session.account, act, client=handle, **facts)
+    return Opened(handle, lane, file, reach, tuple(disclosures(connection, reach, {handle: file})[handle]))
+
+
+def chosen_day(request: Request) -> date:
+    """Return the day asked for; today when none or no day is given."""
+    try:
+        return date.fromisoformat(request.query_params.get("day", ""))
+    except ValueError:
+        return office(request).today
+
+
+def chosen_action(request: Request) -> str:
+    """Return the action asked for; disclosing when none is given."""
+    asked = request.query_params.get("action", "")
+    return asked if asked in ACTIONS else ACTIONS[0]
+
+
+def moment_of(here: Office, chosen: date) -> float:
+    """Return the instant that a day stands for: now for today, else its end in Finland."""
+    return here.clock() if chosen == here.today else end_of_day(chosen)
+
+
+def access_on(here: Office, file: ClientFile, chosen: date) -> Access:
+    """Return the questions to the engine about a file as it was on a day."""
+    moment = moment_of(here, chosen)
+    return Access(file.at(moment), moment)
