@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request
@@ -52,11 +52,9 @@ class VendorApi(FastAPI):
             status = message.get("status", status)
             await send(message)
 
-        try:
+        # What comes out here is answered and logged already by `_broken`; the server would print the values in it.
+        with suppress(Exception):
             await super().__call__(scope, receive, noting)
-        except Exception as error:  # answered already by `_broken`; the server would print the values in it
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            log(Event.API_FAILED, error_type=type(error).__name__, place=f"{last.name}:{last.lineno}")
         route = getattr(scope.get("route"), "path", "")
         milliseconds = round((time.monotonic() - began) * 1000)
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -172,7 +170,9 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     return error_answer(request, Unavailable())
 
 
-async def _broken(request: Request, _error: Exception) -> Response:
+async def _broken(request: Request, error: Exception) -> Response:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    log(Event.API_FAILED, error_type=type(error).__name__, place=f"{last.name}:{last.lineno}")
     return error_answer(request, Broken())
 
 

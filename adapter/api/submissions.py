@@ -62,7 +62,7 @@ async def read_status(request: Request, submission: str, wait: Wait = "0") -> Re
     sender = sender_of(request, "r").id
     until, pause = time.monotonic() + seconds, FIRST_LOOK
     while True:
-        status = await _own(request, submission, sender)
+        status = await own_submission(request, submission, sender)
         if State(status.state).final or time.monotonic() + pause > until:
             return json_answer(_status(status, language_of(request)))
         await asyncio.sleep(pause)
@@ -82,14 +82,14 @@ async def cancel(request: Request, submission: str) -> Response:
 
 
 async def _steer(request: Request, submission: str, act: Callable[[str], bool], refusal: str) -> Response:
-    status = await _own(request, submission, sender_of(request, "c").id)
+    status = await own_submission(request, submission, sender_of(request, "c").id)
     if not await run_in_threadpool(act, submission):
         raise NotPossible(Issue("error", refusal, {"state": status.state}))
     request.app.state.wake()
     return json_answer({"id": submission})
 
 
-async def _own(request: Request, submission: str, sender: str) -> Status:
+async def own_submission(request: Request, submission: str, sender: str) -> Status:
     """Return a submission of this sender.
 
     Raises:
@@ -133,14 +133,14 @@ def _seconds(wait: str) -> float:
 def _status(status: Status, language: str) -> dict[str, Any]:
     content = asdict(status)
     content["advice"] = text(f"api.state-{status.state}", language)
-    content["received_at"] = _instant(status.received_at)
-    content["due"] = _instant(status.due)
+    content["received_at"] = instant(status.received_at)
+    content["due"] = instant(status.due)
     content["history"] = [
-        {"at": _instant(at), "state": state, "attempt": attempt, "cause": cause}
+        {"at": instant(at), "state": state, "attempt": attempt, "cause": cause}
         for at, state, attempt, cause in status.history
     ]
     return content
 
 
-def _instant(seconds: float) -> str:
+def instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

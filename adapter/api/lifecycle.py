@@ -1,0 +1,125 @@
+"""What happens to records after they were taken: `/v1/records/{id}/invalidate` and `/v1/clients/_fetch`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from adapter.api.access import line_of, sender_of
+from adapter.api.answers import json_answer
+from adapter.api.bodies import read_body
+from adapter.api.refusals import BadRequest
+from adapter.api.submissions import instant, own_submission
+from adapter.consent.model import HANDLING
+from adapter.errors import NotYours
+from adapter.lifecycle.fetching import Question
+from adapter.lifecycle.invalidation import Invalidation
+from adapter.lifecycle.recipients import Recipient
+from adapter.pipeline import Sender
+from adapter.source import record_types
+from adapter.source.json import read_json
+from adapter.terminology import code_system
+from adapter.types import Issue
+
+LONGEST_REASON = 1000
+FETCH_FIELDS = ("client", "organisation", "practitioner", "purpose", "record_types", "legal_basis")
+PLAN = "work_ability_plan"
+
+router = APIRouter(prefix="/v1", tags=["after the hand-over"])
+
+
+@router.post("/records/{submission}/invalidate", status_code=202, summary="Take a record back: entered in error")
+async def invalidate(request: Request, submission: str) -> Response:
+    """Invalidate the record of a submission in all its versions (mitätöinti). The body is `{"reason": "…"}`.
+
+    What was not sent yet is never sent. What may be in the repository is marked there as entered in error, by an
+    update that you follow like any record. `recipients` lists every organisation that got the data from here: tell
+    them. Doing it again changes nothing and answers the same.
+    """
+    status = await own_submission(request, submission, sender_of(request, "c").id)
+    content = read_json(await read_body(request, longest=LONGEST_REASON * 10) or b"{}")
+    reason = content.get("reason") if isinstance(content, dict) and content.keys() <= {"reason"} else None
+    if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON:
+        raise BadRequest(Issue("error", "api.reason-required", {"most": str(LONGEST_REASON)}))
+    done = await run_in_threadpool(line_of(request).invalidate, status.id, reason.strip())
+    request.app.state.wake()
+    headers = {"Location": f"/v1/records/{done.submission}"} if done.submission else {}
+    return json_answer(_invalidation(done), status=202, headers=headers)
+
+
+@router.post("/clients/_fetch", summary="Fetch other organisations' records of a client")
+async def fetch(request: Request) -> Response:
+    """Return the client's records that your organisation may see, as canonical records.
+
+    The client's consent, or a statutory right that you name in `legal_basis`, decides at this moment, and every look
+    stands in the client's log. What may not be seen is answered like what is not there: an empty list. `handling`
+    says that the data may not be disclosed further and not be used for anything else.
+    """
+    sender = sender_of(request, "s")
+    question = _question(read_json(await read_body(request, longest=100_000) or b"{}"), sender)
+    found = await run_in_threadpool(line_of(request).fetch, question, sender)
+    return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
+
+
+def recipients(found: tuple[Recipient, ...]) -> list[dict[str, Any]]:
+    """Return recipients as the API tells them; `last` is an instant."""
+    return [one._asdict() | {"last": instant(one.last)} for one in found]
+
+
+def _invalidation(done: Invalidation) -> dict[str, Any]:
+    return {
+        "id": done.submission,
+        "record_type": done.record_type,
+        "record_version": done.record_version,
+        "cancelled": list(done.cancelled),
+        "recipients": recipients(done.recipients),
+    }
+
+
+def _question(content: Any, sender: Sender) -> Question:
+    """Read and check the body of a fetch.
+
+    Raises:
+        BadRequest: a field is missing, unknown or of a wrong kind.
+        NotYours: the caller does not act for the organisation that it names.
+    """
+    if not isinstance(content, dict) or content.keys() - set(FETCH_FIELDS):
+        raise BadRequest(Issue("error", "api.bad-fetch", {"known": ", ".join(FETCH_FIELDS)}))
+    client, wanted = content.get("client"), content.get("record_types", [PLAN])
+    organisation = content.get("organisation", _only(sender))
+    purpose, basis = content.get("purpose"), content.get("legal_basis", "")
+    purposes = code_system("consent-purpose").codes
+    _allow("client", _names_client(client), "personal_identity_code; id, system")
+    _allow("organisation", _is_reference(organisation), "id, system")
+    _allow("practitioner", content.get("practitioner") is None or _is_reference(content["practitioner"]), "id, system")
+    _allow("purpose", isinstance(purpose, str) and purpose in purposes, ", ".join(purposes))
+    known = isinstance(wanted, list) and wanted and all(one in record_types() for one in wanted)
+    _allow("record_types", bool(known), ", ".join(record_types()))
+    _allow("legal_basis", isinstance(basis, str) and len(basis) <= 128, "text")
+    if sender.custodians is not None and organisation["id"] not in sender.custodians:
+        raise NotYours(Issue("error", "api.foreign-custodian"))
+    return Question(client, organisation, content.get("practitioner") or {}, purpose, tuple(wanted), basis)
+
+
+def _only(sender: Sender) -> dict[str, str] | None:
+    """The organisation of a caller that acts for one alone."""
+    mine = sender.custodians or frozenset[str]()
+    return {"id": next(iter(mine))} if len(mine) == 1 else None
+
+
+def _names_client(value: Any) -> bool:
+    texts = isinstance(value, dict) and all(isinstance(each, str) and each.strip() for each in value.values())
+    return texts and (value.keys() == {"personal_identity_code"} or value.keys() == {"id", "system"})
+
+
+def _is_reference(value: Any) -> bool:
+    texts = isinstance(value, dict) and all(isinstance(each, str) and each.strip() for each in value.values())
+    return texts and "id" in value and value.keys() <= {"id", "system"}
+
+
+def _allow(field: str, allowed: bool, text: str) -> None:
+    if not allowed:
+        raise BadRequest(Issue("error", "api.bad-search-value", {"field": field, "allowed": text}))
