@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from adapter import audit
+from adapter.audit.facts import act_of_record, record_facts
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import LEASE_SECONDS, Message
@@ -25,6 +26,8 @@ from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
+from adapter.lifecycle import invalidation
+from adapter.lifecycle.fetching import Question, fetch
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
 from adapter.release import Released, Word, check_release
@@ -151,7 +154,9 @@ class Line:
             SourceError, MappingError, ConsentRefused, ValidationFailed: with every problem found at that stage.
         """
         source = self._read(data, record_type, vendor)
-        mapped = self._map(source)
+        return self._checked(source, self._map(source), sender)
+
+    def _checked(self, source: SourceRecord, mapped: Mapped, sender: Sender) -> Checked:
         if sender.custodians is not None and mapped.record["custodian"]["id"] not in sender.custodians:
             raise NotYours(Issue("error", "api.foreign-custodian"))
         with self._database.reading() as connection:
@@ -181,13 +186,15 @@ class Line:
         """
         asked = {"record_type": record_type, "vendor": vendor}
         key = idempotency.Key.of(self._id_key, sender.id, idempotency_key, data, **asked)
+        mapped: Mapped | None = None
         try:
             if key and (kept := self._kept(key)):
                 return kept
-            checked = self.check(data, sender=sender, **asked)
-            return self._stored(checked, data, sender.id, key)
+            source = self._read(data, **asked)
+            mapped = self._map(source)
+            return self._stored(self._checked(source, mapped, sender), data, sender.id, key)
         except AdapterError as error:
-            self._audit_refusal(error, sender.id)
+            self._audit_refusal(error, sender.id, mapped)
             raise
 
     def deliver(self, message: Message) -> None:
@@ -219,6 +226,36 @@ class Line:
     def cancel(self, submission_id: str) -> bool:
         """Take back a submission that surely was not sent; False when its state does not allow it."""
         return self.outbox.cancel([submission_id], self._clock()) == 1
+
+    def invalidate(self, submission_id: str, reason: str) -> invalidation.Invalidation:
+        """Take a record back in all its versions (see `adapter.lifecycle.invalidation`).
+
+        Raises:
+            BodyGone: it may be in the repository, and its content is not kept here any more.
+        """
+
+        def act(connection: Connection) -> invalidation.Invalidation:
+            audit.lock(connection)
+            return invalidation.invalidate(
+                connection,
+                self.outbox,
+                self._cipher,
+                submission_id,
+                reason=reason,
+                now=self._clock(),
+                id_key=self._id_key,
+            )
+
+        return self._database.together(act)
+
+    def fetch(self, question: Question, sender: Sender) -> list[Record]:
+        """Return another organisation's records of a client, as far as the gate lets them pass."""
+
+        def act(connection: Connection) -> list[Record]:
+            audit.lock(connection)
+            return fetch(connection, self._cipher, question, sender=sender.id, now=self._clock(), id_key=self._id_key)
+
+        return self._database.together(act)
 
     def _kept(self, key: idempotency.Key) -> Accepted | None:
         """Return what was answered under a key: also when the record would be judged otherwise today."""
@@ -256,6 +293,7 @@ class Line:
             source=data,
             body=body,
         )
+        invalidation.refuse_invalidated(connection, sender, arrival.record_key)
         earlier = idempotency.find(connection, key) if key else None
         repeat = earlier.submission if earlier else submissions.find_repeat(connection, arrival)
         told = (arrival.record_type, len(checked.bundle["entry"]), checked.warnings)
@@ -271,8 +309,9 @@ class Line:
         if key:
             idempotency.keep(connection, key, idempotency.Kept(arrival.id, *told), now)
         self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
-        entry = {"submission": arrival.id, "record_type": arrival.record_type, "decision": "permit"}
-        audit.append(connection, now, "decision", entry | _facts(released))
+        facts = self._facts(connection, checked.mapped)
+        entry = {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
+        audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | _ground(released))
         log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
         return Accepted(arrival.id, *told)
 
@@ -323,20 +362,30 @@ class Line:
         patients = (entry for entry in mapped.bundle["entry"] if entry["resource"]["resourceType"] == "Patient")
         return keyed_hash(self._id_key, next(patients)["fullUrl"])
 
+    def _facts(self, connection: Connection, mapped: Mapped) -> dict[str, str | int]:
+        """What the audit keeps of a record."""
+        lane = self._lane(mapped)
+        return record_facts(connection, self._cipher, self._id_key, lane, mapped.record, mapped.bundle)
+
     def _refuse_too_large(self, bundle: Resource) -> None:
         count = len(bundle["entry"])
         if count > self._max_entries:
             values = {"count": str(count), "limit": str(self._max_entries)}
             raise MappingError(Issue("error", "delivery.bundle-too-large", values))
 
-    def _audit_refusal(self, error: AdapterError, sender: str) -> None:
+    def _audit_refusal(self, error: AdapterError, sender: str, mapped: Mapped | None) -> None:
         rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
         log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
-        entry = {"sender": sender, "stage": error.stage, "rules": rules}
-        self._database.together(lambda connection: audit.append(connection, self._clock(), "refusal", entry))
+        entry = {"act": "refuse", "sender": sender, "stage": error.stage, "rules": rules}
+
+        def act(connection: Connection) -> None:
+            facts = self._facts(connection, mapped) if mapped else {}
+            audit.append(connection, self._clock(), "refusal", facts | entry)
+
+        self._database.together(act)
 
 
-def _facts(released: Released) -> dict[str, str]:
+def _ground(released: Released) -> dict[str, str]:
     """Return ground, purpose and receiving organisations for the audit; persons are not named there."""
     found = {"basis": released.basis, "purpose": released.purpose, "recipients": ", ".join(released.organisations)}
     return {name: value for name, value in found.items() if value}

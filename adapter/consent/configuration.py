@@ -14,6 +14,7 @@ from adapter.consent.model import Coding, Reason
 from adapter.consent.references import Ref, read_literal
 from adapter.consent.vocabulary import Labels, Purposes, read_code_tree, read_coding
 from adapter.data import data_root, read_yaml
+from adapter.types import Resource
 
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 CANONICALS = "urn:ietf:rfc:3986"
@@ -84,6 +85,14 @@ class DataClasses:
     profiles: Mapping[str, tuple[str, ...]]
     classes: Mapping[str, str]
     labels: Mapping[Coding, str]
+
+    def of(self, resource: Resource) -> str:
+        """Return the class of a resource: by its label, else by its profile; empty when it has none."""
+        meta = resource.get("meta", {})
+        marks = {(each.get("system"), each.get("code")) for each in meta.get("security", ())}
+        labelled = (code for coding, code in self.labels.items() if coding in marks)
+        profiled = (self.classes[one] for one in meta.get("profile", ()) if one in self.classes)
+        return next(labelled, "") or next(profiled, "")
 
 
 @dataclass(frozen=True)
