@@ -101,20 +101,22 @@ class _Explainer:
     def check_listed(self, value: Json, node: Node, path: str) -> None:
         """`x-codes`, `enum`, `const`."""
         allowed: Sequence[Json] = ()
+        words: Sequence[str] = ()
         if "enum" in node:
             allowed = node["enum"]
         elif "const" in node:
             allowed = (node["const"],)
         elif "x-codes" in node:
-            allowed = self.schema.codes(node["x-codes"])
+            allowed, words = self.schema.codes(node["x-codes"]), self.schema.words(node["x-codes"])
         if not allowed or any(_equal(value, one) for one in allowed):
             return
-        words = [_word(one) for one in allowed]
-        near = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []
+        codes = [_word(one) for one in allowed]
+        said = ", ".join(words or codes)
+        near = difflib.get_close_matches(value, codes, n=1) if isinstance(value, str) else []
         if near:
-            self.tell("code-not-in-list-near", path, allowed=", ".join(words), near=near[0])
+            self.tell("code-not-in-list-near", path, allowed=said, near=near[0])
         else:
-            self.tell("code-not-in-list", path, allowed=", ".join(words))
+            self.tell("code-not-in-list", path, allowed=said)
 
     def check_text(self, value: str, node: Node, path: str) -> None:
         if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):

@@ -70,6 +70,13 @@ class Schema:
             found = self._codes[name] = tuple(_listed(self._terminology, name))
         return found
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the codes of a list for people: a bare number has its Finnish name beside it, `10 (maksussa)`."""
+        names = self._terminology.concept_map(name).names if self._terminology.has("ConceptMap", name) else {}
+        return tuple(
+            f"{code} ({names[code]})" if code.isdigit() and code in names else code for code in self.codes(name)
+        )
+
     @cached_property
     def accepts(self) -> Callable[[Json], bool]:
         """The fast judgement: True means that the exact check finds nothing; False means «look exactly»."""

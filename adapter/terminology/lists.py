@@ -153,6 +153,7 @@ class ConceptMap:
         name, url, title: as in `CodeSystem`.
         targets: source code to its row and target system; rows `unmatched` have no target.
         sources: (target system, target code) to the one source code that it is read back as.
+        names: source code to its name, where the file gives one.
     """
 
     name: str
@@ -160,6 +161,7 @@ class ConceptMap:
     title: str
     targets: Mapping[str, tuple[str, TargetRow]]
     sources: Mapping[tuple[str, str], str]
+    names: Mapping[str, str]
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -247,7 +249,8 @@ def concept_map_of(file: ConceptMapFile, path: Path) -> ConceptMap:
             if first != element.code:
                 problem = f"'{first}' and '{element.code}' both are '{row.code}': mark all but one as 'wider'"
                 raise _error(path, at, problem)
-    return ConceptMap(_short(file.url), file.url, file.title, targets, sources)
+    names = {element.code: element.display for group in file.group for element in group.element if element.display}
+    return ConceptMap(_short(file.url), file.url, file.title, targets, sources, names)
 
 
 def _checked_row(group: Group, element: Element, path: Path, at: YamlPath) -> TargetRow:

@@ -125,6 +125,15 @@ def test_several_faults_are_told_together() -> None:
     assert "Sallitut: fi, sv, en" in caught.value.text("fi")
 
 
+def test_bare_numbers_are_named() -> None:
+    """The allowed codes of a list of numbers are told with their names: a number alone helps nobody."""
+    broken = re.sub(r' status="[0-9]+"', ' status="99"', example("silmu", "SCN-3-plan"), count=1)
+    with pytest.raises(SourceError) as caught:
+        read(broken, vendor="silmu")
+    (text,) = {issue.text("fi") for issue in caught.value.issues}
+    assert re.search(r"[0-9]+ \([a-zåäö ]+\)", text)
+
+
 @pytest.mark.parametrize("vendor", ["lahde", "silmu"])
 def test_an_element_of_the_bundle_leads_to_the_vendors_line(vendor: str) -> None:
     """The trace joins both hops: the status of the CarePlan is found in the vendor's document."""
