@@ -63,13 +63,18 @@ ROUTES = (
 )
 
 
+_BY_LENGTH = {
+    length: [one for one in ROUTES if len(one.segments) == length] for length in {len(one.segments) for one in ROUTES}
+}
+
+
 def dispatch(request: Request) -> Answer:
     """Run the interaction that the request's method and path mean.
 
     Raises:
         Refusal: 404 no such URL or type, 405 not with this method or not by this policy, 400 malformed id.
     """
-    fitting = [route for route in ROUTES if _fits(route.segments, request.path)]
+    fitting = [route for route in _BY_LENGTH.get(len(request.path), ()) if _fits(route.segments, request.path)]
     if not fitting:
         raise refuse(404, "no-such-url")
     route = next((one for one in fitting if request.method in one.methods), None)
@@ -83,12 +88,16 @@ def dispatch(request: Request) -> Answer:
 
 
 def _fits(segments: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    return len(segments) == len(path) and all(
-        (segment in ("I", "V") and not part.startswith(("_", "$")))
-        or (segment in ("T", "C") and part[:1].isupper())
-        or segment == part
-        for segment, part in zip(segments, path, strict=True)
-    )
+    for segment, part in zip(segments, path, strict=True):
+        if segment == part:
+            continue
+        if segment in ("I", "V"):
+            fits = part[:1] not in ("_", "$")
+        else:
+            fits = segment in ("T", "C") and part[:1].isupper()
+        if not fits:
+            return False
+    return True
 
 
 def _check(request: Request, route: Route) -> None:
