@@ -1,8 +1,8 @@
 """Assertions on the journal and on the effect: what a good client does, and a bad one does not.
 
 `count`, `never`, `sequence` look at the requests; `stored-once` and `no-duplicates` at what they left;
-`retry-spacing` at the patience between an answer that asked to wait and the next try; the others at what a client
-does after an answer (`adapter.mock.effects`).
+`handshake-refused` at certificates that mutual TLS turned away; `retry-spacing` at the patience between an answer
+that asked to wait and the next try; the others at what a client does after an answer (`adapter.mock.effects`).
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Assertion(BaseModel):
         "withdrawal-respected",
         "delivered-after",
         "followed-up",
+        "handshake-refused",
     ]
     requests: RequestFilter = Field(default_factory=RequestFilter, description="count, never, retry-spacing")
     sequence: list[RequestFilter] = Field(default_factory=list, description="in this order, others may lie between")
@@ -71,7 +72,10 @@ def judge(world: World, assertion: Assertion) -> Verdict:
     """Judge one assertion on a namespace."""
     found = world.journal.find(assertion.requests.journal_filter())
     if assertion.kind == "count":
-        return _count(assertion, found)
+        return _count(assertion, len(found), "such requests", _numbers(found))
+    if assertion.kind == "handshake-refused":
+        refused = [one for one in world.handshakes if one.showed_certificate]
+        return _count(assertion, len(refused), "certificates refused in the TLS handshake", [])
     if assertion.kind == "never":
         return Verdict(ok=not found, message=f"{len(found)} such requests, none wanted", evidence=_numbers(found))
     if assertion.kind == "sequence":
@@ -87,8 +91,7 @@ def _numbers(entries: list[Entry]) -> list[int]:
     return [one.number for one in entries]
 
 
-def _count(assertion: Assertion, found: list[Entry]) -> Verdict:
-    number = len(found)
+def _count(assertion: Assertion, number: int, what: str, evidence: list[int]) -> Verdict:
     ok = (
         (assertion.exactly is None or number == assertion.exactly)
         and (assertion.at_least is None or number >= assertion.at_least)
@@ -103,7 +106,7 @@ def _count(assertion: Assertion, found: list[Entry]) -> Verdict:
         )
         if value is not None
     ]
-    return Verdict(ok=ok, message=f"{number} such requests, wanted {', '.join(wanted)}", evidence=_numbers(found))
+    return Verdict(ok=ok, message=f"{number} {what}, wanted {', '.join(wanted)}", evidence=evidence)
 
 
 def _sequence(assertion: Assertion, entries: list[Entry]) -> Verdict:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from adapter.mock.cli_options import ROOT, Namespace, Root, control, fail
-from adapter.mock.cli_runs import certify, scenario_run
+from adapter.mock.cli_runs import certify, scenario_run, verify
 from adapter.mock.cli_serve import keys, serve, token
 
 app = typer.Typer(help="A mock national FHIR R4 endpoint for testers.", no_args_is_help=True)
@@ -135,6 +135,6 @@ def fault_clear(url: Root = ROOT, namespace: Namespace = "default") -> None:
         client.clear_faults()
 
 
-for command in (serve, keys, token, certify):
+for command in (serve, keys, token, certify, verify):
     app.command()(command)
 scenario_app.command("run")(scenario_run)

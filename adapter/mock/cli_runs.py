@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from adapter.data import DataFileError
 from adapter.i18n import LANGUAGES
 from adapter.mock.cli_options import Namespace, control, fail
 from adapter.mock.settings import MockSettings
+
+if TYPE_CHECKING:
+    from adapter.mock.certify import Place
 
 
 def scenario_run(
@@ -51,11 +54,14 @@ def certify(
     url: Annotated[str, typer.Option("--url", help="root URL of a running endpoint; by default one is started")] = "",
     namespace: Namespace = "certification",
     command: Annotated[
-        str, typer.Option(help="run for each step, with FHIR_BASE and CERTIFICATION_STEP in its environment")
+        str, typer.Option(help="run for each step; FHIR_BASE, CERTIFICATION_STEP, … stand in its environment")
     ] = "",
     wait: Annotated[float, typer.Option(help="seconds until the expectations of a step must hold")] = 30.0,
     step: Annotated[list[str] | None, typer.Option(help="only this step; repeatable")] = None,
-    reports: Annotated[Path, typer.Option(help="folder for the JUnit, JSON and HTML reports")] = Path(),
+    reports: Annotated[Path, typer.Option(help="folder for the JUnit, JSON and HTML reports and the summary")] = Path(),
+    signing_key: Annotated[
+        Path | None, typer.Option(help="PEM file of the key that signs the summary; by default one for this run")
+    ] = None,
     port: Annotated[int, typer.Option(help="port of the endpoint that is started")] = 8090,
     language: Annotated[str, typer.Option("--lang", help="fi, sv or en")] = "en",
 ) -> None:
@@ -64,12 +70,20 @@ def certify(
     from adapter.mock.certify import certify as certify_steps
     from adapter.mock.certify import command as command_act
     from adapter.mock.serve import running_mock
+    from adapter.mock.summary import sign_summary
+    from adapter.mock.token_client import make_key
+    from adapter.security.key_files import read_private_key
+    from adapter.security.keys import KeyProblem
 
     names = {one.name for one in certification_steps()}
     if unknown := sorted(set(step or []) - names):
         raise fail(f"no such step: {unknown[0]}; there are {', '.join(sorted(names))}")
     if language not in LANGUAGES:
         raise fail("--lang must be fi, sv or en")
+    try:
+        key = read_private_key(signing_key.read_bytes() if signing_key is not None else make_key()[0])
+    except (OSError, KeyProblem) as error:
+        raise fail(f"--signing-key: {error}") from None
     with ExitStack() as stack:
         try:
             root = url or stack.enter_context(running_mock(MockSettings(port=port))).removesuffix("/fhir")
@@ -77,16 +91,49 @@ def certify(
             raise fail(f"port {port} is taken; choose another with --port") from None
         client = stack.enter_context(control(root, namespace))
         typer.echo(f"FHIR base  {client.fhir_url}")
-        run = command_act(command, client.fhir_url) if command else lambda one: typer.echo(one.task[language])
+        run = command_act(command) if command else lambda one, place: _tell(one.task[language], place)
         results = certify_steps(client, run, wait=wait, names=tuple(step or ()))
     at = datetime.now(UTC)
     reports.mkdir(parents=True, exist_ok=True)
-    (reports / "certification.json").write_bytes(as_json(results, at))
+    report = as_json(results, at)
+    (reports / "certification.json").write_bytes(report)
     (reports / "certification.xml").write_bytes(as_junit(results))
-    (reports / "certification.html").write_text(as_html(results, at, language), encoding="utf-8")
+    (reports / "certification.jws").write_text(sign_summary(results, report, at, key), encoding="ascii")
+    (reports / "certification.html").write_text(as_html(results, at, language, key.key_id), encoding="utf-8")
     for one in results:
         typer.echo(f"{'ok  ' if one.ok else 'FAIL'}  {one.step.name}")
         for verdict in one.verdicts:
             if not verdict.ok:
                 typer.echo(f"      {verdict.message}")
     raise typer.Exit(0 if all(one.ok for one in results) else 1)
+
+
+def _tell(task: str, place: Place) -> None:
+    """Tell a person what to do, and where when it is not the endpoint that was named at the start."""
+    typer.echo(task)
+    if place.certificate is not None:
+        for name, value in place.environment().items():
+            typer.echo(f"  {name}={value}")
+
+
+def verify(
+    summary: Annotated[Path, typer.Argument(help="certification.jws")],
+    report: Annotated[Path | None, typer.Option(help="certification.json; by default beside the summary")] = None,
+    keys: Annotated[Path | None, typer.Option(help="JWKS file of the expected signer")] = None,
+) -> None:
+    """Check the signed summary of a certification run; exit code 1 when it does not hold or a step failed."""
+    from adapter.mock.summary import read_summary
+
+    try:
+        full = (report or summary.with_suffix(".json")).read_bytes()
+        key_set = keys.read_text(encoding="utf-8") if keys is not None else None
+        found = read_summary(summary.read_text(encoding="ascii"), full, key_set)
+    except OSError as error:
+        raise fail(f"{error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    for name, ok in found["steps"].items():
+        typer.echo(f"{'ok  ' if ok else 'FAIL'}  {name}")
+    typer.echo(f"signed summary of {found['at']}{'' if keys else '; the signer is not checked without --keys'}")
+    raise typer.Exit(0 if found["ok"] else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
@@ -12,6 +13,7 @@ from adapter.mock.assertions import Assertion, RequestFilter
 from adapter.mock.effects import Verdict
 from adapter.mock.faults import Effect, FaultRule, FaultState, Kind, Match, When
 from adapter.mock.storage import to_json
+from adapter.mock.tls import CertificateKind
 from adapter.types import Resource
 
 
@@ -40,6 +42,11 @@ class MockClient:
         """Close the connection; the namespace stays."""
         self._http.close()
 
+    def namespaces(self) -> list[str]:
+        """Return the names of the namespaces in use."""
+        found: list[str] = self._call("GET", f"{self.root}/_mock/api").json()
+        return found
+
     def drop(self) -> None:
         """Close and forget the namespace."""
         self._call("DELETE", f"{self.root}/_mock/api/{self.namespace}")
@@ -62,6 +69,10 @@ class MockClient:
         """Remember the data under a name."""
         self._call("PUT", f"snapshots/{name}")
 
+    def download(self, name: str = "default") -> bytes:
+        """Return a snapshot as a SQLite database."""
+        return b64decode(self._call("GET", f"snapshots/{name}").json())
+
     def restore(self, name: str = "default") -> None:
         """Go back to a snapshot."""
         self._call("POST", f"snapshots/{name}/restore")
@@ -82,6 +93,11 @@ class MockClient:
     def now(self) -> str:
         """Return the clock's instant."""
         return str(self._call("GET", "clock").json()["now"])
+
+    def behaviour(self) -> dict[str, Any]:
+        """Return policy, strictness and dialect."""
+        found: dict[str, Any] = self._call("GET", "behaviour").json()
+        return found
 
     def behave(
         self,
@@ -117,6 +133,10 @@ class MockClient:
         """Return the rules with their counts."""
         return [FaultState.model_validate(one) for one in self._call("GET", "faults").json()]
 
+    def remove_fault(self, name: str) -> None:
+        """Remove one fault rule."""
+        self._call("DELETE", f"faults/{name}")
+
     def clear_faults(self) -> None:
         """Remove all fault rules."""
         self._call("DELETE", "faults")
@@ -144,6 +164,11 @@ class MockClient:
         """Return one request as a shell command."""
         return self._call("GET", f"journal/{number}/curl").text
 
+    def audit(self) -> dict[str, Any]:
+        """Return the audit log of a policy that keeps one: `intact` and `entries`."""
+        found: dict[str, Any] = self._call("GET", "audit").json()
+        return found
+
     def judge(self, assertion: Assertion) -> Verdict:
         """Judge an expectation."""
         answer = self._call("POST", "assertions", json=assertion.model_dump(mode="json"))
@@ -168,6 +193,45 @@ class MockClient:
     def assert_retry_spacing(self, *, jittered: bool = False, **wanted: Any) -> None:
         """Fail unless retries waited as long as Retry-After asked."""
         self._hold(Assertion(kind="retry-spacing", jittered=jittered, requests=RequestFilter(**wanted)))
+
+    def assert_no_duplicates(self) -> None:
+        """Fail when one identifier stands on two resources of a type."""
+        self._hold(Assertion(kind="no-duplicates"))
+
+    def register_client(
+        self,
+        name: str,
+        keys: str,
+        *,
+        scopes: str = "",
+        certificate: str = "",
+        organization: str = "",
+        purpose: str = "",
+    ) -> None:
+        """Register a client or replace one; `keys` is a JWKS as JSON text or its URL."""
+        given = {"id": name, "keys": keys, "scopes": scopes, "certificate": certificate}
+        self._call("POST", "clients", json=given | {"organization": organization, "purpose": purpose})
+
+    def revoke_token(self, token_id: str) -> None:
+        """Refuse a token from now on, by its `jti`."""
+        self._call("POST", f"tokens/{token_id}/revoke")
+
+    def issue_certificate(
+        self, name: str, *, kind: CertificateKind = "server", days: int | None = None, starts: int = 0
+    ) -> str:
+        """Issue a certificate into the endpoint's folder; return its `x5t#S256`."""
+        wanted = {"kind": kind, "days": days, "starts": starts}
+        answer = self._call("POST", f"{self.root}/_mock/api/certificates/{name}", json=wanted)
+        return str(answer.json()["thumbprint"])
+
+    def revoke_certificate(self, name: str) -> None:
+        """Revoke a certificate: connections made from now on are refused."""
+        self._call("POST", f"{self.root}/_mock/api/certificates/{name}/revoke")
+
+    def refused_handshakes(self) -> list[dict[str, str]]:
+        """Return the TLS handshakes that were refused, with the reason."""
+        found: list[dict[str, str]] = self._call("GET", f"{self.root}/_mock/api/certificates").json()
+        return found
 
     def scenario(self, text: str) -> int:
         """Begin a scenario; return the number of resources stored."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapter.mock.clock import fhir_instant
 from adapter.mock.control_models import InWorld
 from adapter.mock.guard import Guard
 from adapter.mock.settings import ClientSettings
-from adapter.mock.tls import CertificateFolder
+from adapter.mock.tls import CertificateFolder, CertificateKind
 from adapter.mock.world import World
 from adapter.security.keys import KeyProblem
 
@@ -29,6 +29,8 @@ class NewClient(_Model):
     keys: str = Field(description="JWKS as JSON text, or its URL")
     scopes: str = ""
     certificate: str = Field(default="", description="x5t#S256 of its TLS certificate")
+    organization: str = Field(default="", description="system|value of the organisation that it acts for")
+    purpose: str = Field(default="", description="system|code of the purpose assumed when it states none")
 
 
 @router.post("/{namespace}/clients", status_code=201)
@@ -37,7 +39,7 @@ async def register(world: InWorld, client: NewClient) -> None:
     if not client.keys.lstrip().startswith(("{", "http://", "https://")):
         raise HTTPException(422, "keys must be a JWKS or its URL")
     try:
-        _guard(world).register(ClientSettings(client.id, client.keys, client.scopes, client.certificate))
+        _guard(world).register(ClientSettings(**client.model_dump()))
     except KeyProblem as problem:
         raise HTTPException(422, str(problem)) from None
 
@@ -57,15 +59,30 @@ def _guard(world: World) -> Guard:
 class NewCertificate(_Model):
     """A certificate to issue."""
 
-    kind: Literal["server", "signature"] = "server"
+    kind: CertificateKind = Field(default="server", description="foreign: of an authority that nobody trusts")
     days: int | None = Field(default=None, ge=-3650, le=730, description="negative: already expired")
+    starts: int = Field(default=0, ge=0, le=3650, description="days from now until it begins to hold")
+
+
+class Handshake(_Model):
+    """A TLS handshake that was refused."""
+
+    at: str
+    reason: str
+
+
+@router.get("/certificates")
+async def handshakes(request: Request) -> list[Handshake]:
+    """TLS handshakes that were refused, oldest first: no request came of them."""
+    refused = _authority(request, "endpoint").refused
+    return [Handshake(at=fhir_instant(one.at), reason=one.reason) for one in refused]
 
 
 @router.post("/certificates/{name}", status_code=201)
 async def issue(request: Request, name: str, wanted: NewCertificate) -> dict[str, str]:
     """Issue a certificate of the test authority into its folder; only with mTLS."""
     authority = _authority(request, name)
-    authority.issue(name, wanted.kind, days=wanted.days)
+    authority.issue(name, wanted.kind, days=wanted.days, starts=wanted.starts)
     return {"thumbprint": authority.thumbprint(name)}
 
 

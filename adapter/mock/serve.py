@@ -189,6 +189,7 @@ def _server(app: MockApp, host: str, folder: CertificateFolder | None) -> uvicor
     config.load()
     if folder is not None:
         app.authority = folder
+        app.worlds.handshakes = folder.refused
         folder.clock = lambda: app.worlds.get().clock.now()
         config.ssl = folder.server_context(host)
     return uvicorn.Server(config)

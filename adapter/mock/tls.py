@@ -31,6 +31,11 @@ class RefusedHandshake:
     at: datetime
     reason: str
 
+    @property
+    def showed_certificate(self) -> bool:
+        """False when the caller showed none."""
+        return "did not return" not in self.reason
+
 
 class CertificateFolder:
     """The test CA of one endpoint, with its files in a folder.
@@ -116,20 +121,36 @@ class CertificateFolder:
 class _Connection(ssl.SSLObject):
     """The server's end of a connection; remembers why a handshake was refused."""
 
+    _failure: ssl.SSLError | None = None
+
     def do_handshake(self) -> None:
         """Shake hands; a refusal is noted with its reason."""
-        context = self.context
-        assert isinstance(context, _ServerContext)
+        if self._failure is not None:
+            raise self._failure
         try:
             super().do_handshake()
-            context.certificates.check(self.getpeercert(binary_form=True) or b"")
         except _UNFINISHED:
             raise
         except ssl.SSLError as error:
-            reason = getattr(error, "verify_message", "") or error.reason or str(error)
-            folder = context.certificates
-            folder.refused.append(RefusedHandshake(folder.clock(), str(reason).lower().replace("_", " ")))
+            self._failure = error
+            self._note(getattr(error, "verify_message", "") or error.reason or str(error))
+            # The event loop sends what is pending only when more is to come: so the caller gets the TLS alert.
+            raise ssl.SSLWantReadError from None
+        try:
+            self._certificates.check(self.getpeercert(binary_form=True) or b"")
+        except ssl.SSLError as error:
+            self._note(str(error))
             raise
+
+    def _note(self, reason: str) -> None:
+        folder = self._certificates
+        folder.refused.append(RefusedHandshake(folder.clock(), reason.lower().replace("_", " ")))
+
+    @property
+    def _certificates(self) -> CertificateFolder:
+        context = self.context
+        assert isinstance(context, _ServerContext)
+        return context.certificates
 
 
 class _ServerContext(ssl.SSLContext):

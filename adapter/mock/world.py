@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from adapter.types import Resource
 
 if TYPE_CHECKING:
     from adapter.mock.audit_log import AuditLog
+    from adapter.mock.tls import RefusedHandshake
 
 DEFAULT = "default"
 NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
@@ -44,6 +46,7 @@ class World:
         self.journal = Journal(settings.journal_size)
         self.rate = Window()
         self.request_ids: set[str] = set()
+        self.handshakes: Sequence[RefusedHandshake] = ()
         self.snapshots: dict[str, bytes] = {}
         self.guard = self._new_guard()
         self._audit: AuditLog | None = None
@@ -107,6 +110,7 @@ class Worlds:
         self.settings = settings
         self.policy = load_policy(settings.policy)
         self._worlds: dict[str, World] = {}
+        self.handshakes: Sequence[RefusedHandshake] = ()
 
     def get(self, name: str = DEFAULT) -> World:
         """Return the namespace.
@@ -119,6 +123,7 @@ class Worlds:
             if not NAMESPACE.match(name):
                 raise LookupError("a namespace is 1 to 64 lower-case letters, digits and hyphens")
             world = self._worlds[name] = World(name, self.settings, self.policy)
+            world.handshakes = self.handshakes
         return world
 
     def names(self) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -23,7 +25,9 @@ def send(client: httpx.Client, method: str, url: str, body: dict[str, Any], head
     for _ in range(TRIES):
         try:
             answer = client.request(method, url, json=body, headers=headers)
-        except httpx.TransportError:
+        except httpx.TransportError as error:
+            if "alert" in str(error).lower():  # the certificate is refused: trying again does not help
+                return
             continue
         if answer.status_code not in (429, 503):
             return
@@ -77,6 +81,15 @@ def bad(client: httpx.Client, step: str) -> None:
             continue
 
 
+def connected(place: Mapping[str, str]) -> httpx.Client:
+    """A client of the place that the environment of a step describes."""
+    if "CLIENT_CERTIFICATE" not in place:
+        return httpx.Client(base_url=f"{place['FHIR_BASE']}/")
+    context = ssl.create_default_context(cafile=place["CERTIFICATE_AUTHORITY"])
+    context.load_cert_chain(place["CLIENT_CERTIFICATE"], place["CLIENT_KEY"])
+    return httpx.Client(base_url=f"{place['FHIR_BASE']}/", verify=context)
+
+
 if __name__ == "__main__":
-    with httpx.Client(base_url=f"{os.environ['FHIR_BASE']}/") as http:
+    with connected(os.environ) as http:
         {"good": good, "bad": bad}[sys.argv[1]](http, os.environ["CERTIFICATION_STEP"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import httpx
 import pytest
 
 from adapter.data import data_root
-from adapter.mock.certify import CertificationStep, certify
+from adapter.mock.certify import CertificationStep, Place, certify
 from adapter.mock.client import MockClient
 from adapter.serve import adapter_app, in_background, load_settings
 from adapter.types import Record
 
 SCENARIO = data_root() / "fixtures" / "scenarios" / "SCN-5-tyoton-polku"
 WAIT = 30.0
+TRYING = 1.5
+"""Seconds in which the adapter meets the refused handshake and would hammer if it did."""
 
 
 def record(name: str) -> Any:
@@ -35,12 +38,19 @@ def recorded(one: Record) -> float:
 class VendorSystem:
     """Hands records to the adapter as a vendor would, one step of the run after the other."""
 
-    def __init__(self, adapter: httpx.Client) -> None:
+    def __init__(self, adapter: httpx.Client, folder: Path) -> None:
         self.adapter = adapter
+        self.folder = folder
         self.refused: list[httpx.Response] = []
 
-    def act(self, step: CertificationStep) -> None:
+    def act(self, step: CertificationStep, place: Place) -> None:
         """Do what the step asks for."""
+        if place.certificate is not None:
+            with adapter_for(place, self.folder) as adapter:
+                check = record("records/05-health-check.json") | {"record_id": step.name, "check_id": step.name}
+                assert adapter.post("/v1/records", json=check).status_code == 202
+                time.sleep(TRYING)
+            return
         if step.name == "withdrawn-consent":
             self._withdraw()
             return
@@ -73,17 +83,31 @@ class VendorSystem:
         return self.adapter.post("/v1/records", json=body)
 
 
-@pytest.fixture
-def vendor(endpoint: str, tmp_path: Path) -> Iterator[VendorSystem]:
-    """A vendor's system in front of an adapter that delivers to the endpoint."""
+@contextmanager
+def adapter_for(place: Place, folder: Path) -> Iterator[httpx.Client]:
+    """An adapter that delivers to a place, with the certificate that the place gives it."""
+    over_tls: dict[str, Any] = {}
+    if place.certificate is not None:
+        over_tls = {
+            "client_certificate": {"certificate_file": str(place.certificate), "key_file": str(place.key)},
+            "trusted_authorities": str(place.authority),
+        }
+    name = "secured" if over_tls else "adapter"
     settings = load_settings(
-        database=f"sqlite:///{tmp_path / 'adapter.sqlite'}", repository_url=f"{endpoint}/t/adapter/fhir", demo=True
+        database=f"sqlite:///{folder / name}.sqlite", repository_url=place.fhir_url, demo=True, **over_tls
     )
     with (
         in_background(adapter_app(settings, judged_at=recorded), "127.0.0.1", 0) as base,
         httpx.Client(base_url=base) as client,
     ):
-        yield VendorSystem(client)
+        yield client
+
+
+@pytest.fixture
+def vendor(endpoint: str, tmp_path: Path) -> Iterator[VendorSystem]:
+    """A vendor's system in front of an adapter that delivers to the endpoint."""
+    with adapter_for(Place(f"{endpoint}/t/adapter/fhir"), tmp_path) as client:
+        yield VendorSystem(client, tmp_path)
 
 
 def test_the_adapter_passes_every_step(endpoint: str, vendor: VendorSystem) -> None:
