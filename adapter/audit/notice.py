@@ -6,6 +6,8 @@ contained Consent is evidence, never a rule. National codes that are not known s
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from adapter.audit import pieces
 from adapter.audit.acts import act_of
 from adapter.audit.persons import Identity
@@ -15,71 +17,79 @@ from adapter.fhir.ids import ids_under
 from adapter.terminology import code_system, concept_map
 from adapter.types import CANONICAL_ROOT, Resource
 
-PROFILES = (
-    f"{CANONICAL_ROOT}/StructureDefinition/kykysilta-disclosure-notice",
-    "https://shark.kanta.fi/fhir/StructureDefinition/SocialWelfareAuditEvent",
-)
-ROLES = "http://shark.kanta.fi/fishark-cs-auditeventrolecategory"
-CONTROLLER, PROFESSIONAL, CLIENT = "1", "5", "7"
-"""Agent roles of the notice that are known: disclosing controller, disclosing professional, receiving client."""
+OURS = f"{CANONICAL_ROOT}/StructureDefinition"
+SHARK = "https://shark.kanta.fi/fhir/StructureDefinition"
+GEN = "https://gen.kanta.fi/fhir/StructureDefinition"
+NOTICE_ROLES = "http://shark.kanta.fi/fishark-cs-auditeventrolecategory"
+PROVENANCE_ROLES = "http://gen.kanta.fi/figen-cs-provenancerolecategory"
+BY_WORKER = {
+    "system": "urn:oid:1.2.246.537.5.40165",
+    "code": "8",
+    "display": "Työntekijä luovutti asiakastietoja",
+}
+READY = {"system": "urn:oid:1.2.246.537.5.40154", "code": "3", "display": "Valmis arkistoitavaksi"}
 
-DISCLOSURE_TYPE = "urn:oid:1.2.246.537.5.40165"
-BY_WORKER = "8"
-LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
+
+class Evidence(NamedTuple):
+    """The consent that allowed a disclosure: day or instant when it was given, and its cs:consent-form code."""
+
+    given: str
+    form: str
 
 
 def disclosure_notice(
-    row: Row, site: Site, *, client: Identity | None = None, consent_form: str = ""
+    row: Row, site: Site, *, client: Identity | None = None, evidence: Evidence | None = None
 ) -> Resource | None:
     """Return the notice of an entry, or None when it is no disclosure to somebody else.
 
     Args:
         site: the installation whose log it is.
         client: who the client is, for the endpoint; without it the pseudonym stands.
-        consent_form: cs:consent-form code of the consent that allowed the disclosure, when known.
+        evidence: the consent that allowed it; without it the ground alone is told.
     """
     act = act_of(row)
     if act.code != "disclose" or not row.fact("client"):
         return None
-    patient = by_identifier("Patient", client.system, client.value) if client else pieces.client(row)
-    basis = row.fact("basis")
+    patient = _patient(row, client)
     notice: Resource = {
         "resourceType": "AuditEvent",
-        "meta": {"profile": list(PROFILES)},
-        "extension": [{"url": f"{CANONICAL_ROOT}/StructureDefinition/disclosure-basis", "valueCode": basis}],
-        "type": coding(LIFECYCLE, "disclose"),
+        "meta": {"profile": [f"{OURS}/kykysilta-disclosure-notice", f"{SHARK}/SocialWelfareAuditEvent"]},
+        "extension": [
+            {"url": f"{OURS}/disclosure-basis", "valueCode": row.fact("basis")},
+            {
+                "url": f"{GEN}/extension/BusinessIdentifier",
+                "valueIdentifier": {"system": pieces.ENTRY, "value": str(row.seq)},
+            },
+        ],
+        "type": coding("http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "disclose"),
         "period": {"start": pieces.moment(row.at)},
         "recorded": pieces.moment(row.at),
         "purposeOfEvent": [pieces.purpose_of(row, act.purpose)],
         "agent": _agents(row, site, patient),
         "source": {"observer": site.device},
-        "entity": _entities(row, patient),
+        "entity": [
+            {"what": patient, "type": coding(pieces.ENTITY_TYPE, "1"), "role": coding(pieces.OBJECT_ROLE, "1")},
+            _document(row),
+        ],
     }
     if row.fact("user"):
-        notice["subtype"] = [coding(DISCLOSURE_TYPE, BY_WORKER)]
-    if basis == "client-consent":
-        notice["contained"] = [_evidence(row, patient, consent_form)]
-        kind = coding("http://hl7.org/fhir/resource-types", "Consent")
-        notice["entity"].append({"what": {"reference": "#consent"}, "type": kind})
+        notice["extension"].append({"url": f"{SHARK}/extension/TypeOfDisclosure", "valueCoding": BY_WORKER})
+    if evidence is not None:
+        notice["contained"] = [_consent(row, patient, evidence)]
+        reference = {"reference": "#consent"}
+        notice["extension"].append({"url": f"{SHARK}/extension/Consent", "valueReference": reference})
     return notice
 
 
 def notice_bundle(notice: Resource, row: Row, site: Site, id_key: bytes) -> Resource:
-    """Return the transaction that carries a notice: AuditEvent and the Provenance of its controller, to be signed.
+    """Return the transaction that carries a notice: AuditEvent and its Provenance, to be signed before it is sent.
 
     Args:
         id_key: keys the ids inside the Bundle; the repository assigns its own.
     """
     ids = ids_under(id_key)
     addresses = [ids.urn(f"{pieces.ENTRY}#{kind}", str(row.seq)) for kind in ("AuditEvent", "Provenance")]
-    custodian = pieces.organisation(row.fact("custodian") or site.organisation)
-    kind = concept(PARTICIPATION, "CST")
-    provenance = {
-        "resourceType": "Provenance",
-        "target": [{"reference": addresses[0]}],
-        "recorded": pieces.moment(row.at),
-        "agent": [{"type": kind, "who": custodian}, {"type": concept(PARTICIPATION, "AUT"), "who": site.device}],
-    }
+    provenance = _provenance(row, site, notice["entity"][0]["what"]) | {"target": [{"reference": addresses[0]}]}
     entries = [
         {"fullUrl": url, "resource": resource, "request": {"method": "POST", "url": resource["resourceType"]}}
         for url, resource in zip(addresses, (notice, provenance), strict=True)
@@ -87,44 +97,63 @@ def notice_bundle(notice: Resource, row: Row, site: Site, id_key: bytes) -> Reso
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
+def _patient(row: Row, client: Identity | None) -> Json:
+    return by_identifier("Patient", client.system, client.value) if client else pieces.client(row)
+
+
+def _custodian(row: Row, site: Site) -> Json:
+    return pieces.organisation(row.fact("custodian") or site.organisation)
+
+
 def _agents(row: Row, site: Site, patient: Json) -> list[Json]:
+    """Controller, professional, and who receives; of the receivers' roles only the client's is known."""
     person = pieces.person_of(row)
-    custodian = pieces.organisation(row.fact("custodian") or site.organisation)
-    found = [agent(concept(ROLES, CONTROLLER), custodian, requestor=person is None)]
+    found = [{"role": [concept(NOTICE_ROLES, "1")], "who": _custodian(row, site), "requestor": person is None}]
     if person is not None:
-        found.append(agent(concept(ROLES, PROFESSIONAL), person, requestor=True))
+        found.append({"role": [concept(NOTICE_ROLES, "5")], "who": person, "requestor": True})
     receiver = concept(PARTICIPATION, "IRCP")
     found += [agent(receiver, pieces.organisation(one)) for one in row.parts("recipients")]
     if not row.parts("recipients"):
-        found.append(agent(concept(ROLES, CLIENT), patient))
+        found.append({"role": [concept(NOTICE_ROLES, "7")], "who": patient, "requestor": False})
     return found
 
 
-def _entities(row: Row, patient: Json) -> list[Json]:
+def _document(row: Row) -> Json:
     document = pieces.data_entity(row) | {"type": coding(pieces.ENTITY_TYPE, "4")}
-    if kind := row.fact("record_type"):
-        document["description"] = kind
-    return [
-        {"what": patient, "type": coding(pieces.ENTITY_TYPE, "1"), "role": coding(pieces.OBJECT_ROLE, "1")},
-        document,
-    ]
+    return document | {"description": row.fact("record_type") or "record"}
 
 
-def _evidence(row: Row, patient: Json, form: str) -> Json:
-    """The consent that was looked at, told by its manner; where no national code is known, by our own."""
-    evidence: Json = {
+def _consent(row: Row, patient: Json, evidence: Evidence) -> Json:
+    """The consent that was looked at; a manner without a known national code is told by our own."""
+    national = concept_map("consent-form-national").coding(evidence.form)
+    consent: Json = {
         "resourceType": "Consent",
         "id": "consent",
+        # Ours is asked for by the extension that points here; claiming it would make the proof a rule of access.
+        "meta": {"profile": [f"{SHARK}/SocialWelfareConsent"]},
         "status": "active",
         "scope": concept("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"),
         "category": [concept("http://loinc.org", "59284-0")],
         "patient": patient,
+        "dateTime": evidence.given,
         "performer": [patient],
+        "policyRule": {"coding": [national or code_system("consent-form").coding(evidence.form)]},
     }
-    if form:
-        national = concept_map("consent-form-national").coding(form)
-        evidence["policyRule"] = {"coding": [national or code_system("consent-form").coding(form)]}
-    else:
-        evidence["policyRule"] = concept("http://terminology.hl7.org/CodeSystem/v3-ActCode", "OPTIN")
-    evidence["identifier"] = [{"system": pieces.SUBMISSION, "value": one} for one in row.parts("consents")]
-    return {name: value for name, value in evidence.items() if value}
+    named = [{"system": pieces.SUBMISSION, "value": one} for one in row.parts("consents")]
+    return consent | ({"identifier": named} if named else {})
+
+
+def _provenance(row: Row, site: Site, patient: Json) -> Resource:
+    roles = {"1": _custodian(row, site), "3": patient, "4": site.device}
+    if person := pieces.person_of(row):
+        roles["2"] = person
+    return {
+        "resourceType": "Provenance",
+        "meta": {
+            "profile": [f"{OURS}/kykysilta-disclosure-notice-provenance", f"{SHARK}/SocialWelfareAuditEventProvenance"],
+            "security": [coding("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "N")],
+        },
+        "extension": [{"url": f"{GEN}/extension/Status", "valueCoding": READY}],
+        "recorded": pieces.moment(row.at),
+        "agent": [{"role": [concept(PROVENANCE_ROLES, role)], "who": who} for role, who in sorted(roles.items())],
+    }

@@ -293,8 +293,4 @@ def actors(provision: Resource) -> Iterable[Any]:
 
 def class_of(resource: Resource) -> str:
     """Return the data class of a resource: by its sensitivity label, else by its profile; empty when it has none."""
-    classes, meta = packaged_configuration().data_classes, resource.get("meta", {})
-    for coding, data_class in classes.labels.items():
-        if any((each.get("system"), each.get("code")) == coding for each in meta.get("security", ())):
-            return data_class
-    return next((classes.classes[profile] for profile in meta.get("profile", ()) if profile in classes.classes), "")
+    return packaged_configuration().data_classes.of(resource)
