@@ -4,8 +4,9 @@
 
 For each profile the largest resource that claims it, with references to resources outside it made logical, so that
 it stands alone; a profile of single results, which nobody claims, gets a resource of its parent that meets it. For
-our Bundle: the fewest records that hold all those profiles. What no scenario has stands in `fixtures/examples/`. The
-same sources always give the same bytes. Profiles without an example are printed.
+our Bundle: the fewest records that hold all those profiles. What no scenario has stands in `fixtures/examples/`, as
+resources or as records (`*.record.json`). The same sources always give the same bytes. Profiles without an example
+are printed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from adapter import map_record
 from adapter.fhir.canonical import dumps
 from adapter.types import CANONICAL_ROOT
 from adapter.validation.judge import packaged_validator
@@ -33,10 +35,10 @@ PROFILES = f"{CANONICAL_ROOT}/StructureDefinition/"
 
 def main(target: Path) -> list[str]:
     """Write the examples; returns the ids of concrete profiles that have none."""
+    made = examples()
     target.mkdir(parents=True, exist_ok=True)
     for old in target.glob("*.json"):
         old.unlink()
-    made = examples()
     for (type_, name), resource in made.items():
         (target / f"{type_}-{name}.json").write_bytes(dumps(resource) + b"\n")
     shown = {profile for resource in made.values() for profile in _profiles(resource)}
@@ -47,8 +49,9 @@ def examples() -> dict[tuple[str, str], dict[str, Any]]:
     """Return examples by type and id."""
     best: dict[str, dict[str, Any]] = {}
     bundles = _read(SCENARIOS.glob("*/expected/*.bundle.json"))
-    written = _read(WRITTEN.glob("*.json"))
-    for bundle in (*bundles, *(each for each in written if each["resourceType"] == "Bundle")):
+    written = _read(WRITTEN.glob("[A-Z]*.json"))
+    mapped = [map_record(path.read_bytes()).bundle for path in sorted(WRITTEN.glob("*.record.json"))]
+    for bundle in (*bundles, *mapped, *(each for each in written if each["resourceType"] == "Bundle")):
         outer = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
         for resource in outer.values():
             alone = _alone(resource, outer)

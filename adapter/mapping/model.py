@@ -11,10 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from adapter.types import Json
+from adapter.types import CANONICAL_ROOT, Json
 
 if TYPE_CHECKING:
     from adapter.mapping.shape import Shape
+
+FINNISH_BASE = "https://hl7.fi/fhir/finnish-base-profiles"
+"""Canonical root of the Finnish base profiles, which stand beside ours in `meta.profile`."""
+
+
+def profile_canonical(name: str) -> str:
+    """Return the canonical of a short name: `fi-base-…` is a Finnish base profile, anything else one of ours."""
+    if ":" in name:
+        return name
+    return f"{FINNISH_BASE if name.startswith('fi-base-') else CANONICAL_ROOT}/StructureDefinition/{name}"
 
 
 @dataclass(frozen=True, slots=True)

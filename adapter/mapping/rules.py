@@ -9,16 +9,25 @@ from typing import Any
 from adapter.data import YamlPath
 from adapter.fhir import definitions
 from adapter.mapping.context import FileContext, RuleHead, Unusable
-from adapter.mapping.model import Constant, Convert, Element, Identity, Items, Link, Object, Row, Rule, UseType, Value
+from adapter.mapping.model import (
+    Constant,
+    Convert,
+    Element,
+    Identity,
+    Items,
+    Link,
+    Object,
+    Row,
+    Rule,
+    UseType,
+    Value,
+    profile_canonical,
+)
 from adapter.mapping.run import SENSITIVITIES
 from adapter.mapping.scope import NoSuchField, Scope
 from adapter.mapping.target import FhirPlace
 from adapter.mapping.tree import fill_placed, with_fragments
 from adapter.mapping.verbs import condition, producer
-from adapter.types import CANONICAL_ROOT
-
-FINNISH_BASE = "https://hl7.fi/fhir/finnish-base-profiles"
-"""Canonical root of the Finnish base profiles, which stand beside ours in `meta.profile`."""
 
 _KEYS = frozenset(["type", "each", "when", "core", "profile", "sensitivity", "fields", "include", "identity", "shared"])
 
@@ -82,7 +91,7 @@ def _rule(name: str, spec: dict[str, Any], scope: Scope, context: FileContext, o
         tree=fill_placed(rows, FhirPlace(spec["type"]), inner, context, spec["type"]),
         core=spec.get("core") == "true",
         owned=owned,
-        profiles=tuple(_canonical(profile) for profile in _listed(spec.get("profile", []))),
+        profiles=tuple(profile_canonical(profile) for profile in _listed(spec.get("profile", []))),
         sensitivity=spec.get("sensitivity", ""),
         identity=identity,
         identifier=_identifier_form(spec["type"]),
@@ -119,13 +128,6 @@ def _identity(spec: Any, scope: Scope, at: YamlPath, context: FileContext, name:
 
 def _listed(spec: Any) -> list[Any]:
     return spec if isinstance(spec, list) else [spec]
-
-
-def _canonical(profile: str) -> str:
-    """Return the canonical of a short name: `fi-base-…` is a Finnish base profile, anything else one of ours."""
-    if ":" in profile:
-        return profile
-    return f"{FINNISH_BASE if profile.startswith('fi-base-') else CANONICAL_ROOT}/StructureDefinition/{profile}"
 
 
 def _identifier_form(type_: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from adapter.fhir.ids import ids_under, search_token
 from adapter.mapping.conversions import URI
 from adapter.mapping.merge import Clash, merged
-from adapter.mapping.model import Mapping, Rule
+from adapter.mapping.model import Mapping, Rule, profile_canonical
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Json, Record, Resource
 
@@ -123,11 +123,11 @@ class Run:
         """Add a resource of this record: part identifier, meta, language, request."""
         register, version, record_type = self._tags
         tags = [register.copy(), version.copy(), record_type.copy()]
-        sensitivity = rule.sensitivity
-        if "meta" in body:  # a row has computed the label of this very resource
-            sensitivity = _CLASS_OF_LABEL[body["meta"]["security"][0]["code"]]
+        sensitivity, computed = rule.sensitivity, body.get("meta", {})
+        if "security" in computed:  # a row has computed the label of this very resource
+            sensitivity = _CLASS_OF_LABEL[computed["security"][0]["code"]]
         body["meta"] = {
-            "profile": [*rule.profiles],
+            "profile": [*map(profile_canonical, computed.get("profile", ())), *rule.profiles],
             "security": [self._plain.copy()] if self._plain and not sensitivity else self._security(sensitivity, True),
             "source": self.source_system,
             "tag": tags,

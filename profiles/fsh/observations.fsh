@@ -11,7 +11,14 @@ Description: "What all our Observations share."
 * insert OfClient(subject)
 * identifier 1..* MS
 * category 1..* MS
-* category from https://kykysilta.example/fhir/ValueSet/observation-category (extensible)
+* category ^slicing.discriminator[0].type = #value
+* category ^slicing.discriminator[0].path = "coding.system"
+* category ^slicing.rules = #open
+* category contains kind 1..* MS
+* category[kind] from https://kykysilta.example/fhir/ValueSet/observation-category (extensible)
+* category[kind].coding 1..*
+* category[kind].coding.system 1..1
+* category[kind].coding.system = "http://terminology.hl7.org/CodeSystem/observation-category"
 * code MS
 * effective[x] MS
 * performer only Reference(KykysiltaPractitioner or KykysiltaPractitionerRole or KykysiltaOrganization or KykysiltaClient or CareTeam or RelatedPerson)
@@ -162,6 +169,11 @@ Parent: KykysiltaObservation
 Id: kykysilta-functional-assessment
 Title: "Työ- ja toimintakyvyn mittaus"
 Description: "The result of one instrument; a score, a routing result or a forecast, and its domains."
+* category contains purpose 0..1 MS
+* category[purpose] from https://kykysilta.example/fhir/ValueSet/assessment-purpose (required)
+* category[purpose].coding 1..*
+* category[purpose].coding.system 1..1
+* category[purpose].coding.system = "https://kykysilta.example/fhir/CodeSystem/assessment-purpose"
 * code.coding ^slicing.discriminator[0].type = #value
 * code.coding ^slicing.discriminator[0].path = "system"
 * code.coding ^slicing.rules = #open
@@ -204,3 +216,21 @@ Title: "WHOQOL-BREF"
 Description: "Quality of life: four domains, 0–100 each, no total."
 * code.coding[instrument].code = #whoqol-bref
 * value[x] 0..0
+
+Profile: KykysiltaWorkDisabilityForecast
+Parent: KykysiltaFunctionalAssessment
+Id: kykysilta-work-disability-forecast
+Title: "Työkyvyttömyyden ennuste"
+Description: "Probability of work disability in per cent; a forecast, never a finding (BR-111)."
+* code.coding[instrument].code = #work-disability-risk-forecast
+* value[x] only Quantity
+* valueQuantity = $ucum#%
+* valueQuantity ^minValueQuantity.value = 0
+* valueQuantity ^maxValueQuantity.value = 100
+
+Profile: KykysiltaSymptomCheck
+Parent: KykysiltaFunctionalAssessment
+Id: kykysilta-symptom-check
+Title: "Oirearvio"
+Description: "Where a symptom check (Omaolo, Klinik) directs the client; it has no score."
+* value[x] only CodeableConcept
