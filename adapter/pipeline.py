@@ -27,7 +27,7 @@ from adapter.errors import AdapterError, MappingError, NotYours, ValidationFaile
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.lifecycle import invalidation
-from adapter.lifecycle.fetching import Question, fetch
+from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
 from adapter.release import Released, Word, check_release
@@ -130,6 +130,7 @@ class Line:
         self._judged_at = judged_at or (lambda _record: clock())
         self._repository = repository
         self.outbox = Outbox(database, cipher, lease=lease)
+        self.afterwards = Afterwards(database, cipher, self.outbox, id_key=id_key, clock=clock)
         self._delivery = Delivery(
             self.outbox,
             repository,
@@ -226,36 +227,6 @@ class Line:
     def cancel(self, submission_id: str) -> bool:
         """Take back a submission that surely was not sent; False when its state does not allow it."""
         return self.outbox.cancel([submission_id], self._clock()) == 1
-
-    def invalidate(self, submission_id: str, reason: str) -> invalidation.Invalidation:
-        """Take a record back in all its versions (see `adapter.lifecycle.invalidation`).
-
-        Raises:
-            BodyGone: it may be in the repository, and its content is not kept here any more.
-        """
-
-        def act(connection: Connection) -> invalidation.Invalidation:
-            audit.lock(connection)
-            return invalidation.invalidate(
-                connection,
-                self.outbox,
-                self._cipher,
-                submission_id,
-                reason=reason,
-                now=self._clock(),
-                id_key=self._id_key,
-            )
-
-        return self._database.together(act)
-
-    def fetch(self, question: Question, sender: Sender) -> list[Record]:
-        """Return another organisation's records of a client, as far as the gate lets them pass."""
-
-        def act(connection: Connection) -> list[Record]:
-            audit.lock(connection)
-            return fetch(connection, self._cipher, question, sender=sender.id, now=self._clock(), id_key=self._id_key)
-
-        return self._database.together(act)
 
     def _kept(self, key: idempotency.Key) -> Accepted | None:
         """Return what was answered under a key: also when the record would be judged otherwise today."""

@@ -31,7 +31,18 @@ PLAN = "work_ability_plan"
 router = APIRouter(prefix="/v1", tags=["after the hand-over"])
 
 
-@router.post("/records/{submission}/invalidate", status_code=202, summary="Take a record back: entered in error")
+def body(**examples: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a JSON body by its examples, for OpenAPI."""
+    named = {name: {"value": value} for name, value in examples.items()}
+    return {"requestBody": {"required": True, "content": {"application/json": {"examples": named}}}}
+
+
+@router.post(
+    "/records/{submission}/invalidate",
+    status_code=202,
+    summary="Take a record back: entered in error",
+    openapi_extra=body(wrong_client={"reason": "Kirjattu väärälle asiakkaalle"}),
+)
 async def invalidate(request: Request, submission: str) -> Response:
     """Invalidate the record of a submission in all its versions (mitätöinti). The body is `{"reason": "…"}`.
 
@@ -44,13 +55,30 @@ async def invalidate(request: Request, submission: str) -> Response:
     reason = content.get("reason") if isinstance(content, dict) and content.keys() <= {"reason"} else None
     if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON:
         raise BadRequest(Issue("error", "api.reason-required", {"most": str(LONGEST_REASON)}))
-    done = await run_in_threadpool(line_of(request).invalidate, status.id, reason.strip())
+    done = await run_in_threadpool(line_of(request).afterwards.invalidate, status.id, reason.strip())
     request.app.state.wake()
     headers = {"Location": f"/v1/records/{done.submission}"} if done.submission else {}
     return json_answer(_invalidation(done), status=202, headers=headers)
 
 
-@router.post("/clients/_fetch", summary="Fetch other organisations' records of a client")
+@router.post(
+    "/clients/_fetch",
+    summary="Fetch other organisations' records of a client",
+    openapi_extra=body(
+        plan={
+            "client": {"personal_identity_code": "080885-906S"},
+            "organisation": {"id": "1.2.246.10.32213086.10.12"},
+            "practitioner": {"id": "90000000011", "system": "urn:oid:1.2.246.537.26"},
+            "purpose": "service-coordination",
+        },
+        assessments_by_system={
+            "client": {"id": "asiakas-906", "system": "urn:oid:1.2.246.10.12345678.40"},
+            "organisation": {"id": "0246246-0"},
+            "purpose": "team-assessment",
+            "record_types": ["functional_assessment", "health_check"],
+        },
+    ),
+)
 async def fetch(request: Request) -> Response:
     """Return the client's records that your organisation may see, as canonical records.
 
@@ -60,7 +88,7 @@ async def fetch(request: Request) -> Response:
     """
     sender = sender_of(request, "s")
     question = _question(read_json(await read_body(request, longest=100_000) or b"{}"), sender)
-    found = await run_in_threadpool(line_of(request).fetch, question, sender)
+    found = await run_in_threadpool(line_of(request).afterwards.fetch, question, sender.id)
     return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
 
 
@@ -88,20 +116,21 @@ def _question(content: Any, sender: Sender) -> Question:
     """
     if not isinstance(content, dict) or content.keys() - set(FETCH_FIELDS):
         raise BadRequest(Issue("error", "api.bad-fetch", {"known": ", ".join(FETCH_FIELDS)}))
-    client, wanted = content.get("client"), content.get("record_types", [PLAN])
-    organisation = content.get("organisation", _only(sender))
-    purpose, basis = content.get("purpose"), content.get("legal_basis", "")
+    given: dict[str, Any] = {name: content.get(name) for name in FETCH_FIELDS}
+    client, purpose, practitioner = given["client"], given["purpose"], given["practitioner"] or {}
+    organisation, basis = given["organisation"] or _only(sender) or {}, given["legal_basis"] or ""
+    wanted = given["record_types"] or [PLAN]
     purposes = code_system("consent-purpose").codes
     _allow("client", _names_client(client), "personal_identity_code; id, system")
     _allow("organisation", _is_reference(organisation), "id, system")
-    _allow("practitioner", content.get("practitioner") is None or _is_reference(content["practitioner"]), "id, system")
+    _allow("practitioner", practitioner == {} or _is_reference(practitioner), "id, system")
     _allow("purpose", isinstance(purpose, str) and purpose in purposes, ", ".join(purposes))
-    known = isinstance(wanted, list) and wanted and all(one in record_types() for one in wanted)
-    _allow("record_types", bool(known), ", ".join(record_types()))
+    known = isinstance(wanted, list) and all(one in record_types() for one in wanted)
+    _allow("record_types", known, ", ".join(record_types()))
     _allow("legal_basis", isinstance(basis, str) and len(basis) <= 128, "text")
     if sender.custodians is not None and organisation["id"] not in sender.custodians:
         raise NotYours(Issue("error", "api.foreign-custodian"))
-    return Question(client, organisation, content.get("practitioner") or {}, purpose, tuple(wanted), basis)
+    return Question(client, organisation, practitioner, purpose, tuple(wanted), basis)
 
 
 def _only(sender: Sender) -> dict[str, str] | None:

@@ -39,6 +39,31 @@ LONGEST_WAIT = 3600.0
 """No pause is longer; a time further ahead was written before the clock was set back, and is not waited for."""
 
 REPLAYABLE = (State.REJECTED, State.DEAD, State.CANCELLED)
+INVALIDATED = "invalidated"
+"""Cause of the transition of every message that an invalidation of its record stopped, or made."""
+
+_UNTOUCHED = or_(outbox.c.http_status.is_(None), outbox.c.http_status.not_in(MAYBE_DONE))
+_TAKEABLE = or_(outbox.c.state == State.QUEUED, (outbox.c.state == State.WAITING) & _UNTOUCHED)
+"""Surely not in the repository."""
+
+_MARKING = exists().where(
+    transition.c.submission == outbox.c.submission,
+    transition.c.cause == INVALIDATED,
+    transition.c.state == State.QUEUED,
+)
+"""The message itself marks an invalidated record; it is not taken back."""
+
+_OTHER = submission.alias("other")
+_TAKEN_BACK = select(submission.c.id).where(
+    exists().where(
+        transition.c.cause == INVALIDATED,
+        transition.c.submission == _OTHER.c.id,
+        _OTHER.c.sender == submission.c.sender,
+        _OTHER.c.record_key == submission.c.record_key,
+        or_(_OTHER.c.record_version > submission.c.record_version, transition.c.state == State.CANCELLED),
+    )
+)
+"""Messages of an invalidated record, but for the one that marks it."""
 
 _AT_ONCE = bindparam("at_once", type_=Integer)
 _NOW = bindparam("now", type_=Float)
@@ -173,11 +198,13 @@ class Outbox:
         self._cipher = cipher
         self.lease = lease
 
-    def put(self, connection: Connection, submission_id: str, lane: str, now: float) -> None:
+    def put(
+        self, connection: Connection, submission_id: str, lane: str, now: float, *, cause: str = "accepted"
+    ) -> None:
         """Queue an accepted submission inside the transaction that stores it."""
         row = {"submission": submission_id, "lane": lane, "state": State.QUEUED, "final": False}
         connection.execute(_QUEUE, row | {"due": now, "updated_at": now})
-        _record(connection, submission_id, State.QUEUED, 0, now, "accepted")
+        _record(connection, submission_id, State.QUEUED, 0, now, cause)
 
     def claim(self, worker: str, now: float, limit: int = 1) -> list[Message]:
         """Lease up to `limit` due lane heads to `worker`, oldest first."""
@@ -266,14 +293,28 @@ class Outbox:
         What was ever sent is looked up in the repository first.
         """
         ever_sent = case((outbox.c.attempts > 0, State.UNKNOWN), else_=State.QUEUED)
-        return self._steer(outbox.c.state.in_(REPLAYABLE), submission_ids, ever_sent, now, "replayed")
+        allowed = outbox.c.state.in_(REPLAYABLE) & outbox.c.submission.not_in(_TAKEN_BACK)
+        return self._steer(allowed, submission_ids, ever_sent, now, "replayed")
 
     def cancel(self, submission_ids: Sequence[str], now: float) -> int:
         """Take back messages that surely were not sent; returns how many were."""
-        not_sent = or_(outbox.c.http_status.is_(None), outbox.c.http_status.not_in(MAYBE_DONE))
-        waiting = (outbox.c.state == State.WAITING) & not_sent
-        takeable = or_(outbox.c.state == State.QUEUED, waiting)
-        return self._steer(takeable, submission_ids, literal(State.CANCELLED), now, "cancelled")
+        return self._steer(_TAKEABLE & ~_MARKING, submission_ids, literal(State.CANCELLED), now, "cancelled")
+
+    def take_back(self, connection: Connection, submission_ids: Sequence[str], now: float) -> list[str]:
+        """Cancel for good what no worker has in hand and what is surely not there or was given up; returns which.
+
+        For an invalidation, in its transaction.
+        """
+        stopped = (
+            update(outbox)
+            .where(outbox.c.submission.in_(submission_ids), or_(_TAKEABLE, outbox.c.state.in_(REPLAYABLE)), _UNLEASED)
+            .values(state=State.CANCELLED, final=True, updated_at=now)
+            .returning(outbox.c.submission)
+        )
+        names = list(connection.execute(stopped, self._times(now)).scalars())
+        for name in names:
+            _record(connection, name, State.CANCELLED, 0, now, INVALIDATED)
+        return names
 
     def _steer(
         self,

@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, insert, select
 
+from adapter.delivery.states import State
 from adapter.errors import ChangedContent, OutdatedVersion
+from adapter.mapping.lifting import lifted
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.tables import outbox, receipt, submission, transition
@@ -24,6 +26,7 @@ _NEWEST = (
 )
 _STORE = insert(submission).inline()
 _LATER = submission.alias("later")
+_LATER_MESSAGE = outbox.alias("later_message")
 _NEWEST_BODIES = (
     select(submission.c.id, submission.c.body)
     .join(outbox, outbox.c.submission == submission.c.id)
@@ -31,7 +34,11 @@ _NEWEST_BODIES = (
         outbox.c.lane == bindparam("client"),
         submission.c.record_type == bindparam("kind"),
         submission.c.body.is_not(None),
+        # What its sender took back before it was sent never was.
+        outbox.c.state != State.CANCELLED,
         ~exists().where(
+            _LATER_MESSAGE.c.submission == _LATER.c.id,
+            _LATER_MESSAGE.c.state != State.CANCELLED,
             _LATER.c.sender == submission.c.sender,
             _LATER.c.record_key == submission.c.record_key,
             _LATER.c.record_version > submission.c.record_version,
@@ -142,9 +149,14 @@ def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) 
 
 
 def newest_bundles(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[Resource]:
-    """Return the Bundles of a client's records of one type, each in its newest accepted version."""
+    """Return the Bundles of a client's records of one type, each in its newest accepted version, nothing contained."""
+    return [bundle for _, bundle in newest(connection, cipher, lane, record_type)]
+
+
+def newest(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[tuple[str, Resource]]:
+    """Return submission id and Bundle of a client's records of one type; see `newest_bundles`."""
     rows = connection.execute(_NEWEST_BODIES, {"client": lane, "kind": record_type})
-    return [read_json(cipher.decrypt(f"submission/body/{name}", body)) for name, body in rows]
+    return [(name, lifted(read_json(cipher.decrypt(f"submission/body/{name}", body)))) for name, body in rows]
 
 
 def status(connection: Connection, submission_id: str, sender: str) -> Status | None:

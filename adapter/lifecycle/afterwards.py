@@ -1,0 +1,64 @@
+"""What can be done with records after they were taken; each act is one transaction with its entry in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from adapter import audit
+from adapter.delivery import Outbox
+from adapter.lifecycle.fetching import Question, fetch
+from adapter.lifecycle.invalidation import Invalidation, invalidate
+from adapter.store import Cipher, Database
+from adapter.types import Record
+
+
+class Afterwards:
+    """The acts upon one adapter's records.
+
+    Args:
+        database, cipher: where accepted records live.
+        messages: the outbox.
+        id_key: keys ids, lanes and look-ups.
+        clock: UTC seconds.
+    """
+
+    def __init__(
+        self, database: Database, cipher: Cipher, messages: Outbox, *, id_key: bytes, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._messages = messages
+        self._id_key = id_key
+        self._clock = clock
+
+    def invalidate(self, submission_id: str, reason: str) -> Invalidation:
+        """Take a record back in all its versions (see `adapter.lifecycle.invalidation`).
+
+        Raises:
+            BodyGone: it may be in the repository, and its content is not kept here any more.
+        """
+
+        def act(connection: Connection) -> Invalidation:
+            audit.lock(connection)
+            return invalidate(
+                connection,
+                self._messages,
+                self._cipher,
+                submission_id,
+                reason=reason,
+                now=self._clock(),
+                id_key=self._id_key,
+            )
+
+        return self._database.together(act)
+
+    def fetch(self, question: Question, sender: str) -> list[Record]:
+        """Return another organisation's records of a client, as far as the gate lets them pass."""
+
+        def act(connection: Connection) -> list[Record]:
+            audit.lock(connection)
+            return fetch(connection, self._cipher, question, sender=sender, now=self._clock(), id_key=self._id_key)
+
+        return self._database.together(act)

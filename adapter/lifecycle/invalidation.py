@@ -1,0 +1,176 @@
+"""A record is taken back (mitätöity): what waits is never sent, what was sent is marked as entered in error."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, exists, select, update
+
+from adapter import audit
+from adapter.audit import persons
+from adapter.delivery import Outbox, submissions
+from adapter.delivery.outbox import INVALIDATED
+from adapter.delivery.states import State
+from adapter.errors import AdapterError
+from adapter.fhir.canonical import canonical
+from adapter.lifecycle.invalid import invalidated
+from adapter.lifecycle.recipients import Recipient, recipients_of
+from adapter.source.json import read_json
+from adapter.store import Cipher
+from adapter.store.tables import outbox, submission, transition
+from adapter.types import Issue
+
+
+class Invalid(AdapterError):  # noqa: N818
+    """The record was invalidated: no further version of it is taken."""
+
+    stage = "read"
+    http_status = 409
+
+
+class BodyGone(AdapterError):  # noqa: N818
+    """The record's content is not kept any more, so it cannot be marked here."""
+
+    stage = "api"
+    http_status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidation:
+    """What became of a record.
+
+    Attributes:
+        submission: the message that marks it in the repository; empty when nothing of it can be there.
+        record_type, record_version: of the invalidation.
+        cancelled: messages that will never be sent.
+        recipients: every organisation that got its data from us.
+    """
+
+    submission: str
+    record_type: str
+    record_version: int
+    cancelled: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
+
+
+# Built once: every record that is taken asks.
+_IS_INVALIDATED = select(
+    exists().where(
+        submission.c.sender == bindparam("of"),
+        submission.c.record_key == bindparam("record"),
+        transition.c.submission == submission.c.id,
+        transition.c.cause == INVALIDATED,
+    )
+)
+
+
+def is_invalidated(connection: Connection, sender: str, record_key: str) -> bool:
+    """Say whether a record was invalidated."""
+    return bool(connection.execute(_IS_INVALIDATED, {"of": sender, "record": record_key}).scalar())
+
+
+def refuse_invalidated(connection: Connection, sender: str, record_key: str) -> None:
+    """Refuse a further version of an invalidated record.
+
+    Raises:
+        Invalid: it was invalidated; right data come as a new record.
+    """
+    if is_invalidated(connection, sender, record_key):
+        raise Invalid(Issue("error", "delivery.invalidated"))
+
+
+def invalidate(
+    connection: Connection,
+    messages: Outbox,
+    cipher: Cipher,
+    submission_id: str,
+    *,
+    reason: str,
+    now: float,
+    id_key: bytes,
+) -> Invalidation:
+    """Invalidate the record of a submission, in all its versions; doing it again changes nothing.
+
+    The caller has seen that the submission is the sender's and holds the lock of the log.
+
+    Args:
+        reason: the sender's words; they go into the repository's Provenance, never into the log.
+        now: UTC seconds.
+
+    Raises:
+        BodyGone: something of it may be in the repository, but its content was deleted here.
+    """
+    versions = _versions(connection, submission_id)
+    newest = versions[-1]
+    if is_invalidated(connection, newest.sender, newest.record_key):
+        return _told(connection, versions)
+    cancelled = messages.take_back(connection, [one.id for one in versions], now)
+    gone = update(submission).where(submission.c.id.in_(cancelled)).values(source=None, body=None)
+    connection.execute(gone)
+    sent = [one for one in versions if one.id not in cancelled or one.state == State.DEAD]
+    made = ""
+    if sent:
+        made = _mark(connection, messages, cipher, sent[-1], newest.record_version + 1, reason, now, id_key)
+    facts: dict[str, str | int] = {"act": "invalidate", "sender": newest.sender, "cancelled": len(cancelled)}
+    facts |= {"submission": made or newest.id, "record_type": newest.record_type, "custodian": newest.custodian}
+    pseudonym = persons.known(connection, newest.lane)
+    audit.append(connection, now, "decision", facts | ({"client": pseudonym} if pseudonym else {}))
+    return _told(connection, _versions(connection, submission_id))
+
+
+def _versions(connection: Connection, submission_id: str) -> list[Any]:
+    """Return all versions of the record that a submission belongs to, in their order."""
+    of = select(submission.c.sender, submission.c.record_key).where(submission.c.id == submission_id).subquery()
+    query = (
+        select(submission, outbox.c.lane, outbox.c.state)
+        .join(outbox, outbox.c.submission == submission.c.id)
+        .where(submission.c.sender == of.c.sender, submission.c.record_key == of.c.record_key)
+        .order_by(submission.c.record_version)
+    )
+    return list(connection.execute(query))
+
+
+def _mark(
+    connection: Connection,
+    messages: Outbox,
+    cipher: Cipher,
+    last: Any,
+    version: int,
+    reason: str,
+    now: float,
+    id_key: bytes,
+) -> str:
+    """Queue the Bundle that marks everything of the record as entered in error; returns the submission."""
+    if last.body is None:
+        raise BodyGone(Issue("error", "delivery.body-gone"))
+    bundle = read_json(cipher.decrypt(f"submission/body/{last.id}", last.body))
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    body = canonical(invalidated(bundle, version=version, at=at, reason=reason, id_key=id_key))
+    arrival = submissions.Arrival(
+        id=secrets.token_hex(16),
+        sender=last.sender,
+        record_type=last.record_type,
+        record_key=last.record_key,
+        record_version=version,
+        custodian=last.custodian,
+        digest="",
+        mapping=last.mapping,
+        warnings="[]",
+        source=b"",
+        body=body,
+    )
+    submissions.store(connection, cipher, arrival, now)
+    messages.put(connection, arrival.id, last.lane, now, cause=INVALIDATED)
+    return arrival.id
+
+
+def _told(connection: Connection, versions: list[Any]) -> Invalidation:
+    newest = versions[-1]
+    ids = [one.id for one in versions]
+    made = "" if newest.state == State.CANCELLED else newest.id
+    cancelled = tuple(one.id for one in versions if one.state == State.CANCELLED)
+    recipients = recipients_of(connection, newest.lane, ids)
+    return Invalidation(made, newest.record_type, newest.record_version, cancelled, recipients)

@@ -1,0 +1,114 @@
+"""A team member's system fetches another organisation's plan: through the gate, and what is refused looks absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapter.audit.rows import read_rows
+from adapter.lifecycle.fetching import Question
+from adapter.pipeline import Line
+from adapter.store import Database
+from adapter.types import Record
+from tests.pipeline.conftest import Send, record
+from tests.pipeline.test_races import WITHDRAWN
+
+CLIENT = {"personal_identity_code": "080885-906S"}
+TE_OFFICE = {"id": "te-6100", "system": "https://toimistot.te-palvelut.example"}
+SPECIALIST = {"id": "te-1204", "system": "https://henkilosto.te-palvelut.example"}
+PLAN = Question(CLIENT, TE_OFFICE, SPECIALIST, "service-coordination", ("work_ability_plan",))
+Fetch = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def fetch(line: Line, send: Send, agreed: None) -> Fetch:
+    """Ask as the specialist of the TE office, with changes; a plan for the own register is on file."""
+    send(record("12-work-ability-plan", release=None))
+
+    def ask(**changes: Any) -> list[Record]:
+        return line.afterwards.fetch(replace(PLAN, **changes), "te-system")
+
+    return ask
+
+
+def test_a_member_of_the_team_gets_the_plan_as_it_was_handed_over(fetch: Fetch) -> None:
+    """The canonical record comes back; the client is named as the asker named the client."""
+    (found,) = fetch()
+    sent = record("12-work-ability-plan", release=None)
+    assert found["goals"] == sent["goals"]
+    assert (found["record_id"], found["custodian"], found["client"]) == (sent["record_id"], sent["custodian"], CLIENT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"practitioner": {}},
+        {"practitioner": {"id": "te-9999", "system": SPECIALIST["system"]}},
+        {"organisation": {"id": "1.2.246.10.99"}},
+        {"purpose": "research"},
+        {"legal_basis": "no-such-right"},
+        {"client": {"personal_identity_code": "010594Y9032"}},
+        {"record_types": ("health_check",)},
+    ],
+)
+def test_everybody_else_gets_the_same_nothing(fetch: Fetch, changes: dict[str, Any]) -> None:
+    """No membership, another person, organisation, purpose, right or client, or no such record: an empty list."""
+    assert fetch(**changes) == []
+
+
+def test_a_withdrawal_acts_on_the_next_fetch(fetch: Fetch, send: Send) -> None:
+    """The plan was there a moment ago; after the withdrawal it is not."""
+    assert len(fetch()) == 1
+    send(record("10-consent", **WITHDRAWN))
+    assert fetch() == []
+
+
+def test_a_refused_class_is_missing_from_the_record(fetch: Fetch, send: Send) -> None:
+    """The client takes income and debt out for the TE office; the rest of the plan still comes."""
+    (whole,) = fetch()
+    exclusion = {"data_class": "income-and-debt", "recipients": [{"organisation": TE_OFFICE | NAMED}]}
+    consent = record("10-consent")
+    send(record("10-consent", record_version=2, exclusions=[*consent["exclusions"], exclusion]))
+    (found,) = fetch()
+    assert whole["benefits"]
+    assert (found.get("benefits"), found["goals"]) == (None, whole["goals"])
+
+
+NAMED = {"name": "Pirkanmaan TE-toimisto", "organisation_type": "te-office"}
+
+
+def test_every_look_stands_in_the_log_of_the_client(fetch: Fetch, database: Database) -> None:
+    """A release names client, reader, purpose, classes and submission; a refusal names the client and the reason."""
+    fetch()
+    fetch(purpose="research")
+    with database.reading() as connection:
+        rows = [row for row in read_rows(connection) if row.fact("sender") == "te-system"]
+    given, refused = rows
+    assert (given.kind, given.act, given.fact("recipients")) == ("release", "fetch", "te-6100")
+    assert "work-ability-plan" in given.parts("classes")
+    assert (refused.kind, refused.act) == ("refusal", "refuse")
+    assert "PURPOSE_NOT_COVERED" in refused.fact("rules")
+    assert given.fact("client") == refused.fact("client") != ""
+    assert "080885-906S" not in str(rows)
+
+
+def test_an_invalidated_plan_is_not_fetched_and_its_readers_are_listed(fetch: Fetch, line: Line, send: Send) -> None:
+    """Who fetched it stands among the recipients to be told; nobody gets it afterwards as a valid plan."""
+    (found,) = fetch()
+    taken = send(record("12-work-ability-plan", release=None)).submission
+    done = line.afterwards.invalidate(taken, "väärä asiakas")
+    assert [(one.organisation, one.times) for one in done.recipients] == [("te-6100", 1)]
+    assert (done.submission, done.cancelled) == ("", (taken,))
+    assert found
+    assert fetch() == []
+
+
+def test_released_records_list_every_organisation_of_the_team(line: Line, send: Send, agreed: None) -> None:
+    """A plan released to a team lists the organisations of its members, once each."""
+    taken = send(record("12-work-ability-plan")).submission
+    done = line.afterwards.invalidate(taken, "väärä asiakas")
+    assert {one.organisation for one in done.recipients} >= {"te-6100", "0246246-0", "sote-101"}
+    assert {one.purpose for one in done.recipients} == {"service-coordination"}
