@@ -30,14 +30,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from rich.progress import Progress
-from sqlalchemy import create_engine, text
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
 from adapter import audit
 from adapter.data import data_root
 from adapter.delivery import Outbox
@@ -47,6 +46,7 @@ from adapter.mock.faults import Match, When
 from adapter.security.key_files import KeyFile
 from adapter.serve import DEMO_STORAGE_KEY
 from adapter.store import Cipher, Database
+from benchmarks.databases import postgresql
 
 EXAMPLE = data_root() / "mappings/records/functional-assessment/examples/not-done.source.json"
 LEASE = 4.0
@@ -341,21 +341,6 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-
-
-@contextmanager
-def postgresql(server: str) -> Iterator[str]:
-    """A fresh database on a PostgreSQL server; yields its URL."""
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    name = f"crash{uuid4().hex}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield admin.url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
 
 
 def main() -> int:

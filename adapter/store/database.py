@@ -9,72 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, create_engine, delete, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.schema import CreateColumn
 
-from adapter.store.review_tables import review_account
-from adapter.store.tables import audit_person, idempotency, metadata, outbox_lane, outbox_open, submission
+from adapter.store.migrations import migrate
 from adapter.store.together import Together
 
 T = TypeVar("T")
-Migration = Callable[[Connection], None]
 
 # One connection for all threads: a database in memory belongs to its connection.
 _MEMORY: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-
-
-def _create_first_tables(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-def _bind_reviewers_to_custodians(connection: Connection) -> None:
-    metadata.create_all(connection)
-    for column in (submission.c.custodian, *(review_account.c[name] for name in ("title", "locked", "custodians"))):
-        _add_column(connection, column)
-
-
-def _keep_answers(connection: Connection) -> None:
-    """Keys kept without their answer are dropped: the version of a record tells a repeat just as well."""
-    _add_column(connection, idempotency.c.answer)
-    connection.execute(delete(idempotency))
-
-
-def _index_what_is_open_and_lanes(connection: Connection) -> None:
-    connection.execute(text("DROP INDEX IF EXISTS outbox_open_due"))
-    for index in (outbox_open, outbox_lane):
-        index.create(connection, checkfirst=True)
-
-
-def _name_clients_in_one_key_table(connection: Connection) -> None:
-    """The random ids of the reviewer's pages become pseudonyms of the audit: one name a client."""
-    audit_person.create(connection, checkfirst=True)
-    if inspect(connection).has_table("review_client"):
-        taken = "INSERT INTO audit_person (pseudonym, kind, lookup) SELECT id, 'client', lane FROM review_client"
-        connection.execute(text(taken))
-        connection.execute(text("DROP TABLE review_client"))
-
-
-def _add_column(connection: Connection, column: Column[Any]) -> None:
-    """Add a column that an older program did not make; a new database has it already."""
-    table = column.table.name
-    if column.name not in {each["name"] for each in inspect(connection).get_columns(table)}:
-        declared = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {declared}")
-
-
-MIGRATIONS: tuple[Migration, ...] = (
-    _create_first_tables,
-    _bind_reviewers_to_custodians,
-    _keep_answers,
-    _index_what_is_open_and_lanes,
-    _name_clients_in_one_key_table,
-)
-"""Position + 1 is the version that the migration leads to. A released migration is never edited."""
-
-
-class DatabaseTooNewError(Exception):
-    """The database was written by a newer Kykysilta; upgrade the program, do not downgrade the data."""
 
 
 class Database:
@@ -92,7 +36,8 @@ class Database:
             event.listen(self.engine, "connect", _sqlite_pragmas)
             event.listen(self.engine, "begin", _sqlite_begin)
         self._together = Together(self.transaction)
-        self._migrate()
+        with self.transaction() as connection:
+            migrate(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -114,18 +59,6 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-
-    def _migrate(self) -> None:
-        with self.transaction() as connection:
-            if not inspect(connection).has_table("store_version"):
-                connection.execute(text("CREATE TABLE store_version (version INTEGER NOT NULL)"))
-                connection.execute(text("INSERT INTO store_version VALUES (0)"))
-            version = connection.execute(text("SELECT version FROM store_version")).scalar_one()
-            if version > len(MIGRATIONS):
-                raise DatabaseTooNewError(f"the database has version {version}, this program knows {len(MIGRATIONS)}")
-            for migration in MIGRATIONS[version:]:
-                migration(connection)
-            connection.execute(text("UPDATE store_version SET version = :new"), {"new": len(MIGRATIONS)})
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from adapter.delivery import Outbox, submissions
 from adapter.store import Cipher, Database
+from tests.databases import KINDS, empty_database
 
 CIPHER = Cipher({"test": bytes(range(32))})
 Put = Callable[..., str]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A fresh database of each kind."""
-    if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path / 'k.sqlite'}")
+    with empty_database(request.param, tmp_path) as url:
+        opened = Database(url)
         yield opened
         opened.close()
-        return
-    server = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
-    if not server:
-        pytest.skip("no PostgreSQL: run with scripts/with_postgresql.sh")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    name = f"k{uuid4().hex}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    opened = Database(admin.url.set(database=name).render_as_string(hide_password=False))
-    yield opened
-    opened.close()
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
-    admin.dispose()
 
 
 @pytest.fixture

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks import crash
+from tests.databases import KINDS, empty_database
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of an empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'k.sqlite'}"
-        return
-    server = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
-    if not server:
-        pytest.skip("no PostgreSQL: run with scripts/with_postgresql.sh")
-    with crash.postgresql(server) as database:
-        yield database
+    with empty_database(request.param, tmp_path) as found:
+        yield found
 
 
 def test_nothing_is_lost_and_nothing_arrives_twice(url: str, tmp_path: Path) -> None:

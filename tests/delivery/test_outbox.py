@@ -76,8 +76,8 @@ def test_another_sender_sees_nothing(put: Put, database: Database) -> None:
     submission = put("moona")
     with database.reading() as connection:
         assert submissions.status(connection, submission, "somebody else") is None
-        assert submissions.search(connection, "somebody else") == []
-        assert [status.id for status in submissions.search(connection, "ehr")] == [submission]
+        assert submissions.search(connection, "somebody else", submissions.Wanted()) == []
+        assert [status.id for status in submissions.search(connection, "ehr", submissions.Wanted())] == [submission]
 
 
 def test_a_dead_message_can_be_sent_again(outbox: Outbox, put: Put) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from adapter.store import Cipher, Database
 from adapter.store.cipher import CipherError, keyed_hash
-from adapter.store.database import MIGRATIONS, DatabaseTooNewError
+from adapter.store.migrations import MIGRATIONS, DatabaseTooNewError
 
 OLD, NEW = b"o" * 16 + bytes(range(16)), b"n" * 16 + bytes(range(16))
 
@@ -55,39 +55,6 @@ def test_opening_twice_migrates_once(tmp_path: Path) -> None:
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
         assert connection.execute(text("SELECT version FROM store_version")).all() == [(len(MIGRATIONS),)]
     database.close()
-
-
-def test_a_database_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
-    """What was added later is there afterwards, and rows that were there stay."""
-    url = f"sqlite:///{tmp_path / 'k.sqlite'}"
-    database = Database(url)
-    with database.transaction() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO review_account (id, name, password, role, created_at) VALUES ('a', 'b', 'c', 'reviewer', 0)"
-            )
-        )
-        for statement in (
-            "ALTER TABLE review_account DROP COLUMN custodians",
-            "DROP TABLE review_note",
-            "DROP TABLE audit_person",
-            "CREATE TABLE review_client (id VARCHAR(32), lane VARCHAR(32))",
-            "INSERT INTO review_client VALUES ('handle', 'lane')",
-            "ALTER TABLE submission DROP COLUMN custodian",
-            "UPDATE store_version SET version = 1",
-        ):
-            connection.execute(text(statement))
-    database.close()
-    upgraded = Database(url)
-    with upgraded.reading() as connection:
-        assert connection.execute(text("SELECT name, custodians FROM review_account")).all() == [("b", "[]")]
-        assert "custodian" in {each["name"] for each in inspect(connection).get_columns("submission")}
-        assert inspect(connection).has_table("review_note")
-        assert connection.execute(text("SELECT pseudonym, kind, lookup FROM audit_person")).all() == [
-            ("handle", "client", "lane")
-        ]
-        assert not inspect(connection).has_table("review_client")
-    upgraded.close()
 
 
 def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
