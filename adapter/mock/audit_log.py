@@ -1,18 +1,35 @@
-"""Every act at the endpoint in a hash-chained log of its own: no audit, no answer. Opaque ids and codes only."""
+"""Every act at the endpoint in a hash-chained log of its own: no audit, no answer.
+
+An act that concerned several clients is one entry a client. Persons stand as pseudonyms, the rest as ids and codes.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
+from adapter.audit import persons
 from adapter.audit.chain import append, verify
+from adapter.audit.rows import read_rows
 from adapter.mock.exchange import Request, Wire
 from adapter.mock.storage import Stored
-from adapter.store.tables import audit_checkpoint, audit_entry
+from adapter.release import Word
+from adapter.store.tables import audit_checkpoint, audit_entry, audit_person
+
+ACTS = {
+    **{name: name for name in ("read", "vread", "create", "update", "patch", "delete")},
+    **dict.fromkeys(("search-type", "search-system"), "search"),
+    **dict.fromkeys(("history-instance", "history-type", "history-system"), "history"),
+    "bundle": "transaction",
+}
+"""Acts of `mappings/audit/acts.yaml` by interaction; every other interaction is an operation."""
+
+GROUNDS = {"OWN_REGISTER": "own-register", "STATUTORY_BASIS": "other-statutory"}
+"""Grounds (cs:disclosure-basis) by the reason of a permit; every other one stands on consent."""
 
 
 class AuditLog:
@@ -25,30 +42,25 @@ class AuditLog:
     def __init__(self, path: Path | str) -> None:
         url = "sqlite://" if path == ":memory:" else f"sqlite:///{path}"
         self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-        audit_entry.metadata.create_all(self._engine, tables=[audit_entry, audit_checkpoint])
+        audit_entry.metadata.create_all(self._engine, tables=[audit_entry, audit_checkpoint, audit_person])
 
     def record(self, request: Request, wire: Wire, changes: list[Stored]) -> None:
         """Append what was asked, by whom, what was decided for which resource, and what was written."""
-        decisions = request.gate.decisions if request.gate is not None else []
-        entry: dict[str, str | int] = {
-            "request": wire.headers.get("X-Request-Id", ""),
-            "client": request.client,
-            "method": request.method,
-            "type": request.path[0] if request.path else "",
-            "status": wire.status,
-            "decided": " ".join(f"{path}:{decision}:{reason}" for path, decision, reason in decisions),
-            "written": " ".join(f"{one.path}/_history/{one.version}" for one in changes),
-            "rules": " ".join(issue.rule_id for issue in wire.refusal),
-        }
         kind = "refusal" if wire.status >= 400 else "outcome" if changes else "decision"
+        at = request.world.clock.now().timestamp()
         with self._engine.begin() as connection:
-            append(connection, request.world.clock.now().timestamp(), kind, entry)
+            common = _asked(connection, request, wire)
+            for client, words, written in _by_client(request, changes):
+                facts = common | _told(words, written)
+                if client:
+                    facts["client"] = persons.pseudonym_of(connection, client)
+                append(connection, at, kind, facts)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the entries, oldest first."""
         with self._engine.connect() as connection:
-            rows = connection.execute(select(audit_entry).order_by(audit_entry.c.seq)).all()
-        return [{"seq": row.seq, "at": row.at, "kind": row.kind, **json.loads(row.entry)} for row in rows]
+            rows = list(read_rows(connection))
+        return [{"seq": row.seq, "at": row.at, "kind": row.kind, **row.facts} for row in rows]
 
     def intact(self) -> bool:
         """True when no entry was changed, moved or taken out."""
@@ -58,3 +70,51 @@ class AuditLog:
     def close(self) -> None:
         """Close the database."""
         self._engine.dispose()
+
+
+def _asked(connection: Connection, request: Request, wire: Wire) -> dict[str, str | int]:
+    """Who asked, for what, under which request id."""
+    gate, access = request.gate, request.access
+    facts: dict[str, str | int] = {
+        "act": ACTS.get(request.interaction, "operation" if request.interaction else "maintain"),
+        "request": wire.headers.get("X-Request-Id", ""),
+        "sender": request.client,
+        "method": request.method,
+        "type": request.path[0] if request.path else "",
+        "status": wire.status,
+        "rules": ",".join(issue.rule_id for issue in wire.refusal),
+    }
+    if access is not None:
+        facts["organisation"] = str(access.client.organization.get("value", "")).removeprefix("urn:oid:")
+    if gate is not None:
+        facts["purpose"] = gate.purpose["code"]
+        if person := gate.claim("subject_id"):
+            facts["user"] = persons.pseudonym_of(connection, person, kind="professional")
+    return {name: value for name, value in facts.items() if value != ""}
+
+
+def _by_client(request: Request, changes: list[Stored]) -> Iterator[tuple[str, list[Word], list[Stored]]]:
+    """Yield decisions and written versions client by client; once with nothing when no client was concerned."""
+    gate = request.gate
+    if gate is None:
+        yield "", [], changes
+        return
+    owners = [gate.client_of(one) for one in changes]
+    clients = dict.fromkeys((*(gate.clients.get(word.address, "") for word in gate.decisions), *owners))
+    for client in clients or {"": None}:
+        words = [word for word in gate.decisions if gate.clients.get(word.address, "") == client]
+        yield client, words, [one for one, owner in zip(changes, owners, strict=True) if owner == client]
+
+
+def _told(words: list[Word], written: list[Stored]) -> dict[str, str | int]:
+    facts = {
+        "decided": " ".join(f"{path}:{decision}:{reason}" for path, decision, reason in words),
+        "written": " ".join(f"{one.path}/_history/{one.version}" for one in written),
+    }
+    refused = next((word for word in words if word.decision == "deny"), None)
+    permitted = next((word for word in words if word.decision != "deny"), None)
+    if permitted is not None:
+        facts |= {"decision": permitted.decision, "basis": GROUNDS.get(permitted.reason, "client-consent")}
+    elif refused is not None:
+        facts |= {"decision": "deny", "reason": refused.reason}
+    return {name: value for name, value in facts.items() if value}

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapter.consent import Context, read_consents
 from adapter.consent.context import identifiers_of
@@ -18,10 +18,12 @@ from adapter.consent.references import Token, identifier_token
 from adapter.consent.withholding import is_protected, without_names
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.storage import Stored
-from adapter.mock.world import World
 from adapter.release import OF_NO_CLIENT, Asked, OnFile, Reader, Word, pass_gate
 from adapter.security.tokens import Access
 from adapter.types import Resource
+
+if TYPE_CHECKING:
+    from adapter.mock.world import World
 
 AROUND = ("CareTeam", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient")
 """Types that the engine may look up: teams, organisations, roles, people."""
@@ -53,11 +55,13 @@ class Gate:
 
     Attributes:
         decisions: a word for every resource that was asked about, in order; journal and audit keep them.
+        clients: whose each of them is: address to `Patient/…`, empty when it is nobody's.
     """
 
     world: World
     access: Access
     decisions: list[Word] = field(default_factory=list)
+    clients: dict[str, str] = field(default_factory=dict)
     _shown: dict[int, Resource | None] = field(default_factory=dict)
     _on_file: dict[str, OnFile] = field(default_factory=dict)
     _around: list[Context] = field(default_factory=list)
@@ -80,7 +84,7 @@ class Gate:
             found: sequence numbers of what it would find if it saw everything.
         """
         store = self.world.store
-        patients = json.dumps(sorted({self._patient(one).partition("/")[2] for one in store.by_sequence(found)}))
+        patients = json.dumps(sorted({self.client_of(one).partition("/")[2] for one in store.by_sequence(found)}))
         rows: list[tuple[int, int]] = []
         for kind in kinds:
             names = json.dumps([f"{kind}.{link}" for link in patient_compartment()[kind]])
@@ -103,7 +107,7 @@ class Gate:
             return self._provenance(stored)
         if stored.type in OF_NO_CLIENT or stored.type not in patient_compartment():
             return stored.resource
-        patient, custodian = self._patient(stored), self._custodian(stored)
+        patient, custodian = self.client_of(stored), self._custodian(stored)
         asked = Asked(
             patient=patient,
             custodian=custodian.reference,
@@ -111,6 +115,7 @@ class Gate:
             resources=(stored.resource,),
             protected=self._is_protected(stored),
         )
+        self.clients[stored.path] = patient
         now = self.world.clock.now().timestamp()
         return pass_gate(self._reader(), asked, self._known(patient), now, self.decisions.append).shown[0]
 
@@ -133,19 +138,23 @@ class Gate:
     def _reader(self) -> Reader:
         organization = self.access.client.organization
         requester: dict[str, Any] = {"organization": {"identifier": dict(organization)}}
-        person = self._claim("subject_id")
+        person = self.claim("subject_id")
         if person:
             system, _, value = person.rpartition("|")
             requester["practitioner"] = {"identifier": {"system": system, "value": value}}
-        purpose = _coding(self._claim("purpose_of_use") or self.access.client.purpose)
-        claimed = self._claim("legal_basis")
-        return Reader(requester, self._own_names(), purpose, _coding(claimed) if claimed else None)
+        claimed = self.claim("legal_basis")
+        return Reader(requester, self._own_names(), self.purpose, _coding(claimed) if claimed else None)
+
+    @property
+    def purpose(self) -> dict[str, str]:
+        """The purpose that the caller states, else the one its client is registered with."""
+        return _coding(self.claim("purpose_of_use") or self.access.client.purpose)
 
     def _own_names(self) -> frozenset[Token]:
         token = identifier_token(self.access.client.organization)
         return frozenset({_plain(token)} if token else ())
 
-    def _claim(self, name: str) -> str:
+    def claim(self, name: str) -> str:
         """Return what the caller's assertion says about itself (`hl7-b2b`), or an empty text."""
         claims = self.access.claims.get("hl7-b2b")
         value = claims.get(name) if isinstance(claims, dict) else None
@@ -177,12 +186,13 @@ class Gate:
         return frozenset(_plain(one) for one in (*tokens, *((token,) if token else ())))
 
     def _is_protected(self, stored: Stored) -> bool:
-        patient = stored.path if stored.type == "Patient" else self._patient(stored)
+        patient = stored.path if stored.type == "Patient" else self.client_of(stored)
         found = self.world.store.current("Patient", patient.rpartition("/")[2]) if patient else None
         marked = found is not None and found.body is not None and is_protected(found.resource)
         return marked or is_protected(stored.resource)
 
-    def _patient(self, stored: Stored) -> str:
+    def client_of(self, stored: Stored) -> str:
+        """Return whose a version is, as `Patient/…`; empty when it is nobody's."""
         if stored.type == "Patient" or stored.type not in patient_compartment():
             return stored.path if stored.type == "Patient" else ""
         names = [f"{stored.type}.{link}" for link in patient_compartment()[stored.type]]

@@ -33,6 +33,7 @@ class Request:
         in_bundle: True for an entry of a batch or transaction.
         access: what the caller's token allows; None under `--auth open`.
         certificate: `x5t#S256` of the caller's TLS certificate, or empty.
+        interaction: of the route that fits; empty when none does.
         gate: decides what the caller may see; None when everything may be seen.
         as_of: a stale search sees nothing written after this instant (microseconds since the epoch).
     """
@@ -49,6 +50,7 @@ class Request:
     as_of: int | None = None
     access: Access | None = None
     certificate: str = ""
+    interaction: str = ""
     gate: Gate | None = None
 
     def preference(self, name: str) -> str:

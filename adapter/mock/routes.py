@@ -83,6 +83,7 @@ def dispatch(request: Request) -> Answer:
         refusal = refuse(405, "method-not-allowed", method=request.method, allowed=allowed)
         refusal.headers = {"Allow": allowed}
         raise refusal
+    request.interaction = route.interaction
     _check(request, route)
     return route.run(request)
 

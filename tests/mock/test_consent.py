@@ -86,7 +86,9 @@ def test_every_act_is_audited(repository: str, control: MockClient) -> None:
     entries = answer.json()["entries"][before:]
     assert answer.json()["intact"]
     assert [one["kind"] for one in entries] == ["decision", "outcome", "refusal"]
-    assert {one["client"] for one in entries} == {"tyolli"}
+    assert {one["sender"] for one in entries} == {"tyolli"}
+    assert [one["act"] for one in entries] == ["read", "create", "read"]
+    assert len(entries[0]["client"]) == 32
     assert entries[0]["decided"] == "CarePlan/cp1:permit:CONSENT_PERMIT"
     assert "010594Y9032" not in answer.text
 
