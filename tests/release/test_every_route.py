@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,12 +11,14 @@ import httpx
 import pytest
 from starlette.routing import Mount
 
+from adapter import review
 from adapter.mock import consent_gate
 from adapter.mock.app import create_app as mock_app
 from adapter.mock.client import MockClient
 from adapter.mock.routes import ROUTES
 from adapter.mock.serve import running_mock
 from adapter.release import Passed
+from adapter.serve import adapter_app, load_settings
 from tests.mock.consent_world import NOW, PATIENT, PLAN, POLICY, RESOURCES, custody, enforcing, reader
 
 CANARY = "Kanarialintu"
@@ -201,7 +204,41 @@ def walked(routes: Iterable[Any], above: str = "") -> Iterator[tuple[str, str]]:
                 yield method, above + route.path
 
 
-OWN = "the caller's own record and what came of it"
+OWN = "the caller's own records and what came of them; handing over asks the gate for those whom a record names"
 GATED = "somebody else's data, through the gate"
 NOTHING = "holds no client's data"
-REGISTER = "the reviewer's own controllers' registers (`files.read_file`, `read_all`)"
+VENDOR_API = {
+    "/v1/records": OWN,
+    "/v1/records/batch": OWN,
+    "/v1/records/preview": OWN,
+    "/v1/records/_search": OWN,
+    "/v1/records/{submission}": OWN,
+    "/v1/records/{submission}/replay": OWN,
+    "/v1/records/{submission}/cancel": OWN,
+    "/v1/records/{submission}/invalidate": OWN,
+    "/v1/clients/_fetch": GATED,
+    "/v1/token": NOTHING,
+    "/v1/.well-known/smart-configuration": NOTHING,
+    "/v1/mappings": NOTHING,
+    "/v1/schemas/{record}": NOTHING,
+    "/v1/docs": NOTHING,
+    "/v1/openapi.json": NOTHING,
+    "/healthz": NOTHING,
+    "/readyz": NOTHING,
+    "/metrics": NOTHING,
+}
+"""Every address of the vendor API, and what its answers hold; `tests/pipeline` proves it of those that are gated."""
+
+
+def test_every_route_of_the_vendor_api_is_classified() -> None:
+    """A new address needs a row that says what its answer holds; the pages of the reviewer lie under `/review`."""
+    settings = load_settings(database="sqlite://", repository_url="http://127.0.0.1:1/fhir", demo=True)
+    paths = {path for _, path in walked(adapter_app(settings).routes)}
+    assert {path for path in paths if not path.startswith("/review/")} == VENDOR_API.keys()
+
+
+def test_the_reviewers_pages_open_stored_records_in_one_place() -> None:
+    """Only `files` opens stored bodies, and it shows a reviewer the registers of the account's controllers alone."""
+    sources = {path.name: path.read_text() for path in Path(review.__file__).parent.glob("*.py")}
+    assert [name for name, text in sources.items() if "submission/body/" in text] == ["files.py"]
+    assert "keeps_register(custodians" in sources["files.py"]
