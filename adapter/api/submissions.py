@@ -143,4 +143,5 @@ def _status(status: Status, language: str) -> dict[str, Any]:
 
 
 def instant(seconds: float) -> str:
+    """Return UTC seconds as the API tells instants."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

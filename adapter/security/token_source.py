@@ -39,7 +39,8 @@ class ClientKey:
 
     Attributes:
         client_id: as registered at the repository.
-        private_key: a `cryptography` private key or its PEM.
+        private_key: a `cryptography` private key or its PEM; None when the TLS certificate alone proves the client
+            (RFC 8705 §2).
         key_id: `kid` of its public half in the registered key set.
         algorithm: RS384 or ES384.
     """
@@ -101,15 +102,7 @@ class TokenSource:
         try:
             key = self._key()
             url = self._token_url or self._discover()
-            assertion = make_assertion(
-                key.client_id, url, key.private_key, key.key_id, algorithm=key.algorithm, now=now
-            )
-            form = {
-                "grant_type": "client_credentials",
-                "scope": self._scope,
-                "client_assertion_type": ASSERTION_TYPE,
-                "client_assertion": assertion,
-            }
+            form = {"grant_type": "client_credentials", "scope": self._scope} | _proof(key, url, now)
             answer = self._json(self._http.post(url, data=form, headers={"Accept": "application/json"}))
             token, life = str(answer["access_token"]), float(answer["expires_in"])
             if not _VISIBLE.fullmatch(token) or not 0 < life < math.inf:
@@ -136,6 +129,13 @@ class TokenSource:
             raise NoToken(f"HTTP {response.status_code}")
         content: dict[str, Any] = response.json()
         return content
+
+
+def _proof(key: ClientKey, url: str, now: float) -> dict[str, str]:
+    if key.private_key is None:
+        return {"client_id": key.client_id}
+    assertion = make_assertion(key.client_id, url, key.private_key, key.key_id, algorithm=key.algorithm, now=now)
+    return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
