@@ -9,13 +9,13 @@ from __future__ import annotations
 import email.utils
 import re
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from adapter.delivery import deadline
 from adapter.delivery.states import Known
 from adapter.errors import SourceError
 from adapter.security.token_source import NoToken, TokenSource
@@ -34,10 +34,6 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 class AnswerTooLarge(httpx.HTTPError):
     """The repository answers without end; what it did is not known."""
-
-
-class AnswerTooSlow(httpx.HTTPError):
-    """The repository's answer drips; what it did is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ class Repository:
 
     Args:
         base_url: e.g. `http://127.0.0.1:8090/fhir`.
-        timeout: seconds for connecting and for each read or write, and for the body of an answer in all.
+        timeout: seconds for connecting, and for a request and its answer in all.
         verify: TLS context; with a client certificate in it for mTLS.
         token_source: makes the token source on the connection, or None for a repository without tokens.
         transport: for tests.
@@ -89,6 +85,7 @@ class Repository:
             headers={"Accept": FHIR_JSON},
         )
         self._timeout = timeout
+        deadline.obey(self._client)
         self._tokens = token_source(self._client) if token_source else None
 
     def post_bundle(self, bundle: bytes, request_id: str) -> Answer:
@@ -162,15 +159,13 @@ class Repository:
         """Send and read the answer, unpacked, up to the size that is understood and in the time that is given.
 
         Raises:
-            httpx.HTTPError: the line broke; `AnswerTooLarge`, `AnswerTooSlow`.
+            httpx.HTTPError: the line broke, the time was over; `AnswerTooLarge`.
         """
         parts, size = [], 0
-        with self._client.stream(method, path, content=content, headers=headers) as response:
-            until = time.monotonic() + self._timeout
+        stream = self._client.stream(method, path, content=content, headers=headers)
+        with deadline.time_limit(self._timeout), stream as response:
             for part in response.iter_bytes():
                 size += len(part)
-                if time.monotonic() > until:
-                    raise AnswerTooSlow("the answer is too slow")
                 if size > LARGEST_ANSWER:
                     raise AnswerTooLarge("the answer is too large")
                 parts.append(part)

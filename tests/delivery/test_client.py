@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import httpx
 import pytest
 import respx
@@ -91,3 +97,36 @@ def test_a_search_names_nobody_in_its_address(respx_mock: respx.MockRouter, repo
     assert resource is None
     assert route.calls.last.request.url.query == b""
     assert b"identifier=" in route.calls.last.request.content
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_a_dripping_answer_is_not_waited_for(said: bytes) -> None:
+    """A byte now and then, in the head or in the body, ends with the time for the whole exchange: not known."""
+    with dripping(said) as port:
+        repository = Repository(f"http://127.0.0.1:{port}/fhir", timeout=0.4)
+        begun = time.monotonic()
+        answer = repository.post_bundle(b"{}", "ours")
+        repository.close()
+    assert (answer.status, answer.cause) == (-1, "ReadTimeout")
+    assert time.monotonic() - begun < 3
+
+
+@contextmanager
+def dripping(said: bytes) -> Iterator[int]:
+    """A server that says something at once and then a letter every 50 ms; yields its port."""
+    stop = threading.Event()
+
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.recv(1000)
+            connection.sendall(said)
+            while not stop.wait(0.05):
+                connection.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,), daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        stop.set()
+        thread.join(5)
