@@ -85,7 +85,7 @@ def check_size(data: bytes, limits: Limits) -> None:
 
 def may_hold_too_many(body: bytes, limits: Limits) -> bool:
     """Tell whether so many values may stand in a document that reading them at once would fill the memory."""
-    return sum(map(body.count, (b"{", b"[", b","))) > limits.nodes
+    return len(body) > limits.nodes and sum(map(body.count, (b"{", b"[", b","))) > limits.nodes
 
 
 def may_hold_nul(body: bytes) -> bool:

@@ -57,12 +57,12 @@ def judge(
         trace: finds the sender's place by FHIRPath.
     """
     checker, related = validator or packaged_validator(), tuple(context)
-    found = checker.validate(resource, profiles=profiles, at=at, context=related, trace=trace)
-    if any(issue.severity == "fatal" for issue in found.issues):
-        return found
     try:
-        document = resource if isinstance(resource, dict) else read_resource(resource, checker.settings.limits)[0]
-    except SourceError:
+        document, problems = read_resource(resource, checker.settings.limits)
+    except SourceError as error:
+        return Outcome(error.issues)
+    found = checker.judge(document, profiles, at=at, context=related, trace=trace, problems=problems)
+    if any(issue.severity == "fatal" for issue in found.issues):
         return found
     issues = [issue for issue in found.issues if not _accepted(issue, document)]
     if found.ok:

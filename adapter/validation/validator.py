@@ -69,15 +69,27 @@ class Validator:
             document, problems = read_resource(resource, self.settings.limits)
         except SourceError as error:
             return Outcome(error.issues)
+        return self.judge(document, profiles, at=at, context=context, trace=trace, problems=problems)
+
+    def judge(
+        self,
+        document: Resource,
+        profiles: Iterable[str] = (),
+        *,
+        at: str | None = None,
+        context: Iterable[Resource] = (),
+        trace: Trace | None = None,
+        problems: Findings = None,
+    ) -> Outcome:
+        """Return every problem of a resource that was read within limits already; see `validate`.
+
+        Args:
+            problems: what reading has found.
+        """
         related = related_by_reference(context) if context else NOTHING
         run = Run(self.registry, self.settings, document, at, related)
         found = self.findings(document, tuple(profiles), run)
         return Outcome(issues_of(joined(problems or None, found), run, trace))
-
-    def judge(self, document: Resource, profiles: Iterable[str] = ()) -> Outcome:
-        """Return every problem of a resource that was read within limits already; see `validate`."""
-        run = Run(self.registry, self.settings, document)
-        return Outcome(issues_of(self.findings(document, tuple(profiles), run), run))
 
     def findings(self, document: Any, profiles: tuple[str, ...], run: Run) -> Findings:
         """Return the findings of a document that is read, paths from its type on."""
