@@ -136,10 +136,12 @@ class Adapter:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
 
-    def check(self) -> None:
-        """Raise when it ended by itself: that is not what is measured here."""
-        if self._process is not None and self._process.poll() is not None:
-            raise RuntimeError("the adapter ended by itself; its log says why")
+    def killed_by_others(self) -> bool:
+        """Whether a signal from elsewhere ended it; raises when it ended by itself: that is not measured here."""
+        status = self._process.poll() if self._process is not None else None
+        if status is not None and status >= 0:
+            raise RuntimeError(f"the adapter ended by itself with status {status}; its log says why")
+        return status is not None
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it and wait until it is gone."""
@@ -197,13 +199,15 @@ def _watch(
     arriving = progress.add_task("delivered", total=records)
     killed, delivered, changed = 0, 0, time.monotonic()
     while time.monotonic() - changed < STUCK_SECONDS:
-        adapter.check()
+        if adapter.killed_by_others():
+            killed += 1
+            adapter.start()
         stock = {state: count for state, (count, _) in outbox.stock().items()}
         final = sum(count for state, count in stock.items() if state.final)
         if final != delivered:
             delivered, changed = final, time.monotonic()
             progress.update(arriving, completed=final)
-        if not any(thread.is_alive() for thread in sending) and final == sum(stock.values()) and killed == kills:
+        if not any(thread.is_alive() for thread in sending) and final == sum(stock.values()) and killed >= kills:
             break
         if killed < kills and (delivered >= at[killed] or delivered == records):
             time.sleep(chance.random() * 0.5)
