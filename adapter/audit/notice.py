@@ -48,7 +48,7 @@ def disclosure_notice(
         evidence: the consent that allowed it; without it the ground alone is told.
     """
     act = act_of(row)
-    if act.code != "disclose" or not row.fact("client"):
+    if act.pattern != "disclosure-source" or not row.fact("client"):
         return None
     patient = _patient(row, client)
     notice: Resource = {
@@ -69,7 +69,7 @@ def disclosure_notice(
         "source": {"observer": site.device},
         "entity": [
             {"what": patient, "type": coding(pieces.ENTITY_TYPE, "1"), "role": coding(pieces.OBJECT_ROLE, "1")},
-            _document(row),
+            *_documents(row),
         ],
     }
     if row.fact("user"):
@@ -101,14 +101,10 @@ def _patient(row: Row, client: Identity | None) -> Json:
     return by_identifier("Patient", client.system, client.value) if client else pieces.client(row)
 
 
-def _custodian(row: Row, site: Site) -> Json:
-    return pieces.organisation(row.fact("custodian") or site.organisation)
-
-
 def _agents(row: Row, site: Site, patient: Json) -> list[Json]:
     """Controller, professional, and who receives; of the receivers' roles only the client's is known."""
     person = pieces.person_of(row)
-    found = [{"role": [concept(NOTICE_ROLES, "1")], "who": _custodian(row, site), "requestor": person is None}]
+    found = [{"role": [concept(NOTICE_ROLES, "1")], "who": pieces.custodian_of(row, site), "requestor": person is None}]
     if person is not None:
         found.append({"role": [concept(NOTICE_ROLES, "5")], "who": person, "requestor": True})
     receiver = concept(PARTICIPATION, "IRCP")
@@ -118,9 +114,9 @@ def _agents(row: Row, site: Site, patient: Json) -> list[Json]:
     return found
 
 
-def _document(row: Row) -> Json:
-    document = pieces.data_entity(row) | {"type": coding(pieces.ENTITY_TYPE, "4")}
-    return document | {"description": row.fact("record_type") or "record"}
+def _documents(row: Row) -> list[Json]:
+    told = {"type": coding(pieces.ENTITY_TYPE, "4"), "description": row.fact("record_type") or "record"}
+    return [one | told for one in pieces.data_entities(row)]
 
 
 def _consent(row: Row, patient: Json, evidence: Evidence) -> Json:
@@ -144,7 +140,7 @@ def _consent(row: Row, patient: Json, evidence: Evidence) -> Json:
 
 
 def _provenance(row: Row, site: Site, patient: Json) -> Resource:
-    roles = {"1": _custodian(row, site), "3": patient, "4": site.device}
+    roles = {"1": pieces.custodian_of(row, site), "3": patient, "4": site.device}
     if person := pieces.person_of(row):
         roles["2"] = person
     return {

@@ -108,10 +108,14 @@ def agent(kind: Json, who: Json, *, requestor: bool = False, **more: Any) -> Jso
     return {"type": kind, "who": who, "requestor": requestor, **more}
 
 
+def custodian_of(row: Row, site: Site) -> Json:
+    """Return a reference to the controller, of several the first; else the organisation that runs the installation."""
+    return organisation(next(iter(row.parts("custodian")), site.organisation))
+
+
 def controller(row: Row, site: Site) -> Json:
     """Return the controller whose data the act was about."""
-    who = organisation(row.fact("custodian") or site.organisation)
-    return agent(concept(SNOMED, RECORD_KEEPER), who)
+    return agent(concept(SNOMED, RECORD_KEEPER), custodian_of(row, site))
 
 
 def patient_entity(row: Row, description: str) -> Json:
@@ -124,12 +128,13 @@ def patient_entity(row: Row, description: str) -> Json:
     }
 
 
-def data_entity(row: Row) -> Json:
-    """Return what was handled: the submission, else the type of resource, else the client's records as a whole."""
-    kind = row.fact("type") or "Bundle"
-    value = row.fact("submission") or row.fact("resource") or f"entry-{row.seq}"
-    what = by_identifier(kind if kind[:1].isupper() else "Bundle", SUBMISSION, value)
-    return {"what": what, "type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")} | _detail(row)
+def data_entities(row: Row) -> list[Json]:
+    """Return what was handled: the submissions, else resources of a type, else the client's records as a whole."""
+    kind = row.fact("type") if row.fact("type")[:1].isupper() else "Bundle"
+    shown = [{"type": "class", "valueString": code} for code in row.what]
+    data = {"type": coding(ENTITY_TYPE, "2"), "role": coding(OBJECT_ROLE, "4")} | ({"detail": shown} if shown else {})
+    values = [(SUBMISSION, one) for one in row.parts("submission")] or [(ENTRY, str(row.seq))]
+    return [{"what": by_identifier(kind, system, value)} | data for system, value in values]
 
 
 def purpose_of(row: Row, otherwise: str) -> Json:
@@ -146,7 +151,7 @@ def purpose_of(row: Row, otherwise: str) -> Json:
 
 def request_entity(row: Row) -> Json:
     """Return the id that ties the entry to the log of the other side; an act without a request is its own."""
-    value = row.fact("request") or row.fact("submission")
+    value = row.fact("request") or next(iter(row.parts("submission")), "")
     identifier = {"system": REQUEST, "value": value} if value else {"system": ENTRY, "value": str(row.seq)}
     return {
         "what": {"identifier": identifier},
@@ -157,8 +162,3 @@ def request_entity(row: Row) -> Json:
 def moment(at: float) -> str:
     """Return an instant in UTC seconds as FHIR instant."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _detail(row: Row) -> Json:
-    shown = [{"type": "class", "valueString": code} for code in row.what]
-    return {"detail": shown} if shown else {}

@@ -46,7 +46,7 @@ def audit_events(row: Row, site: Site) -> list[Resource]:
 def _read(row: Row, act: Act, site: Site) -> list[Resource]:
     subtype = "vread" if act.code == "vread" else "read"
     event = _restful(row, act, site, "read", subtype, "R", sends=False)
-    event["entity"].append(pieces.data_entity(row))
+    event["entity"] += pieces.data_entities(row)[:1]
     return [event]
 
 
@@ -61,13 +61,13 @@ def _query(row: Row, act: Act, site: Site) -> list[Resource]:
 
 def _create(row: Row, act: Act, site: Site) -> list[Resource]:
     event = _restful(row, act, site, "create", "create", "C", sends=True)
-    event["entity"].append(pieces.data_entity(row))
+    event["entity"] += pieces.data_entities(row)[:1]
     return [event]
 
 
 def _update(row: Row, act: Act, site: Site) -> list[Resource]:
     event = _restful(row, act, site, "update", "patch" if act.code == "patch" else "update", "U", sends=True)
-    event["entity"].append(pieces.data_entity(row))
+    event["entity"] += pieces.data_entities(row)[:1]
     return [event]
 
 
@@ -88,22 +88,8 @@ def _disclosure(row: Row, act: Act, site: Site, recipient: str) -> Resource:
     ]
     if row.fact("basis") == CLIENT_CONSENT:
         event["agent"].append(agent(concept(SNOMED, "429577009"), pieces.client(row)))
-    event["entity"].append(pieces.data_entity(row))
+    event["entity"] += pieces.data_entities(row)
     return event
-
-
-def _received(row: Row, act: Act, site: Site) -> list[Resource]:
-    """Data of another organisation came in: the repository sends, this installation receives for whoever asked."""
-    event = _event(row, act, site, "disclosure-recipient", coding(DCM, "110107"), "C")
-    source = by_identifier("Device", pieces.CLIENT_ID, "repository")
-    event["agent"] += [
-        agent(concept(DCM, "110153"), source, network=pieces.NOT_LOGGED),
-        agent(concept(DCM, "110152"), site.device, network={"address": site.address, "type": pieces.URI}),
-        _asker(row, site, concept(DCM, "110150")),
-        pieces.controller(row, site),
-    ]
-    event["entity"].append(pieces.data_entity(row))
-    return [event]
 
 
 def _decision(row: Row, act: Act, site: Site) -> list[Resource]:
@@ -226,7 +212,6 @@ PATTERNS: Mapping[str, Pattern] = {
     "create": _create,
     "update": _update,
     "disclosure-source": _disclosed,
-    "disclosure-recipient": _received,
     "decision": _decision,
     "export": _exported,
     "sign-in": _security("110114", "110122"),
