@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Response
 
-from adapter.mock import control, control_security, pages
+from adapter.mock import control, control_recording, control_security, pages
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
 from adapter.mock.guard import registered
 from adapter.mock.settings import MockSettings
@@ -30,6 +30,7 @@ class MockApp(FastAPI):
         self.authority: CertificateFolder | None = None
         self.endpoint = FhirEndpoint(worlds)
         self.include_router(control.router)
+        self.include_router(control_recording.router)
         self.include_router(control_security.router)
         self.include_router(pages.router)
         self.add_api_route("/", pages.root, include_in_schema=False)

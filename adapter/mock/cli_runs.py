@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from adapter.data import DataFileError
 from adapter.i18n import LANGUAGES
-from adapter.mock.cli_options import Namespace, control, fail
+from adapter.mock.cli_options import ROOT, Namespace, control, fail
 from adapter.mock.settings import MockSettings
 
 if TYPE_CHECKING:
@@ -48,6 +49,20 @@ def scenario_run(
     for ok, line in report.lines:
         typer.echo(f"{'ok  ' if ok else 'FAIL'}  {line}")
     raise typer.Exit(0 if report.ok else 1)
+
+
+def scenario_begin(
+    file: Path,
+    url: Annotated[str, typer.Option("--url", help="root URL of the running endpoint")] = ROOT,
+    namespace: Namespace = "default",
+) -> None:
+    """Bring a namespace into the first state of a scenario file; its steps are not sent."""
+    with control(url, namespace) as client:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise fail(f"{file}: {error.strerror}") from None
+        typer.echo(f"{client.scenario(text)} resources stored at {client.fhir_url}")
 
 
 def certify(
@@ -137,3 +152,6 @@ def verify(
         typer.echo(f"{'ok  ' if ok else 'FAIL'}  {name}")
     typer.echo(f"signed summary of {found['at']}{'' if keys else '; the signer is not checked without --keys'}")
     raise typer.Exit(0 if found["ok"] else 1)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"certify": certify, "verify": verify}

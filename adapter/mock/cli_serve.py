@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -139,3 +140,6 @@ def token(
         raise fail(f"no endpoint answers at {url}; start one with: kykysilta mock serve --auth smart") from None
     except (OSError, KeyProblem, ValueError) as error:
         raise fail(str(error)) from None
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"serve": serve, "keys": keys, "token": token}

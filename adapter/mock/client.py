@@ -11,7 +11,8 @@ import httpx
 
 from adapter.mock.assertions import Assertion, RequestFilter
 from adapter.mock.effects import Verdict
-from adapter.mock.faults import Effect, FaultRule, FaultState, Kind, Match, When
+from adapter.mock.fault_kinds import Kind
+from adapter.mock.faults import Effect, FaultRule, FaultState, Match, When
 from adapter.mock.storage import to_json
 from adapter.mock.tls import CertificateKind
 from adapter.types import Resource
@@ -232,6 +233,29 @@ class MockClient:
         """Return the TLS handshakes that were refused, with the reason."""
         found: list[dict[str, str]] = self._call("GET", f"{self.root}/_mock/api/certificates").json()
         return found
+
+    def record(self, upstream: str) -> None:
+        """Send the requests that come on to a sandbox (its FHIR base), and keep them with their answers."""
+        self._call("PUT", "recording", json={"mode": "record", "upstream": upstream})
+
+    def replay(self, archive: bytes | None = None) -> int:
+        """Answer from the recording, or from that of an HTTP Archive; return the number of exchanges."""
+        if archive is not None:
+            self._call("PUT", "recording.har", content=archive, headers={"content-type": "application/json"})
+        return int(self._call("PUT", "recording", json={"mode": "replay"}).json()["exchanges"])
+
+    def stop_recording(self) -> None:
+        """Answer from the own store again; the recording stays."""
+        self._call("PUT", "recording", json={"mode": "off"})
+
+    def recording(self) -> dict[str, Any]:
+        """Return mode, upstream and number of exchanges."""
+        found: dict[str, Any] = self._call("GET", "recording").json()
+        return found
+
+    def recorded(self) -> bytes:
+        """Return the recording as an HTTP Archive."""
+        return self._call("GET", "recording.har").content
 
     def scenario(self, text: str) -> int:
         """Begin a scenario; return the number of resources stored."""

@@ -12,10 +12,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from adapter.mock.breaking import BREAKING, damaged, delay, send_broken, send_slowly, status_answer
-from adapter.mock.exchange import Request, Wire, parse_query
-from adapter.mock.faults import AT_TOKEN_ENDPOINT, Effect
+from adapter.mock.exchange import Answer, Request, Wire, parse_query
+from adapter.mock.fault_kinds import AT_TOKEN_ENDPOINT
+from adapter.mock.faults import Effect
 from adapter.mock.journal import Entry
-from adapter.mock.respond import failure, respond
+from adapter.mock.recording import NoAnswer
+from adapter.mock.respond import failure, render_outcome, respond
 from adapter.mock.storage import Stored
 from adapter.mock.token_endpoint import INTROSPECT, token_answer, token_fault
 from adapter.mock.world import DEFAULT, World, Worlds
@@ -27,6 +29,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 TOKEN_PATHS = ("/oauth/token", "/oauth/introspect")
 """The token endpoints lie beside the FHIR base; a second slash before them stands for that."""
+
+REPLACING = frozenset(("status", "html", "token-expired"))
+"""Kinds whose answer stands in for the one of the request, done or not."""
 
 TOKEN_SEGMENTS = (("oauth", "token"), INTROSPECT)
 
@@ -73,7 +78,7 @@ class FhirEndpoint:
         if effect is not None:
             await asyncio.sleep(delay(effect, self.random))
         for _ in range(2 if effect is not None and effect.kind == "duplicate" else 1):
-            wire, changes = await _done(world, request, effect)
+            wire, changes = await _done(world, request, _below(scope, request), effect)
             broken = effect is not None and effect.kind in BREAKING
             entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, time.monotonic() - begun, changes)
             entry.fault, entry.broken = (rule.name if rule is not None else ""), broken
@@ -98,11 +103,14 @@ class FhirEndpoint:
         )
 
 
-async def _done(world: World, request: Request, effect: Effect | None) -> tuple[Wire, list[Stored]]:
+async def _done(world: World, request: Request, target: str, effect: Effect | None) -> tuple[Wire, list[Stored]]:
     if effect is not None and effect.kind in AT_TOKEN_ENDPOINT:
         return token_fault(request, effect), []
-    if request.path in TOKEN_SEGMENTS and (effect is None or effect.commits):
+    done = effect is None or effect.commits
+    if request.path in TOKEN_SEGMENTS and done:
         return await token_answer(request), []
+    if world.recording.mode != "off" and done:
+        return _altered(request, await _passed_on(request, target), effect), []
     return _work(world, request, effect)
 
 
@@ -121,10 +129,29 @@ def _work(world: World, request: Request, effect: Effect | None) -> tuple[Wire, 
         # The text of an exception may quote a record: type and place tell enough.
         log.error("a request failed: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__)))  # noqa: TRY400
         wire = failure(request)
-    changes = list(world.store.written)
-    if effect is not None:
-        wire = status_answer(request, effect) if effect.kind in ("status", "html") else damaged(request, wire, effect)
-    return wire, changes
+    return _altered(request, wire, effect), list(world.store.written)
+
+
+async def _passed_on(request: Request, target: str) -> Wire:
+    """The answer of the sandbox that is recorded, or of the recording."""
+    try:
+        return await request.world.recording.answer(request, target)
+    except NoAnswer as problem:
+        return render_outcome(request, Answer(problem.status), problem.key)
+
+
+def _altered(request: Request, wire: Wire, effect: Effect | None) -> Wire:
+    """The answer as the fault lets it out."""
+    if effect is None:
+        return wire
+    return status_answer(request, effect) if effect.kind in REPLACING else damaged(request, wire, effect)
+
+
+def _below(scope: Scope, request: Request) -> str:
+    """Path below the FHIR base with its query, as it came."""
+    query = scope["query_string"].decode("latin-1")
+    path = "".join(f"/{one}" for one in request.path)
+    return f"{path}?{query}" if query else path
 
 
 def _target(scope: Scope) -> str:

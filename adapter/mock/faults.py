@@ -10,62 +10,12 @@ import random
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapter.mock.exchange import Request
-
-Kind = Literal[
-    "latency",
-    "status",
-    "drop",
-    "reset",
-    "half-body",
-    "wrong-length",
-    "malformed-json",
-    "html",
-    "slow",
-    "stale-search",
-    "wrong-etag",
-    "clock-skew",
-    "duplicate",
-    "token-expired",
-    "certificate-revoked",
-    "oauth-error",
-    "jwks-unreachable",
-    "key-rotated",
-]
-NOT_DONE = frozenset(
-    (
-        "status",
-        "html",
-        "drop",
-        "reset",
-        "token-expired",
-        "certificate-revoked",
-        "oauth-error",
-        "jwks-unreachable",
-        "key-rotated",
-    )
-)
-"""Kinds that keep the request from being done unless the rule says otherwise."""
-
-AT_TOKEN_ENDPOINT = frozenset(("oauth-error", "jwks-unreachable", "key-rotated"))
-"""Kinds that only requests for a token meet; `token-expired` is met only by the others."""
-
-TOKEN_PATH = ("oauth", "token")
-
-OAuthError = Literal[
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "temporarily_unavailable",
-]
-"""Errors of a token endpoint (RFC 6749 §5.2), and the one by which it asks for patience."""
+from adapter.mock.fault_kinds import AT_TOKEN_ENDPOINT, NOT_DONE, TOKEN_PATH, Kind, OAuthError
 
 
 def _compiles(pattern: str) -> str:

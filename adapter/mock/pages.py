@@ -20,7 +20,8 @@ from adapter.mock import exports
 from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import parse_query
 from adapter.mock.explain import body_lines, explained_issue
-from adapter.mock.faults import Effect, FaultRule, Kind, Match, When
+from adapter.mock.fault_kinds import Kind
+from adapter.mock.faults import Effect, FaultRule, Match, When
 from adapter.mock.journal import masked
 from adapter.mock.world import DEFAULT, World
 

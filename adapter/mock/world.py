@@ -15,6 +15,7 @@ from adapter.mock.identity import Identities
 from adapter.mock.journal import Journal
 from adapter.mock.limits import Window
 from adapter.mock.policy import Policy, load_policy
+from adapter.mock.recording import Recording
 from adapter.mock.search.pages import Pages
 from adapter.mock.settings import MockSettings, Strictness
 from adapter.mock.storage import Store
@@ -46,6 +47,7 @@ class World:
         self.journal = Journal(settings.journal_size)
         self.rate = Window()
         self.request_ids: set[str] = set()
+        self.recording = Recording()
         self.handshakes: Sequence[RefusedHandshake] = ()
         self.snapshots: dict[str, bytes] = {}
         self.guard = self._new_guard()
@@ -94,6 +96,7 @@ class World:
         self.faults.clear()
         self.journal.clear()
         self.rate = Window()
+        self.recording = Recording()
         self.request_ids.clear()
         self.use(self.initial_policy)
         self.strictness = self.settings.strictness
