@@ -26,7 +26,7 @@ from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
-from adapter.lifecycle import invalidation
+from adapter.lifecycle import consents, invalidation
 from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
@@ -39,6 +39,7 @@ from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge
 from adapter.validation.outcome import place_of
 
+JUDGED_NOW_SECONDS = 60.0
 RELATED = {
     "work_ability_plan": ("client", "consent", "team", "work_ability_plan"),
     "team": ("client", "consent", "team", "work_ability_plan"),
@@ -276,13 +277,22 @@ class Line:
         # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
         on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
         released = self._consent(checked.mapped, on_file)
+        lane, is_consent = self._lane(checked.mapped), arrival.record_type == "consent"
+        if is_consent:
+            consents.refuse_second(connection, self._cipher, lane, arrival.record_key, checked.mapped.bundle)
         submissions.store(connection, self._cipher, arrival, now)
         if key:
             idempotency.keep(connection, key, idempotency.Kept(arrival.id, *told), now)
-        self.outbox.put(connection, arrival.id, self._lane(checked.mapped), now)
+        self.outbox.put(connection, arrival.id, lane, now)
         facts = self._facts(connection, checked.mapped)
         entry = {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
-        audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | _ground(released))
+        judged = _judged(self._judged_at(record), now)
+        audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | _ground(released) | judged)
+        if is_consent:
+            consents.supersede(
+                connection, self.outbox, self._cipher, lane, arrival.record_key, checked.mapped.bundle,
+                now=now, id_key=self._id_key,
+            )  # fmt: skip
         log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
         return Accepted(arrival.id, *told)
 
@@ -360,3 +370,8 @@ def _ground(released: Released) -> dict[str, str]:
     """Return ground, purpose and receiving organisations for the audit; persons are not named there."""
     found = {"basis": released.basis, "purpose": released.purpose, "recipients": ", ".join(released.organisations)}
     return {name: value for name, value in found.items() if value}
+
+
+def _judged(at: float, now: float) -> dict[str, int]:
+    """Say as of when a record was judged, where that is not now: a demonstration of old records."""
+    return {"judged": int(at)} if abs(now - at) > JUDGED_NOW_SECONDS else {}

@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 
 from adapter.delivery.states import Known
 from adapter.mapping.run import PART_KEY_SYSTEM, RECORD_VERSION_SYSTEM
-from adapter.types import Resource
+from adapter.types import CANONICAL_ROOT, Resource
+
+RECORD_ACT_SYSTEM = f"{CANONICAL_ROOT}/record-act"
+"""Tag of a resource that the adapter itself changed after its sender's version."""
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
@@ -120,6 +123,7 @@ def _known(location: str, etag: str, wanted: str) -> Known:
 
 
 def record_version(resource: Resource) -> str:
-    """Return the code of the record-version tag, or empty."""
+    """Return which version of its record a resource is, and what we ourselves did to that version, if anything."""
     tags = resource.get("meta", {}).get("tag", ())
-    return next((tag.get("code", "") for tag in tags if tag.get("system") == RECORD_VERSION_SYSTEM), "")
+    named = (RECORD_VERSION_SYSTEM, RECORD_ACT_SYSTEM)
+    return " ".join(tag.get("code", "") for system in named for tag in tags if tag.get("system") == system)

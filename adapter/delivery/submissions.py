@@ -36,12 +36,22 @@ _NEWEST_BODIES = (
         submission.c.body.is_not(None),
         # What its sender took back before it was sent never was.
         outbox.c.state != State.CANCELLED,
+        # A later version counts, also one that moved the record to another client;
         ~exists().where(
             _LATER_MESSAGE.c.submission == _LATER.c.id,
             _LATER_MESSAGE.c.state != State.CANCELLED,
             _LATER.c.sender == submission.c.sender,
             _LATER.c.record_key == submission.c.record_key,
             _LATER.c.record_version > submission.c.record_version,
+        ),
+        # and what the adapter itself did to a version counts in its stead.
+        ~exists().where(
+            _LATER_MESSAGE.c.submission == _LATER.c.id,
+            _LATER_MESSAGE.c.lane == outbox.c.lane,
+            _LATER_MESSAGE.c.seq > outbox.c.seq,
+            _LATER_MESSAGE.c.state != State.CANCELLED,
+            _LATER.c.record_key == submission.c.record_key,
+            _LATER.c.record_version >= submission.c.record_version,
         ),
     )
     .order_by(outbox.c.seq)

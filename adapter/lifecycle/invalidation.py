@@ -16,7 +16,7 @@ from adapter.delivery.outbox import INVALIDATED
 from adapter.delivery.states import State
 from adapter.errors import AdapterError
 from adapter.fhir.canonical import canonical
-from adapter.lifecycle.invalid import invalidated
+from adapter.lifecycle.marking import invalidated
 from adapter.lifecycle.recipients import Recipient, recipients_of
 from adapter.source.json import read_json
 from adapter.store import Cipher

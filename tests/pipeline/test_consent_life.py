@@ -1,0 +1,94 @@
+"""The life of a consent: one active record for an identifier, and a replaced one ends in the same moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter.audit.rows import read_rows
+from adapter.delivery import submissions
+from adapter.errors import AdapterError, ConsentRefused
+from adapter.lifecycle.consents import ADAPTER, SecondConsent, consent_of
+from adapter.mapping.run import RECORD_VERSION_SYSTEM
+from adapter.pipeline import Line
+from adapter.source.json import read_json
+from adapter.store import Database
+from adapter.store.tables import outbox, submission
+from tests.pipeline.conftest import CIPHER, Send, record
+from tests.pipeline.test_races import WITHDRAWN, at_once
+
+SUCCESSOR = {
+    "record_id": "suostumus-50906-4",
+    "consent_id": "suostumus-50906-4",
+    "replaces": {"id": "suostumus-50906-2"},
+    "recipients": [{"organisation": {"id": "0246246-0", "name": "Kela", "organisation_type": "kela"}}],
+}
+
+
+@pytest.mark.usefixtures("agreed")
+def test_a_second_active_record_of_one_consent_is_refused(send: Send) -> None:
+    """The same consent_id under another record id is a conflict, until the first one is withdrawn."""
+    with pytest.raises(SecondConsent):
+        send(record("10-consent", record_id="kopio"))
+    send(record("10-consent", record_id="kopio", status="draft"))
+    send(record("10-consent", **WITHDRAWN))
+    send(record("10-consent", record_id="kopio", record_version=2))
+
+
+def test_of_many_records_of_one_consent_at_once_one_is_taken(send: Send) -> None:
+    """Also when they come in the same moment, on both databases."""
+
+    def hand_over(number: int) -> int:
+        try:
+            send(record("10-consent", record_id=f"kopio-{number}"))
+        except AdapterError as error:
+            return error.http_status
+        return 202
+
+    send(record("11-team-v2"))
+    assert sorted(at_once(4, hand_over)) == [202, 409, 409, 409]
+
+
+@pytest.mark.usefixtures("agreed")
+def test_a_replaced_consent_ends_with_the_new_one(send: Send, database: Database) -> None:
+    """The new consent does not name the team: from its acceptance on nothing goes to the team under the old one."""
+    send(record("12-work-ability-plan"))
+    send(record("10-consent", **SUCCESSOR))
+    with pytest.raises(ConsentRefused):
+        send(record("12-work-ability-plan", record_id="later"))
+    with database.reading() as connection:
+        rows = connection.execute(submission.select().where(submission.c.sender == ADAPTER)).all()
+        (ended,) = rows
+        bundle = read_json(CIPHER.decrypt(f"submission/body/{ended.id}", ended.body))
+        acts = [row.act for row in read_rows(connection)]
+    consent = consent_of(bundle)
+    assert (consent["status"], ended.record_version) == ("inactive", 1)
+    assert [tag["code"] for tag in consent["meta"]["tag"] if tag["system"] == RECORD_VERSION_SYSTEM] == ["1"]
+    assert acts.count("supersede-consent") == 1
+
+
+@pytest.mark.usefixtures("agreed")
+def test_a_draft_replaces_nothing(send: Send) -> None:
+    """Only when the new consent is active does the old one end."""
+    send(record("10-consent", **SUCCESSOR, status="draft"))
+    send(record("12-work-ability-plan"))
+
+
+@pytest.mark.usefixtures("agreed")
+def test_the_sender_goes_on_counting_its_own_versions(send: Send, line: Line, database: Database) -> None:
+    """What the adapter did to version 1 does not stand in the way of the sender's version 2, which then counts."""
+    send(record("10-consent", **SUCCESSOR))
+    send(record("10-consent", **WITHDRAWN))
+    with database.reading() as connection:
+        lane = connection.execute(outbox.select()).first().lane
+        found = submissions.newest_bundles(connection, CIPHER, lane, "consent")
+    assert sorted(consent_of(bundle)["status"] for bundle in found) == ["active", "inactive"]
+    assert len(line.search("ehr", submissions.Wanted())) == 4
+
+
+@pytest.mark.usefixtures("agreed")
+def test_a_consent_moved_to_another_client_counts_for_that_one_alone(send: Send) -> None:
+    """Version 2 corrects whose consent it is: the first client's data are not released any more."""
+    other = {"id": "as-1", "personal_identity_code": "010594Y9032", "display": "Toinen"}
+    send(record("10-consent", record_version=2, client=other))
+    with pytest.raises(ConsentRefused):
+        send(record("12-work-ability-plan"))
