@@ -140,7 +140,11 @@ class Registry:
         return found
 
     def claim_findings(self, resource: dict[str, Any], canonical: str, path: str, type_name: str, run: Run) -> Findings:
-        """Check a resource against one profile by canonical; an unknown one is told."""
+        """Check a resource against one profile by canonical.
+
+        An unknown one that the resource claims is told as the settings say; one that the caller asked for (no path)
+        refuses: nobody may take silence for a yes.
+        """
         if self.is_base(canonical):
             name = canonical.partition("|")[0].removeprefix(CORE)
             if is_subtype(type_name, name):
@@ -150,7 +154,8 @@ class Registry:
         if profile is None:
             unchecked = canonical.startswith(run.settings.known_unchecked) if run.settings.known_unchecked else False
             severity = "information" if unchecked else run.settings.unknown_profile
-            key = "profile-unchecked" if unchecked else "profile-unknown"
+            severity = severity if path else "error"
+            key = "profile-unchecked" if unchecked and path else "profile-unknown"
             return (
                 None
                 if severity == "ignore"
