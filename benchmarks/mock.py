@@ -3,17 +3,18 @@
 Peers: PyPI `sekmet-fhir` with its strict inbound validation (`--sekmet PATH-OF-ITS-PYTHON`; left out when not given)
 and a bare FastAPI+SQLite baseline (`benchmarks/mock_baseline.py`) that only stores bytes. All keep their data in a
 SQLite file in WAL mode with `synchronous=FULL`, by default below /dev/shm so that software is compared and not the
-disk (`--folder`). Requests go over one kept-alive connection, the peers in turns; the best round counts. Exit code 1
-when something asked for is missed.
+disk (`--folder`). Requests go over one kept-alive connection from a client that does next to nothing itself, so that
+servers are compared and not `http.client`; the peers take turns, and the best round counts. Exit code 1 when
+something asked for is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,52 @@ LIMITS = {
 PORTS = iter(range(18700, 18800))
 
 
+class Connection:
+    """One kept-alive HTTP connection; opens when it is first needed."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._socket: socket.socket | None = None
+
+    def request(self, method: str, path: str, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Send one request; return status and body.
+
+        Raises:
+            OSError: nobody listens, or the connection broke.
+        """
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self.port), timeout=120)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(data)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode() + data)
+        return self._answer(self._socket)
+
+    @staticmethod
+    def _answer(connection: socket.socket) -> tuple[int, bytes]:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += _more(connection)
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+        while len(body) < length:
+            body += _more(connection)
+        return int(head[9:12]), body
+
+    def close(self) -> None:
+        """Close; the next request opens another connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _more(connection: socket.socket) -> bytes:
+    part = connection.recv(1 << 20)
+    if not part:
+        raise ConnectionError("the server closed the connection")
+    return part
+
+
 @dataclass
 class Peer:
     """One running server."""
@@ -45,16 +92,14 @@ class Peer:
     name: str
     process: subprocess.Popen[bytes]
     port: int
-    connection: http.client.HTTPConnection
+    connection: Connection
     ready_seconds: float
     ids: list[str] = field(default_factory=list)
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Send one request; return status and body."""
-        data = json.dumps(body).encode() if body is not None else None
-        self.connection.request(method, path, data, FHIR | (headers or {}))
-        answer = self.connection.getresponse()
-        return answer.status, answer.read()
+        data = json.dumps(body).encode() if body is not None else b""
+        return self.connection.request(method, path, data, FHIR | (headers or {}))
 
     def memory(self) -> float:
         """Resident memory in MB."""
@@ -73,10 +118,9 @@ def running(name: str, command: list[str], folder: Path, probe: str = "/fhir/met
     process = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while True:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            connection = Connection(port)
             try:
-                connection.request("GET", probe, headers=FHIR)
-                connection.getresponse().read()
+                connection.request("GET", probe, b"", FHIR)
                 break
             except OSError:
                 if process.poll() is not None or time.perf_counter() - begun > 60:
@@ -155,9 +199,9 @@ def race(peer: Peer) -> int:
     peer.connection.close()
 
     def one(_: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=60)
+        connection = Connection(peer.port)
         connection.request("POST", "/fhir/Patient", body, FHIR | {"if-none-exist": "identifier=urn:bench|race"})
-        connection.getresponse().read()
+        connection.close()
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(one, range(16)))

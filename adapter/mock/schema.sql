@@ -17,6 +17,9 @@ CREATE TABLE IF NOT EXISTS resource (
   UNIQUE (type, id)
 );
 CREATE INDEX IF NOT EXISTS resource_updated ON resource (type, updated);
+-- How far each index table is, see adapter/mock/search/indexing.py.
+CREATE TABLE IF NOT EXISTS indexed (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO indexed VALUES ('token', 0), ('date', 0), ('number', 0), ('string', 0), ('uri', 0);
 -- Index rows lie beside each other by resource (pk); n counts them within it.
 CREATE TABLE IF NOT EXISTS index_token (
   pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, system TEXT, code TEXT, text TEXT,

@@ -12,7 +12,6 @@ from copy import copy
 from adapter.mock.consent_gate import Gate
 from adapter.mock.outcomes import Refusal
 from adapter.mock.search.compile import Compiler, UnknownParameter
-from adapter.mock.search.extract import index_rows
 from adapter.mock.storage import Store, Stored
 from adapter.mock.world import World
 from adapter.security.scopes import Scope, covering
@@ -76,7 +75,7 @@ class ScopeGate(Gate):
         scratch = Store()  # an older version is in no index: it gets one of its own
         try:
             resource = stored.resource
-            older = scratch.put(resource, stored.method, stored.updated, index_rows(resource, self.base))
+            older = scratch.put(resource, stored.method, stored.updated, self.base)
             return self._found(scratch, older, scope)
         finally:
             scratch.close()

@@ -8,7 +8,6 @@ from adapter.errors import SourceError
 from adapter.mock.definitions import resource_types
 from adapter.mock.interactions.write import ID
 from adapter.mock.outcomes import Refusal, refuse
-from adapter.mock.search.extract import index_rows
 from adapter.mock.world import World
 from adapter.source.json import read_json
 from adapter.types import Resource
@@ -30,7 +29,7 @@ def seed_resources(world: World, body: bytes, base: str) -> int:
     resources = _resources(found)
     with world.store.transaction():
         for one in resources:
-            world.store.put(one, "PUT", world.clock.now(), index_rows(one, base))
+            world.store.put(one, "PUT", world.clock.now(), base)
     return len(resources)
 
 

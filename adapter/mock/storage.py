@@ -20,13 +20,9 @@ import jiter
 import msgspec
 
 from adapter.mock.clock import fhir_instant
-from adapter.mock.search.extract import IndexRows
+from adapter.mock.search.indexing import LATER, SearchIndex
 from adapter.types import Resource
 
-WIDTHS = {"token": 7, "reference": 10, "date": 6, "number": 9, "string": 6, "uri": 5}
-"""Columns of the index tables."""
-
-_INSERT = {name: f"INSERT INTO index_{name} VALUES ({', '.join('?' * width)})" for name, width in WIDTHS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -85,10 +81,14 @@ class Store:
 
     def __init__(self, path: Path | str = ":memory:") -> None:
         self.path = path
-        self.connection = self._open()
+        self._begin()
         self._depth = 0
         self.written: list[Stored] = []
         """Versions written since the list was last emptied; the journal tells them."""
+
+    def _begin(self) -> None:
+        self.connection = self._open()
+        self._index = SearchIndex(self.connection, from_json)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(str(self.path), isolation_level=None, check_same_thread=False)
@@ -105,6 +105,8 @@ class Store:
         self._depth += 1
         try:
             yield
+            if self._depth == 1 and self._index.lags:
+                self._index.catch_up(self._index.behind(LATER))
         except BaseException:
             self._depth -= 1
             if self._depth == 0:
@@ -137,11 +139,15 @@ class Store:
         return [found[number] for number in numbers if number in found]
 
     def rows(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        """Run a select of the search and return its rows."""
+        """Run a select of the search, which sees every version written until now, and return its rows."""
+        behind = self._index.behind([name for name in LATER if f"index_{name}" in sql])
+        if behind:
+            with self.transaction():
+                self._index.catch_up(behind)
         return self.connection.execute(sql, values).fetchall()
 
-    def put(self, resource: Resource, method: str, updated: datetime, rows: IndexRows) -> Stored:
-        """Store a resource (its `id` set) as the next version, with its index rows.
+    def put(self, resource: Resource, method: str, updated: datetime, base: str) -> Stored:
+        """Store a resource (its `id` set) as the next version; `base` is the FHIR base of its absolute references.
 
         `meta.versionId` and `meta.lastUpdated` are set here; the rest of `meta` is kept.
         """
@@ -153,20 +159,23 @@ class Store:
             meta |= {name: one for name, one in resource.get("meta", {}).items() if name not in meta}
             rest = {name: one for name, one in resource.items() if name not in ("resourceType", "id", "meta")}
             body = to_json({"resourceType": kind, "id": identity, "meta": meta, **rest})
-            return self._append(kind, identity, before, method, updated, body, rows)
+            stored, key = self._append(kind, identity, before, method, updated, body)
+            self._index.write(key, resource, base, fresh=not before[0])
+        return stored
 
     def delete(self, resource_type: str, resource_id: str, updated: datetime) -> Stored:
         """Store the deletion as the next version; history stays."""
         with self.transaction():
             before = self._before(resource_type, resource_id)
-            return self._append(resource_type, resource_id, before, "DELETE", updated, None, IndexRows())
+            stored, key = self._append(resource_type, resource_id, before, "DELETE", updated, None)
+            self._index.write(key, None, "", fresh=False)
+        return stored
 
-    def replace(self, stored: Stored, resource: Resource, rows: IndexRows) -> Stored:
-        """Change the body of the newest version inside the transaction that wrote it (conditional references)."""
+    def replace(self, stored: Stored, resource: Resource, base: str) -> Stored:
+        """Change the references in the newest version inside the transaction that wrote it."""
         self.connection.execute("UPDATE version SET body = ? WHERE seq = ?", (to_json(resource), stored.seq))
         key, _ = self._before(stored.type, stored.id)
-        self._unindex(key)
-        self._index(key, rows)
+        self._index.write(key, resource, base, fresh=False)
         return self.by_sequence([stored.seq])[0]
 
     def history(self, resource_type: str = "", resource_id: str = "") -> list[tuple[int, int]]:
@@ -194,7 +203,7 @@ class Store:
         if self.path != ":memory:":
             for ending in ("", "-wal", "-shm"):
                 Path(f"{self.path}{ending}").unlink(missing_ok=True)
-        self.connection = self._open()
+        self._begin()
 
     def snapshot(self) -> bytes:
         """Return the whole database as bytes."""
@@ -231,8 +240,8 @@ class Store:
         method: str,
         updated: datetime,
         body: bytes | None,
-        rows: IndexRows,
-    ) -> Stored:
+    ) -> tuple[Stored, int]:
+        """Write the version behind `before`; return it and the primary key of its resource."""
         key, number = before[0], before[1] + 1
         micro = (updated - _EPOCH) // _MICROSECOND
         execute = self.connection.execute
@@ -242,21 +251,9 @@ class Store:
         if key:
             sql = "UPDATE resource SET seq = ?, version = ?, updated = ?, deleted = ? WHERE pk = ?"
             execute(sql, (seq, number, micro, body is None, key))
-            self._unindex(key)
         else:
             sql = "INSERT INTO resource (type, id, seq, version, updated, deleted) VALUES (?, ?, ?, ?, ?, ?)"
             key = execute(sql, (kind, identity, seq, number, micro, body is None)).lastrowid or 0
-        self._index(key, rows)
         stored = Stored(seq, kind, identity, number, updated, method, body)
         self.written.append(stored)
-        return stored
-
-    def _unindex(self, key: int) -> None:
-        for name in WIDTHS:
-            self.connection.execute(f"DELETE FROM index_{name} WHERE pk = ?", (key,))
-
-    def _index(self, key: int, rows: IndexRows) -> None:
-        for name, insert in _INSERT.items():
-            found = getattr(rows, name)
-            if found:
-                self.connection.executemany(insert, [(key, n, *row) for n, row in enumerate(found)])
+        return stored, key

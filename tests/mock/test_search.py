@@ -297,3 +297,42 @@ def test_search_sees_a_write_at_once(fhir: httpx.Client) -> None:
         identifier = [{"system": "urn:x", "value": str(number)}]
         fhir.post("CareTeam", json={"resourceType": "CareTeam", "identifier": identifier})
         assert fhir.get(f"CareTeam?identifier=urn:x|{number}").json()["total"] == 1
+
+
+def test_a_seed_of_any_shape_harms_no_search(root: str, fhir: httpx.Client) -> None:
+    """Testers seed broken resources on purpose: they are stored, and searches go on finding the others."""
+    endpoint, _, namespace = root.rpartition("/t/")
+    broken = {"resourceType": "Patient", "id": "broken", "identifier": ["x"], "name": 7, "managingOrganization": [[]]}
+    whole = {"resourceType": "Patient", "id": "whole", "identifier": [{"value": "1"}]}
+    assert httpx.post(f"{endpoint}/_mock/api/{namespace}/seed", json=[broken, whole]).status_code == 200
+    assert [one["resource"]["id"] for one in fhir.get("Patient?identifier=1").json()["entry"]] == ["whole"]
+    assert fhir.get("Patient/broken").json()["name"] == 7
+
+
+def test_search_sees_every_kind_of_change_in_every_kind_of_parameter(fhir: httpx.Client) -> None:
+    """After an update, a patch, a deletion and a failed transaction, old values find nothing and new ones do."""
+    body = {"resourceType": "Patient", "id": "p", "name": [{"family": "Vanha"}], "birthDate": "1990-01-01"}
+    changed = body | {"name": [{"family": "Uusi"}], "birthDate": "1991-01-01", "identifier": [{"value": "9"}]}
+
+    def totals() -> list[int]:
+        urls = ("family=vanha", "birthdate=1990", "identifier:missing=true", "family=uusi", "birthdate=1991")
+        return [fhir.get(f"Patient?{one}").json()["total"] for one in urls]
+
+    fhir.put("Patient/p", json=body)
+    assert totals() == [1, 1, 1, 0, 0]
+    fhir.put("Patient/p", json=changed)
+    assert totals() == [0, 0, 0, 1, 1]
+    wrong = {"resourceType": "Bundle", "type": "transaction"}
+    entries = [
+        {"resource": body, "request": {"method": "PUT", "url": "Patient/p"}},
+        {
+            "resource": {"resourceType": "Patient"},
+            "request": {"method": "POST", "url": "Patient", "ifNoneExist": "x=1"},
+        },
+    ]
+    assert fhir.post("", json=wrong | {"entry": entries}).status_code == 400
+    assert totals() == [0, 0, 0, 1, 1]
+    fhir.delete("Patient/p")
+    assert totals() == [0, 0, 0, 0, 0]
+    fhir.put("Patient/p", json=body)
+    assert totals() == [1, 1, 1, 0, 0]

@@ -19,7 +19,6 @@ from adapter.mock.national import check_bundle
 from adapter.mock.negotiation import read_resource
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.mock.references import references, rewrite
-from adapter.mock.search.extract import index_rows
 from adapter.mock.search.request import matches
 from adapter.mock.storage import Stored
 from adapter.types import Resource
@@ -183,8 +182,7 @@ def _resolve(entry: Entry, stored: Stored) -> None:
         node["reference"] = entry.request.world.store.by_sequence(found)[0].path
         changed = True
     if changed:
-        rows = index_rows(resource, entry.request.base)
-        fresh = entry.request.world.store.replace(stored, resource, rows)
+        fresh = entry.request.world.store.replace(stored, resource, entry.request.base)
         if entry.answer is not None and entry.answer.stored is not None:
             entry.answer.stored = fresh
 

@@ -12,7 +12,6 @@ from adapter.mock.national import check_alone
 from adapter.mock.negotiation import read_resource
 from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
-from adapter.mock.search.extract import index_rows
 from adapter.mock.search.request import matches
 from adapter.mock.storage import Stored
 from adapter.types import Resource, operation_outcome
@@ -114,7 +113,7 @@ def put(request: Request, resource: Resource, method: str) -> Stored:
     world = request.world
     before = world.store.current(resource["resourceType"], resource["id"]) if request.gate is not None else None
     check_inside(request, "u", before)
-    stored = world.store.put(resource, method, world.clock.now(), index_rows(resource, request.base))
+    stored = world.store.put(resource, method, world.clock.now(), request.base)
     check_inside(request, "c" if method == "POST" else "u", stored)
     return stored
 

@@ -7,8 +7,8 @@ parts of a composite meet.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -20,16 +20,11 @@ from adapter.types import Resource
 Row = tuple[Any, ...]
 
 
-@dataclass(slots=True)
-class IndexRows:
-    """Rows of one resource, by table: see `adapter.mock.schema` for the columns."""
+Rows = dict[str, list[Row]]
+"""Rows of one resource by table (`token`, `reference`, …); see `adapter/mock/schema.sql` for the columns."""
 
-    token: list[Row] = field(default_factory=list)
-    reference: list[Row] = field(default_factory=list)
-    date: list[Row] = field(default_factory=list)
-    number: list[Row] = field(default_factory=list)
-    string: list[Row] = field(default_factory=list)
-    uri: list[Row] = field(default_factory=list)
+_TABLE = {"quantity": "number"}
+"""Table of a kind of parameter, where it is not the kind's own name."""
 
 
 def fold(text: str) -> str:
@@ -42,11 +37,15 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One place of a type, and the rows that its values give: for all parameters of one kind that look at it."""
+    """One place of a type, and the rows that its values give: for all parameters of one table that look at it."""
 
-    kind: str
+    table: str
     place: Place
     names: tuple[str, ...]
+
+
+def _table(kind: str) -> str:
+    return _TABLE.get(kind, kind)
 
 
 @cache
@@ -56,10 +55,10 @@ def _readings(resource_type: str) -> dict[str, tuple[Reading, ...]]:
     for parameter in parameters(resource_type).values():
         if parameter.type != "composite" and parameter.name not in ("_id", "_lastUpdated"):
             for place in parameter.places:
-                names.setdefault((parameter.type, place), []).append(f"{resource_type}.{parameter.name}")
+                names.setdefault((_table(parameter.type), place), []).append(f"{resource_type}.{parameter.name}")
     found: dict[str, list[Reading]] = {}
-    for (kind, place), called in names.items():
-        found.setdefault(place.path[0], []).append(Reading(kind, place, tuple(called)))
+    for (table, place), called in names.items():
+        found.setdefault(place.path[0], []).append(Reading(table, place, tuple(called)))
     return {element: tuple(readings) for element, readings in found.items()}
 
 
@@ -75,33 +74,37 @@ def _alive(resource_type: str) -> tuple[Row, ...]:
     return tuple((f"{resource_type}.{one.name}", 0, None, "false", None) for one in found)
 
 
-def index_rows(resource: Resource, base: str) -> IndexRows:
-    """Return the index rows of a resource; `base` is the FHIR base whose absolute references are local."""
-    rows = IndexRows()
+def rows_of(resource: Resource, tables: Collection[str], base: str = "") -> Rows:
+    """Return the rows of a resource for some tables; `base` is the FHIR base whose absolute references are local."""
+    rows: Rows = {name: [] for name in tables}
     kind = resource["resourceType"]
     readings = _readings(kind)
     for element in resource:
         for reading in readings.get(element, ()):
-            for value in _values(resource, reading.place):
-                _add(rows, reading, 0, value, base)
+            if reading.table in rows:
+                for value in _values(resource, reading.place):
+                    _add(rows[reading.table], reading, 0, value, base)
     for parameter in _composites(kind):
         _composite(rows, parameter, resource, base)
-    if _alive(kind) and not any(name.startswith("deceased") for name in resource):
-        rows.token.extend(_alive(kind))
+    if "token" in rows and _alive(kind) and not any(name.startswith("deceased") for name in resource):
+        rows["token"] += _alive(kind)
     return rows
 
 
-def _composite(rows: IndexRows, parameter: Parameter, resource: Resource, base: str) -> None:
+def _composite(rows: Rows, parameter: Parameter, resource: Resource, base: str) -> None:
     group = 0
     for context in parameter.contexts:
         for node in _walk(resource, context, None):
             group += 1
             for number, component in enumerate(parameter.components):
+                table = _table(component.type)
+                if table not in rows:
+                    continue
                 name = f"{resource['resourceType']}.{parameter.name}.{number}"
                 for place in component.places:
-                    reading = Reading(component.type, place, (name,))
+                    reading = Reading(table, place, (name,))
                     for value in _values(resource if place.whole else node, place):
-                        _add(rows, reading, group, value, base)
+                        _add(rows[table], reading, group, value, base)
 
 
 def _values(node: Any, place: Place) -> list[Any]:
@@ -127,28 +130,29 @@ def _walk(node: Any, path: tuple[str, ...], where: tuple[int, str, str] | None) 
     return nodes
 
 
-def _add(rows: IndexRows, reading: Reading, group: int, value: Any, base: str) -> None:
-    kind, place, names = reading.kind, reading.place, reading.names
-    if kind == "token":
-        tails = list(_tokens(place, value))
-        rows.token += [(name, group, *tail) for name in names for tail in tails]
-        if place.leaf == "Identifier":
-            types = list(_identifier_types(value))
-            rows.token += [(f"{name}:of-type", group, *tail) for name in names for tail in types]
-    elif kind == "reference":
-        targets = list(_references(place, value, base))
-        rows.reference += [(name, group, *tail) for name in names for tail in targets]
-    elif kind == "date":
+def _add(rows: list[Row], reading: Reading, group: int, value: Any, base: str) -> None:
+    place, names = reading.place, reading.names
+    tails = list(_tails(reading.table, place, value, base))
+    rows += [(name, group, *tail) for name in names for tail in tails]
+    if place.leaf == "Identifier" and reading.table == "token":
+        types = list(_identifier_types(value))
+        rows += [(f"{name}:of-type", group, *tail) for name in names for tail in types]
+
+
+def _tails(table: str, place: Place, value: Any, base: str) -> Iterable[Row]:
+    """Return what a value puts into the columns behind parameter and group."""
+    if table == "token":
+        return _tokens(place, value)
+    if table == "reference":
+        return _references(place, value, base)
+    if table == "date":
         span = _span(value)
-        rows.date += [(name, group, *span) for name in names] if span is not None else []
-    elif kind in ("quantity", "number"):
-        numbers = list(_numbers(value))
-        rows.number += [(name, group, *tail) for name in names for tail in numbers]
-    elif kind == "string":
-        texts = [(fold(text), text) for text in _strings(place.leaf, value)]
-        rows.string += [(name, group, *tail) for name in names for tail in texts]
-    elif kind == "uri" and isinstance(value, str):
-        rows.uri += [(name, group, value) for name in names]
+        return [span] if span is not None else []
+    if table == "number":
+        return _numbers(value)
+    if table == "string":
+        return [(fold(text), text) for text in _strings(place.leaf, value)]
+    return [(value,)] if table == "uri" and isinstance(value, str) else []
 
 
 def _tokens(place: Place, value: Any) -> Iterator[tuple[str | None, str | None, str | None]]:

@@ -1,0 +1,96 @@
+"""The search index beside the resources: references are written with a resource, the rest when a search asks for it.
+
+A search still sees every write at once, because it catches up first with what lies behind in the tables that it
+reads; a write costs little, and many are indexed together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection
+
+from adapter.mock.search.extract import Rows, rows_of
+from adapter.types import Resource
+
+WIDTHS = {"token": 7, "reference": 10, "date": 6, "number": 9, "string": 6, "uri": 5}
+"""Columns of the index tables."""
+
+LATER = ("token", "date", "number", "string", "uri")
+LONGEST_LAG = 250
+"""Versions written after which the index catches up unasked, so that no search has long to wait."""
+
+_INSERT = {name: f"INSERT INTO index_{name} VALUES ({', '.join('?' * width)})" for name, width in WIDTHS.items()}
+
+
+class SearchIndex:
+    """The index tables of one database.
+
+    Args:
+        connection: the database, inside whose transactions everything happens.
+        read: reads the body of a version.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, read: Callable[[bytes], Resource]) -> None:
+        self._connection = connection
+        self._read = read
+        self._lag = 0
+
+    def write(self, key: int, resource: Resource | None, base: str, *, fresh: bool) -> None:
+        """Index what a resource refers to; the rest of it waits.
+
+        Args:
+            key: primary key of the resource.
+            resource: None when it is deleted.
+            base: FHIR base URL whose absolute references are local.
+            fresh: the resource was never indexed before.
+        """
+        self._lag += 1
+        if not fresh:
+            self._connection.execute("DELETE FROM index_reference WHERE pk = ?", (key,))
+        if resource is not None:
+            self._insert(key, _rows(resource, ("reference",), base))
+
+    @property
+    def lags(self) -> bool:
+        """True when it is time to catch up unasked."""
+        return self._lag >= LONGEST_LAG
+
+    def behind(self, tables: Collection[str]) -> list[tuple[str, int]]:
+        """Return (table, last version indexed) of those of the tables that lie behind."""
+        sql = "SELECT name, seq FROM indexed WHERE seq < (SELECT max(seq) FROM version)"
+        return [row for row in self._connection.execute(sql) if row[0] in tables]
+
+    def catch_up(self, behind: list[tuple[str, int]]) -> None:
+        """Index the versions that came after the last one of each table."""
+        for mark in {seq for _, seq in behind}:
+            self._index_since(mark, [name for name, seq in behind if seq == mark])
+        if len(behind) == len(LATER):
+            self._lag = 0
+
+    def _index_since(self, mark: int, tables: list[str]) -> None:
+        sql = (
+            "SELECT r.pk, r.version, v.body FROM version v JOIN resource r "
+            "ON r.type = v.type AND r.id = v.id AND r.seq = v.seq WHERE v.seq > ? ORDER BY v.seq"
+        )
+        for key, version, body in self._connection.execute(sql, (mark,)):
+            if version > 1:
+                for name in tables:
+                    self._connection.execute(f"DELETE FROM index_{name} WHERE pk = ?", (key,))
+            if body is not None:
+                self._insert(key, _rows(self._read(body), tables))
+        marks = ", ".join("?" * len(tables))
+        sql = f"UPDATE indexed SET seq = (SELECT max(seq) FROM version) WHERE name IN ({marks})"
+        self._connection.execute(sql, tables)
+
+    def _insert(self, key: int, rows: Rows) -> None:
+        for table, found in rows.items():
+            if found:
+                self._connection.executemany(_INSERT[table], [(key, n, *row) for n, row in enumerate(found)])
+
+
+def _rows(resource: Resource, tables: Collection[str], base: str = "") -> Rows:
+    """Return the rows of a resource; of one that was seeded against all rules of JSON structure there are none."""
+    try:
+        return rows_of(resource, tables, base)
+    except (AttributeError, TypeError, ValueError, KeyError, ArithmeticError):
+        return {}
