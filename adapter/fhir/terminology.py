@@ -74,24 +74,37 @@ class CodeSystemTree:
         return frozenset(found)
 
 
+WATCHED: dict[str, frozenset[str]] = {}
+"""Complete code systems that somebody in this process has added, with the codes that all who added one agree on.
+
+A fast test may let such a code pass without asking whose terminology it is; any other code needs the exact one."""
+
+
 class Terminology:
     """Code systems and value sets of the R4 core package plus those added; expands lazily.
 
     Args:
         resources: further CodeSystem and ValueSet resources; they win over the core package's.
+
+    Attributes:
+        added: the complete code systems among them, by URL.
     """
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._systems: dict[str, CodeSystemTree | None] = {}
         self._sets: dict[str, Resource] = {}
         self._expanded: dict[str, Codes | None] = {}
+        self.added: dict[str, CodeSystemTree] = {}
         for resource in resources:
             url = resource.get("url")
             if resource.get("resourceType") == "ValueSet" and isinstance(url, str):
                 self._sets[url] = resource
             elif resource.get("resourceType") == "CodeSystem" and isinstance(url, str):
                 complete = resource.get("content") == "complete"
-                self._systems[url] = CodeSystemTree(_concepts(resource)) if complete else None
+                tree = self._systems[url] = CodeSystemTree(_concepts(resource)) if complete else None
+                if tree is not None:
+                    self.added[url] = tree
+                    WATCHED[url] = WATCHED.get(url, tree.codes) & tree.codes
 
     def code_system(self, url: str) -> CodeSystemTree | None:
         """Return a complete code system, or None when it is not known in full."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from adapter.types import Severity
 from adapter.validation.bundle_index import is_absolute
+from adapter.validation.explain import SHOWN_CODES
 from adapter.validation.findings import Finding, Findings
 from adapter.validation.run import Run
 
@@ -13,9 +15,13 @@ URI_SYSTEM = "urn:ietf:rfc:3986"
 
 
 def coding(value: dict[str, Any], run: Run) -> Findings:
-    """A code system is named by an absolute URI, and is no value set."""
+    """A code system is named by an absolute URI, is no value set, and has the code when it is known whole."""
     system = value.get("system")
-    if system.__class__ is not str or system.startswith("urn:"):
+    if system.__class__ is not str:
+        return None
+    if system in run.registry.terminology.added:
+        return _listed_code(system, value.get("code"), run)
+    if system.startswith("urn:"):
         return None
     if system.startswith(_OF_HL7):
         return _known_code(system, value.get("code"), run)
@@ -39,6 +45,17 @@ def _known_code(system: str, code: Any, run: Run) -> Findings:
         return None
     severity: Severity = "error" if system.startswith("http://hl7.org/fhir/") else "warning"
     return run.found(Finding("code-unknown", {"system": system}, "code", severity=severity))
+
+
+def _listed_code(system: str, code: Any, run: Run) -> Findings:
+    """A code of a code system that the caller gave whole must exist."""
+    codes = run.registry.terminology.added[system].codes
+    if not isinstance(code, str) or code in codes:
+        return None
+    near = sorted(codes) if len(codes) <= SHOWN_CODES else get_close_matches(code[:64], codes, n=3)
+    if not near:
+        return run.found(Finding("code-unknown", {"system": system}, "code"))
+    return run.found(Finding("code-unknown-near", {"system": system, "near": ", ".join(near)}, "code"))
 
 
 def attachment(value: dict[str, Any], run: Run) -> Findings:

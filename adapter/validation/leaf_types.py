@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import SchemaValidator, core_schema
 
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive
-from adapter.fhir.terminology import core_terminology
+from adapter.fhir.terminology import WATCHED, core_terminology
 from adapter.validation.bindings import required_codes
 from adapter.validation.primitives import LONGEST_STRING, PRIMITIVES
 
@@ -87,13 +87,16 @@ def _schema(type_name: str) -> core_schema.CoreSchema:
 
 
 def _surely_known(coding: dict[str, str]) -> dict[str, str]:
-    """Let a Coding pass whose system HL7 does not define, or whose code it does.
+    """Let a Coding pass whose system neither HL7 nor a caller defines, or whose code they do.
 
     Raises:
         ValueError: the exact check must look.
     """
     system = coding.get("system", "")
-    if "hl7.org" in system or "/ValueSet/" in system:
+    if system in WATCHED:
+        if coding["code"] not in WATCHED[system]:
+            raise ValueError
+    elif "hl7.org" in system or "/ValueSet/" in system:
         tree = core_terminology().code_system(system)
         if tree is None or coding["code"] not in tree.codes:
             raise ValueError

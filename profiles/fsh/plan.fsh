@@ -39,6 +39,7 @@ Description: "A plan of work-ability support: goals, services, responsibilities,
 * activity.detail MS
 * activity.detail.extension contains PlannedService named planned-service 0..1 MS
 * activity.detail.code 1..1 MS
+* activity.detail.code from PlannedActivity (extensible)
 * activity.detail.performer MS
 * activity.detail.goal MS
 * activity.detail.scheduled[x] MS
@@ -101,3 +102,10 @@ Description: "The multisector team of one client."
 * participant.period MS
 * participant.extension contains Handover named handover 0..1 MS
 * note MS
+
+ValueSet: PlannedActivity
+Id: planned-activity
+Title: "Suunniteltu palvelu tai toimi"
+Description: "What an activity of a plan may be: a service, or a step of the plan itself."
+* include codes from system https://kykysilta.example/fhir/CodeSystem/service
+* include codes from system https://kykysilta.example/fhir/CodeSystem/plan-activity

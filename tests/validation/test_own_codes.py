@@ -12,6 +12,7 @@ import pytest
 
 from adapter.data import data_root
 from adapter.types import CANONICAL_ROOT
+from adapter.validation import Validator
 from adapter.validation.judge import judge, package_folder, packaged_validator
 
 PLAN = next((data_root() / "fixtures" / "scenarios").glob("SCN-2-*")) / "expected" / "08-work-ability-plan.bundle.json"
@@ -57,3 +58,36 @@ def test_code_outside_a_required_list_of_ours_is_refused(place: str, path: str) 
 def test_right_plan_is_fine() -> None:
     """Nothing is said against the plan that the cases above break."""
     assert [issue for issue in judge(plan()).issues if issue.severity != "information"] == []
+
+
+@pytest.mark.parametrize(
+    ("coding", "severity", "key"),
+    [
+        ({"system": f"{CANONICAL_ROOT}/CodeSystem/service", "code": "rehabiltation"}, "error", "code-unknown-near"),
+        ({"system": f"{CANONICAL_ROOT}/CodeSystem/plan-activity", "code": "x"}, "error", "code-unknown-near"),
+        ({"system": "https://ehr.example/codes", "code": "x"}, "warning", "binding-extensible"),
+    ],
+)
+def test_unknown_activity_is_told_at_its_code(coding: dict[str, str], severity: str, key: str) -> None:
+    """A misspelt code of ours is an error that names near ones; a foreign code alone is told with the value set."""
+    bundle = plan()
+    detail = next(row for row in bundle["entry"][0]["resource"]["activity"] if "detail" in row)["detail"]
+    detail["code"] = {"coding": [coding]}
+    found = {(issue.severity, issue.key) for issue in judge(bundle).issues if ".detail.code" in issue.expression}
+    assert (severity, f"validation.{key}") in found
+
+
+def test_unknown_code_of_an_own_system_anywhere() -> None:
+    """Where nothing is bound a code of a code system that is loaded whole must exist; others are nobody's business."""
+    codes = {
+        "resourceType": "CodeSystem",
+        "url": "https://ehr.example/codes",
+        "status": "active",
+        "content": "complete",
+        "concept": [{"code": "a"}],
+    }
+    document = {"resourceType": "Basic", "code": {"coding": [{"system": "https://ehr.example/codes", "code": "b"}]}}
+    assert Validator().validate(document).ok
+    (issue,) = Validator([codes]).validate(document).issues
+    assert (issue.key, issue.expression) == ("validation.code-unknown-near", "Basic.code.coding[0].code")
+    assert Validator([codes | {"content": "fragment"}]).validate(document).ok

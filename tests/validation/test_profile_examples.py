@@ -30,7 +30,7 @@ EXAMPLES = [
 
 def example_of(profile: dict[str, Any]) -> dict[str, Any]:
     """Return the first example that names a profile."""
-    return next(each for each in EXAMPLES if profile["url"] in each["meta"]["profile"])  # type: ignore[no-any-return]
+    return next(each for each in EXAMPLES if profile["url"] in each["meta"]["profile"])
 
 
 def asked(profile: dict[str, Any]) -> Iterator[Element]:
