@@ -55,7 +55,9 @@ MAYBE_DONE = frozenset({408, 500, 502, 503, 504})
 
 PAUSE = frozenset({401})
 ATTEMPTS_AFTER_500 = 5
-ATTEMPTS_IN_ALL = 50
+ATTEMPTS_IN_ALL = 500
+"""With the longest delays, tries for more than four days: a repository that is down for a day loses nothing."""
+
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 900.0
 LONGEST_RETRY_AFTER = 3600.0
@@ -64,7 +66,7 @@ LONGEST_RETRY_AFTER = 3600.0
 def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
     """Say what an answer other than success means (retry table of the delivery design).
 
-    Status 0: surely nothing was sent, so it is simply tried again. -1: not known, so it is reconciled first.
+    Status 0: surely nothing was sent, so it is simply tried again, as long as it takes. -1: not known, so it is reconciled first.
     400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender with the
     repository's OperationOutcome.
     """
@@ -72,7 +74,9 @@ def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
         retry_after = min(retry_after, LONGEST_RETRY_AFTER)
     if status == OUTCOME_UNKNOWN:
         return Verdict(State.UNKNOWN)
-    if status in RETRY or status in PAUSE or status == NOTHING_SENT:
+    if status == NOTHING_SENT:
+        return Verdict(State.WAITING)
+    if status in RETRY or status in PAUSE:
         return Verdict(State.WAITING if attempt < ATTEMPTS_IN_ALL else State.DEAD, retry_after)
     if status in RETRY_FEW_TIMES:
         return Verdict(State.WAITING if attempt < ATTEMPTS_AFTER_500 else State.DEAD, retry_after)

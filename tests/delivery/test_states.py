@@ -32,6 +32,11 @@ def test_limits_end_in_dead() -> None:
     assert judge(503, ATTEMPTS_IN_ALL, None).state is State.DEAD
 
 
+def test_what_was_never_sent_waits_as_long_as_it_takes() -> None:
+    """Nobody there, however often: nothing is given up, nothing needs a person."""
+    assert judge(0, 10 * ATTEMPTS_IN_ALL, None).state is State.WAITING
+
+
 @given(st.integers(min_value=1, max_value=10_000), st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_delays_are_positive_and_bounded(attempt: int, chance: float) -> None:
     """However many tries: never no pause, never longer than the longest."""
