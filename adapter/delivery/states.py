@@ -66,9 +66,9 @@ LONGEST_RETRY_AFTER = 3600.0
 def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
     """Say what an answer other than success means (retry table of the delivery design).
 
-    Status 0: surely nothing was sent, so it is simply tried again, as long as it takes. -1: not known, so it is reconciled first.
-    400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender with the
-    repository's OperationOutcome.
+    Status 0: surely nothing was sent, so it is simply tried again, as long as it takes. -1: not known, so it is
+    reconciled first. 400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender
+    with the repository's OperationOutcome.
     """
     if retry_after is not None:
         retry_after = min(retry_after, LONGEST_RETRY_AFTER)

@@ -14,7 +14,7 @@ from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from adapter import audit
-from adapter.delivery import Repository
+from adapter.delivery import Repository, circuit
 from adapter.delivery.states import State
 from adapter.mock.client import MockClient
 from adapter.pipeline import Line, Sender
@@ -217,9 +217,9 @@ def test_a_repository_that_is_down_for_a_day_is_found_again(
     hand_over(line, *range(6))
     while clock.now < begun + 86400:
         deliver(line)
-        clock.now += 120
+        clock.now += 300
     assert set(states(line)) <= {State.WAITING, State.QUEUED, State.UNKNOWN}
-    assert len(asked) < 86400 / 120
+    assert len(asked) <= 86400 / 300 + circuit.FAILURES_TO_OPEN
     clock.now += 900
     deliver(line)
     clock.now += 900
