@@ -162,6 +162,14 @@ def test_a_single_resource_has_places_of_its_own() -> None:
     assert all(issue.issue_type == "business-rule" for issue in issues)
 
 
+def test_what_a_lone_resource_cannot_show_is_not_held_against_it() -> None:
+    """A plan without the rest of its record may have a next meeting, and the client may have been there."""
+    booked = {**PLAN, "activity": [{"reference": {"reference": "urn:uuid:m", "type": "Appointment"}}]}
+    assert not {"BR-017", "BR-033"} & {issue.rule for issue in check_rules(booked)}
+    record = {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:a", "resource": booked}]}
+    assert {"BR-017", "BR-033"} <= {issue.rule for issue in check_rules(record)}
+
+
 def test_the_instant_needs_an_offset() -> None:
     """`at` is an instant; a bare date leaves open when it is."""
     with pytest.raises(FhirPathError):

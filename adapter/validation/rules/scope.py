@@ -54,6 +54,7 @@ class Scope:
         related = [entry for resource in context for entry in _entries(resource, numbers)]
         self.related = [entry.resource for entry in related]
         self.has_context = bool(self.related)
+        self._is_alone = document.get("resourceType") != "Bundle"
         self._own = {id(entry.resource) for entry in self.entries}
         self._contained = {id(entry.resource) for entry in self.entries if entry.is_contained}
         self._by_type: dict[str, list[Resource]] = {}
@@ -79,6 +80,10 @@ class Scope:
         found = self._by_type.get(resource_type, [])
         self.spend(len(found))
         return found
+
+    def may_lack(self, resource_type: str) -> bool:
+        """True when a resource was given without its record, and nothing of this type with it: nobody can know."""
+        return self._is_alone and not self.of_type(resource_type)
 
     def spend(self, looks: int) -> None:
         """Count work that grows with the document.
