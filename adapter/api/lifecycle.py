@@ -1,23 +1,25 @@
-"""What happens to records after they were taken: `/v1/records/{id}/invalidate` and `/v1/clients/_fetch`."""
+"""What happens to records after they were taken: invalidated, withdrawn with a receipt, fetched by others."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from adapter.api.access import line_of, sender_of
-from adapter.api.answers import json_answer
+from adapter.api.answers import json_answer, language_of
 from adapter.api.bodies import read_body
 from adapter.api.refusals import BadRequest
 from adapter.api.submissions import instant, own_submission
 from adapter.consent.model import HANDLING
 from adapter.errors import NotYours
+from adapter.fhir.canonical import dumps
 from adapter.lifecycle.fetching import Question
 from adapter.lifecycle.invalidation import Invalidation
 from adapter.lifecycle.recipients import Recipient
+from adapter.lifecycle.withdrawal import Told
 from adapter.pipeline import Sender
 from adapter.source import record_types
 from adapter.source.json import read_json
@@ -25,6 +27,14 @@ from adapter.terminology import code_system
 from adapter.types import Issue
 
 LONGEST_REASON = 1000
+WITHDRAWAL_FIELDS = (
+    "withdrawal_scope",
+    "recipient",
+    "data_class",
+    "withdrawn_by",
+    "withdrawn_at",
+    "recorded_by",
+)
 FETCH_FIELDS = ("client", "organisation", "practitioner", "purpose", "record_types", "legal_basis")
 PLAN = "work_ability_plan"
 
@@ -62,6 +72,55 @@ async def invalidate(request: Request, submission: str) -> Response:
 
 
 @router.post(
+    "/records/{submission}/withdraw",
+    status_code=202,
+    summary="Withdraw a consent in one step",
+    openapi_extra=body(
+        whole={},
+        one_recipient={
+            "withdrawal_scope": "recipient",
+            "recipient": {"organisation": {"id": "0246246-0", "name": "Kela", "organisation_type": "kela"}},
+        },
+        one_data_class={"withdrawal_scope": "data-class", "data_class": "diagnosis"},
+    ),
+)
+async def withdraw(request: Request, submission: str) -> Response:
+    """Withdraw the consent of a submission, wholly or in part; it acts on the next request of anybody.
+
+    The body has the fields of a withdrawal as in a consent record; an empty object withdraws the whole consent, by
+    the client, now. The next version of the record is made from the newest one and taken like any version:
+    `record_version` says which, so count on from there. The answer holds the client's receipt.
+    """
+    sender = sender_of(request, "c")
+    status = await own_submission(request, submission, sender.id)
+    content = read_json(await read_body(request, longest=100_000) or b"{}")
+    if not isinstance(content, dict) or content.keys() - set(WITHDRAWAL_FIELDS):
+        raise BadRequest(Issue("error", "api.bad-fetch", {"known": ", ".join(WITHDRAWAL_FIELDS)}))
+    line = line_of(request)
+    record = await run_in_threadpool(line.afterwards.withdrawn, status.id, content)
+    taken = await run_in_threadpool(line.accept, dumps(record), sender=sender)
+    request.app.state.wake()
+    told = await run_in_threadpool(line.afterwards.receipt, taken.submission, language_of(request))
+    answer = {"id": taken.submission, "record_version": record["record_version"], **_receipt(told)}
+    return json_answer(answer, status=202, headers={"Location": f"/v1/records/{taken.submission}"})
+
+
+@router.get("/records/{submission}/receipt", summary="The client's receipt for a consent")
+async def read_receipt(request: Request, submission: str) -> Response:
+    """Return the receipt for the version of a consent that a submission brought, in the caller's language.
+
+    `Accept: text/plain` gives it as text to print or to send. After a withdrawal or correction
+    `recipients_to_notify` lists every organisation that got data on the strength of a consent.
+    """
+    status = await own_submission(request, submission, sender_of(request, "r").id)
+    told = await run_in_threadpool(line_of(request).afterwards.receipt, status.id, language_of(request))
+    if "text/plain" in request.headers.get("Accept", ""):
+        headers = {"Cache-Control": "no-store", "Content-Language": told.receipt.language}
+        return PlainTextResponse(told.receipt.as_text(), headers=headers)
+    return json_answer(_receipt(told))
+
+
+@router.post(
     "/clients/_fetch",
     summary="Fetch other organisations' records of a client",
     openapi_extra=body(
@@ -92,9 +151,22 @@ async def fetch(request: Request) -> Response:
     return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
 
 
-def recipients(found: tuple[Recipient, ...]) -> list[dict[str, Any]]:
-    """Return recipients as the API tells them; `last` is an instant."""
-    return [one._asdict() | {"last": instant(one.last)} for one in found]
+def _recipient(one: Recipient) -> dict[str, Any]:
+    return one._asdict() | {"last": instant(one.last)}
+
+
+def _receipt(told: Told) -> dict[str, Any]:
+    grounds, language = told.receipt.grounds, told.receipt.language
+    return {
+        "act": told.receipt.act,
+        "language": language,
+        "title": told.receipt.title,
+        "lines": list(told.receipt.lines),
+        "processing_basis": {"gdpr_article_6": grounds.article6, "gdpr_article_9": grounds.article9},
+        "ground_for_disclosure": grounds.disclosure,
+        "is_kanta_permission": False,
+        "recipients_to_notify": [_recipient(one) | {"name": name} for one, name in told.recipients],
+    }
 
 
 def _invalidation(done: Invalidation) -> dict[str, Any]:
@@ -103,7 +175,7 @@ def _invalidation(done: Invalidation) -> dict[str, Any]:
         "record_type": done.record_type,
         "record_version": done.record_version,
         "cancelled": list(done.cancelled),
-        "recipients": recipients(done.recipients),
+        "recipients": [_recipient(one) for one in done.recipients],
     }
 
 

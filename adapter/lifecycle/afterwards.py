@@ -10,6 +10,7 @@ from adapter import audit
 from adapter.delivery import Outbox
 from adapter.lifecycle.fetching import Question, fetch
 from adapter.lifecycle.invalidation import Invalidation, invalidate
+from adapter.lifecycle.withdrawal import Told, newest_of, receipt_for, withdrawn
 from adapter.store import Cipher, Database
 from adapter.types import Record
 
@@ -53,6 +54,25 @@ class Afterwards:
             )
 
         return self._database.together(act)
+
+    def withdrawn(self, submission_id: str, act: Record) -> Record:
+        """Return the next version of a consent's record with a withdrawal in it, to be handed over.
+
+        Raises:
+            NotAConsent: the submission's record is no active consent.
+        """
+        with self._database.reading() as connection:
+            newest = newest_of(connection, submission_id)
+            return withdrawn(connection, self._cipher, newest, act, self._clock())
+
+    def receipt(self, submission_id: str, language: str) -> Told:
+        """Return the client's receipt for a version of a consent, and who is to be told.
+
+        Raises:
+            NotAConsent: the submission brought another record.
+        """
+        with self._database.reading() as connection:
+            return receipt_for(connection, self._cipher, submission_id, language)
 
     def fetch(self, question: Question, sender: str) -> list[Record]:
         """Return another organisation's records of a client, as far as the gate lets them pass."""

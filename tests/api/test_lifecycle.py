@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -95,3 +96,31 @@ def test_a_fetch_says_what_it_does_not_understand(client: httpx.Client, change: 
     answer = client.post("/v1/clients/_fetch", json=NOBODY | {"purpose": "service-coordination"} | change)
     assert answer.status_code == 400, answer.text
     assert "010594Y9032" not in answer.text
+
+
+def test_a_consent_is_withdrawn_in_one_step(client: httpx.Client, wait: Wait, repository: str) -> None:
+    """The answer holds receipt and version; the repository has the consent as inactive; a text can be printed."""
+    given = wait(client.post("/v1/records", content=dumps(fresh("consent", consent_id=uuid4().hex))).json()["id"])
+    answer = client.post(f"/v1/records/{given['id']}/withdraw", json={}, headers={"Accept-Language": "fi"})
+    assert answer.status_code == 202, answer.text
+    done = answer.json()
+    assert (done["act"], done["record_version"]) == ("withdrawn", given["record_version"] + 1)
+    assert (done["is_kanta_permission"], done["ground_for_disclosure"]) == (False, "client-consent")
+    core = next(iter(wait(done["id"])["receipts"].values()))
+    assert httpx.get(f"{repository}/{core}").json()["status"] == "inactive"
+    printed = client.get(f"/v1/records/{done['id']}/receipt", headers={"Accept": "text/plain", "Accept-Language": "fi"})
+    assert printed.text.startswith("Kuitti suostumuksen peruuttamisesta\n")
+    assert client.post(f"/v1/records/{given['id']}/withdraw", json={}).status_code == 409
+    assert client.post(f"/v1/records/{given['id']}/withdraw", json={"why": "x"}).status_code == 400
+
+
+def test_a_replaced_consent_is_ended_in_the_repository(client: httpx.Client, wait: Wait, repository: str) -> None:
+    """The old Consent lies there as inactive once the new one is accepted."""
+    old, new = uuid4().hex, uuid4().hex
+    given = wait(client.post("/v1/records", content=dumps(fresh("consent", consent_id=old))).json()["id"])
+    wait(client.post("/v1/records", content=dumps(fresh("consent", consent_id=new, replaces={"id": old}))).json()["id"])
+    place = next(iter(given["receipts"].values()))
+    until = time.monotonic() + 20
+    while httpx.get(f"{repository}/{place}").json()["status"] == "active" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert httpx.get(f"{repository}/{place}").json()["status"] == "inactive"

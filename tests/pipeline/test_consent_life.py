@@ -8,6 +8,7 @@ from adapter.audit.rows import read_rows
 from adapter.delivery import submissions
 from adapter.errors import AdapterError, ConsentRefused
 from adapter.lifecycle.consents import ADAPTER, SecondConsent, consent_of
+from adapter.lifecycle.withdrawal import NotAConsent
 from adapter.mapping.run import RECORD_VERSION_SYSTEM
 from adapter.pipeline import Line
 from adapter.source.json import read_json
@@ -92,3 +93,60 @@ def test_a_consent_moved_to_another_client_counts_for_that_one_alone(send: Send)
     send(record("10-consent", record_version=2, client=other))
     with pytest.raises(ConsentRefused):
         send(record("12-work-ability-plan"))
+
+
+@pytest.mark.usefixtures("agreed")
+def test_a_withdrawal_in_one_step_acts_at_once_and_lists_whom_to_tell(line: Line, send: Send) -> None:
+    """The next version is made from the newest one; the receipt names the act, and who got data by consent."""
+    send(record("12-work-ability-plan"))
+    given = send(record("10-consent")).submission
+    taken = send(line.afterwards.withdrawn(given, {}))
+    assert not taken.repeated
+    with pytest.raises(ConsentRefused):
+        send(record("12-work-ability-plan", record_id="later"))
+    told = line.afterwards.receipt(taken.submission, "fi")
+    assert told.receipt.act == "withdrawn"
+    assert "Peruutit suostumuksen kokonaan" in told.receipt.as_text()
+    assert {one.organisation: name for one, name in told.recipients}["te-6100"] == "Pirkanmaan TE-toimisto"
+    with pytest.raises(NotAConsent):
+        line.afterwards.withdrawn(taken.submission, {})
+
+
+@pytest.mark.usefixtures("agreed")
+def test_a_withdrawal_in_part_leaves_the_rest(line: Line, send: Send) -> None:
+    """What is withdrawn for one class is refused from that moment on; the receipt says what is left."""
+    given = send(record("10-consent")).submission
+    version = line.afterwards.withdrawn(given, {"withdrawal_scope": "data-class", "data_class": "diagnosis"})
+    told = line.afterwards.receipt(send(version).submission, "sv")
+    assert (version["record_version"], version["status"]) == (2, "active")
+    assert told.receipt.title == "Kvitto på återkallat samtycke"
+    assert not any("diagnoosi" in sentence for sentence in told.receipt.lines if "ges:" in sentence)
+    send(record("12-work-ability-plan"))
+
+
+@pytest.mark.parametrize("language", ["fi", "sv", "en"])
+def test_a_receipt_has_no_word_of_fhir_and_no_identity_code(line: Line, send: Send, language: str) -> None:
+    """Given, amended, replaced, corrected and refused consents have a receipt in plain words in each language."""
+    send(record("11-team-v2"))
+    versions = [
+        ("given", record("10-consent")),
+        ("amended", record("10-consent", record_version=2, period={"start": "2023-05-04", "end": "2023-12-31"})),
+        ("superseded", record("10-consent", **SUCCESSOR)),
+        ("corrected", record("10-consent", **SUCCESSOR, record_version=2, status="entered-in-error")),
+        ("refused", record("10-consent", record_id="r", consent_id="r", status="refused")),
+        ("asked", record("10-consent", record_id="d", consent_id="d", status="requested")),
+    ]
+    for act, content in versions:
+        told = line.afterwards.receipt(send(content).submission, language)
+        printed = told.receipt.as_text()
+        assert told.receipt.act == act
+        words = ("Consent.", "provision", "urn:", "http", "IRCP", "OPTIN", "permit", "{", "080885-906S", "team-")
+        assert not [word for word in words if word in printed], printed
+        assert told.receipt.grounds.article6 == "c"
+        assert told.receipt.grounds.disclosure == "client-consent"
+
+
+def test_only_a_consent_has_a_receipt(line: Line, send: Send) -> None:
+    """Another record has none."""
+    with pytest.raises(NotAConsent):
+        line.afterwards.receipt(send(record("01-client")).submission, "fi")

@@ -216,6 +216,8 @@ VENDOR_API = {
     "/v1/records/{submission}/replay": OWN,
     "/v1/records/{submission}/cancel": OWN,
     "/v1/records/{submission}/invalidate": OWN,
+    "/v1/records/{submission}/withdraw": OWN,
+    "/v1/records/{submission}/receipt": OWN,
     "/v1/clients/_fetch": GATED,
     "/v1/token": NOTHING,
     "/v1/.well-known/smart-configuration": NOTHING,
