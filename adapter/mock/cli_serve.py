@@ -135,7 +135,8 @@ def token(
 
     try:
         http = certified(certificates, client) if certificates is not None else None
-        typer.echo(TokenClient(url, client, key.read_bytes(), http).token(scope))
+        with TokenClient(url, client, key.read_bytes(), http) as asking:
+            typer.echo(asking.token(scope))
     except httpx.TransportError:
         raise fail(f"no endpoint answers at {url}; start one with: kykysilta mock serve --auth smart") from None
     except (OSError, KeyProblem, ValueError) as error:

@@ -7,6 +7,7 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Self
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -57,6 +58,16 @@ class TokenClient:
         self._client_id = client_id
         self._key: PrivateKey = read_private_key(key)
         self._http = http or httpx.Client(timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, also one that was given."""
+        self._http.close()
 
     def token(self, scope: str = DEFAULT_SCOPE) -> str:
         """Return a new access token.
