@@ -22,10 +22,10 @@ COMMANDS = {
     "log-copy": "adapter.cli.auditing:log_copy",
 }
 GROUPS = {
-    "audit": "adapter.cli.auditing:audit_app",
+    "audit": "adapter.cli.verification:audit_app",
     "accounts": "adapter.cli.accounts:accounts_app",
-    "config": "adapter.cli.service:config_app",
-    "outbox": "adapter.cli.service:outbox_app",
+    "config": "adapter.cli.configuration:config_app",
+    "outbox": "adapter.cli.outbox:outbox_app",
     "mappings": "adapter.cli.catalogue:mappings_app",
     "profiles": "adapter.cli.catalogue:profiles_app",
     "mock": "adapter.mock.cli:app",
