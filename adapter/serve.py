@@ -73,6 +73,11 @@ def keys(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
         MissingKeyError: a key is missing and this is not the demo.
     """
     how = "make one with: openssl rand -base64 32"
+    given = [key_bytes(key) for key in (settings.id_key, settings.token_key, *settings.storage_keys.values()) if key]
+    if len(set(given)) < len(given):
+        raise MissingKeyError(f"the same key is used twice among id_key, token_key and storage_keys; {how}")
+    if {DEMO_ID_KEY, DEMO_STORAGE_KEY} & set(given) and not settings.demo:
+        raise MissingKeyError(f"a published demo key is used; {how}")
     if settings.id_key is None and not settings.demo:
         raise MissingKeyError(f"KYKYSILTA_ID_KEY is not set; {how}")
     if not settings.storage_keys and not settings.demo:

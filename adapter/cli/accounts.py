@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.configuration import Config, settings_of
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import fail
-from adapter.cli.service import Config, settings_of
 
 if TYPE_CHECKING:
     from adapter.review.accounts import Role

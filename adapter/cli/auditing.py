@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.cli.configuration import Config, settings_of
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import Lang, Output, fail, write
-from adapter.cli.service import Config, settings_of
 from adapter.i18n import text
 
 if TYPE_CHECKING:

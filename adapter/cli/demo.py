@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import signal
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from adapter.cli.calling import calling
 from adapter.cli.sending import Sender, Sent
 from adapter.data import data_root
 from adapter.events import configure_logging
@@ -28,8 +30,9 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
     console = Console(highlight=False)
     configure_logging(logging.ERROR)
     password = secrets.token_urlsafe(12)
-    with demo(port, mock_port, reviewer_password=password) as (adapter, mock), Sender(adapter, language) as sender:
-        sent: list[Sent] = []
+    signal.signal(signal.SIGTERM, _stop)
+    with demo(port, mock_port, reviewer_password=password) as (adapter, mock), calling(adapter, language) as client:
+        sender, sent = Sender(client, language), list[Sent]()
         scenarios = scenario_files()
         with Progress(console=console) as progress:
             sending = progress.add_task("lähetetään · sending", total=len(scenarios))
@@ -48,6 +51,7 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
             f"\nThe mock repository  {mock}/fhir/CarePlan\n"
             f"Its page             {mock}/_mock/\n"
             f"The vendor API       {adapter}/v1/docs\n"
+            f"How it goes          {adapter}/status\n"
             f"The reviewer's pages {adapter}/review/  ({DEMO_REVIEWER} / {password})\n"
             f"Where is a record?   {adapter}/v1/records/{_worth_a_look(sent)}",
             soft_wrap=True,
@@ -56,6 +60,11 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
             console.print("\nStop with Ctrl-C.")
             _stay()
     return arrived
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """End as after Ctrl-C: servers stop, the temporary folder goes."""
+    raise SystemExit(0)
 
 
 def _worth_a_look(sent: list[Sent]) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from adapter.client import AdapterClient, Conflict, Forbidden, Problem, Refused
+from adapter.client.answers import FINAL
 from adapter.i18n import text
 
-FINAL = ("delivered", "rejected", "dead", "cancelled")
+UNAUTHORIZED = 401
 STYLES = {"delivered": "green", "refused": "red", "rejected": "red", "dead": "red"}
 
 
@@ -26,7 +25,7 @@ class Sent:
     Attributes:
         name: of the file.
         state: `refused`, or the state that the adapter tells.
-        issues: `OperationOutcome.issue` of warnings or of the refusal.
+        problems: warnings, or why it was refused or did not arrive.
         receipts: full URL of an entry to `Type/id`.
     """
 
@@ -35,7 +34,7 @@ class Sent:
     submission: str = ""
     resources: int = 0
     state: str = ""
-    issues: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     receipts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -55,59 +54,43 @@ class Sent:
 
 
 class Sender:
-    """A connection to an adapter.
+    """Hands records over one by one and follows them.
 
     Args:
-        url: its base URL.
-        language: of the texts in answers.
+        client: of the adapter.
+        language: of the table's words.
     """
 
-    def __init__(self, url: str, language: str) -> None:
+    def __init__(self, client: AdapterClient, language: str) -> None:
+        self._client = client
         self._language = language
-        self._client = httpx.Client(base_url=url, headers={"Accept-Language": language}, timeout=60)
-
-    def __enter__(self) -> Sender:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._client.close()
 
     def send(self, name: str, data: bytes, *, vendor: str | None, record_type: str | None) -> Sent:
-        """Hand one record over.
+        """Hand one record over; a refusal is noted.
 
         Raises:
-            httpx.HTTPError: the adapter does not answer.
+            ApiError: the adapter does not answer, or lets nobody in.
         """
-        query = {key: value for key, value in (("vendor", vendor), ("type", record_type)) if value}
-        response = self._client.post("/v1/records", content=data, params=query)
-        answer = response.json()
-        if response.status_code != 202:
-            return Sent(name, state="refused", issues=answer.get("issue", []))
-        return Sent(
-            name,
-            record_type=answer["record_type"],
-            submission=answer["id"],
-            resources=answer["resources"],
-            state="queued",
-            issues=[issue for issue in answer["outcome"]["issue"] if issue["severity"] != "information"],
-        )
-
-    def refresh(self, sent: Sent) -> None:
-        """Ask where a submission is."""
-        answer = self._client.get(f"/v1/records/{sent.submission}").json()
-        sent.state, sent.receipts = answer["state"], answer["receipts"]
-        if sent.state in FINAL and sent.state != "delivered":
-            sent.issues += answer["issues"]
+        try:
+            taken = self._client.send(data, vendor=vendor, record_type=record_type)
+        except (Refused, Forbidden, Conflict) as refusal:
+            if refusal.status == UNAUTHORIZED:
+                raise
+            return Sent(name, state="refused", problems=list(refusal.problems))
+        return Sent(name, taken.record_type, taken.id, taken.resources, "queued", list(taken.problems))
 
     def wait(self, sent: Sequence[Sent], *, seconds: float, tick: Callable[[], None] = lambda: None) -> None:
         """Ask until every submission is final or the time is over."""
         until = time.monotonic() + seconds
         while True:
-            waiting = [item for item in sent if item.state not in (*FINAL, "refused")]
-            for item in waiting:
-                self.refresh(item)
+            waiting = {item.submission: item for item in sent if item.state not in (*FINAL, "refused")}
+            for submission, status in self._client.receipts(list(waiting)).items():
+                item = waiting[submission]
+                item.state, item.receipts = status.state, dict(status.receipts)
+                if status.final and status.state != "delivered":
+                    item.problems += status.problems
             tick()
-            if all(item.state in FINAL for item in waiting) or time.monotonic() > until:
+            if all(item.state in FINAL for item in waiting.values()) or time.monotonic() > until:
                 return
             time.sleep(0.1)
 
@@ -124,15 +107,14 @@ class Sender:
                 table.add_row(f"[bold]{escape(folder)}[/]")
             receipt = next(iter(item.receipts.values()), "").partition("/")[0]
             style = STYLES.get(item.state, "yellow")
-            notes = str(len(item.issues)) if item.issues else ""
+            notes = str(len(item.problems)) if item.problems else ""
             count = str(item.resources or "")
             table.add_row(escape(item.file), item.record_type, count, f"[{style}]{item.state}[/]", receipt, notes)
         console.print(table)
         for item in sent:
-            for issue in item.issues:
-                coding = issue.get("details", {}).get("coding", [{}])[0].get("code", "")
-                said = issue.get("details", {}).get("text") or " ".join(issue.get("expression", ()))
-                console.print(f"{escape(item.name)}: [bold]{escape(coding)}[/] {escape(said)}", soft_wrap=True)
+            for problem in item.problems:
+                said = problem.text or problem.expression
+                console.print(f"{escape(item.name)}: [bold]{escape(problem.rule)}[/] {escape(said)}", soft_wrap=True)
         arrived = sum(item.state == "delivered" for item in sent)
         words = text("cli.delivered-of", self._language, arrived=str(arrived), total=str(len(sent)))
         console.print(f"\n[bold]{words}[/]")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.auditing import audit_app, opened
+from adapter.cli.configuration import Config, settings_of
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import Lang, Output, fail, read_file, write
-from adapter.cli.service import Config, settings_of
 from adapter.i18n import text
 
 if TYPE_CHECKING:

@@ -1,0 +1,48 @@
+"""How commands reach a running adapter: its address, who calls, and what is said when it does not answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.exits import Exit
+from adapter.cli.inputs import fail
+
+if TYPE_CHECKING:
+    from adapter.client import AdapterClient
+
+Url = Annotated[str, typer.Option("--url", envvar="KYKYSILTA_URL", help="Base URL of the adapter.")]
+HERE = "http://127.0.0.1:8080"
+
+
+@contextmanager
+def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
+    """Give a client of the adapter; exits with a text when it refuses or does not answer.
+
+    A registered client is named by the environment: `KYKYSILTA_CLIENT_ID`, with `KYKYSILTA_CLIENT_KEY_FILE` or with
+    `KYKYSILTA_CLIENT_CERTIFICATE_FILE` (certificate and key in one PEM file), and `KYKYSILTA_AUTHORITIES_FILE` when the
+    adapter's own certificate is not of a public authority.
+    """
+    from adapter.client import AdapterClient, ApiError, NotThere
+    from adapter.security.keys import KeyProblem
+
+    pair = os.environ.get("KYKYSILTA_CLIENT_CERTIFICATE_FILE")
+    try:
+        with AdapterClient(
+            url,
+            client_id=os.environ.get("KYKYSILTA_CLIENT_ID", ""),
+            key_file=os.environ.get("KYKYSILTA_CLIENT_KEY_FILE"),
+            certificate=(pair, pair) if pair else None,
+            authorities=os.environ.get("KYKYSILTA_AUTHORITIES_FILE"),
+            language=language,
+            attempts=2,
+        ) as client:
+            yield client
+    except NotThere as error:
+        fail(f"{error}; start an adapter with: kykysilta serve", Exit.NOT_DELIVERED)
+    except (ApiError, KeyProblem, OSError) as error:
+        fail(str(error), Exit.UNREADABLE)

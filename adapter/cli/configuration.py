@@ -1,0 +1,140 @@
+"""`kykysilta config check`: what is wrong with the settings, in which line or variable, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+
+import typer
+
+from adapter.cli.exits import Exit
+from adapter.cli.inputs import Lang, fail
+from adapter.i18n import text
+
+if TYPE_CHECKING:
+    from adapter.settings import Settings
+
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+
+_TABLE = re.compile(r"\s*\[\[?(?P<keys>[^\]]+)\]\]?")
+_KEY = re.compile(r"\s*(?P<keys>[A-Za-z0-9_.\"'-]+)\s*=")
+_SETTING = re.compile(r"(?P<setting>[a-z_]+(?:\.[A-Za-z0-9_-]+)*): ")
+MESSAGES = {"missing": "cli.config-missing", "path_not_file": "cli.config-no-file"}
+"""What is said about a kind of pydantic error; the others are told in pydantic's words."""
+
+
+@config_app.command("check")
+def check(config: Config = None, language: Lang = "fi") -> None:
+    """Say what is wrong with the settings and where, and what is unwise; exit 1 when the adapter would not start."""
+    from adapter.serve import MissingKeyError, check_keys
+
+    settings = settings_of(config, language)
+    try:
+        check_keys(settings)
+    except MissingKeyError as error:
+        setting = _SETTING.match(str(error))
+        place = _place(tuple(setting["setting"].split(".")), config) if setting else ""
+        fail(f"{place}{error}", Exit.FINDINGS)
+    for key in _unwise(settings):
+        print("! " + text(key, language))
+    print(text("cli.config-ok", language))
+
+
+def settings_of(config: Path | None, language: str = "en") -> Settings:
+    """Return the settings, or say everything that is wrong with them and exit."""
+    from tomllib import TOMLDecodeError
+
+    from pydantic import ValidationError
+
+    from adapter.serve import load_settings
+
+    if config is not None and not config.is_file():
+        fail(text("cli.config-no-such-file", language, file=str(config)), Exit.FINDINGS)
+    try:
+        return load_settings(config)
+    except TOMLDecodeError as error:
+        fail(f"{config}: TOML: {error}", Exit.FINDINGS)
+    except ValidationError as error:
+        _tell(error.errors(include_input=False, include_url=False), config, language)
+
+
+def _tell(errors: Sequence[Any], config: Path | None, language: str) -> NoReturn:
+    told = [f"{_place(each['loc'], config)}{_setting(each['loc'])}: {_what(each, language)}" for each in errors]
+    fail("\n".join([*told, text("cli.config-help", language)]), Exit.FINDINGS)
+
+
+def _what(error: Any, language: str) -> str:
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), _names(error["loc"]), 1)
+        return text("cli.config-unknown", language, near=", ".join(near) or "–")
+    key = MESSAGES.get(error["type"])
+    return text(key, language) if key else str(error["msg"]).removeprefix("Value error, ")
+
+
+def _names(place: Sequence[Any]) -> list[str]:
+    """The settings that exist beside a wrong one."""
+    from pydantic import BaseModel
+
+    from adapter.settings import Settings
+
+    model: Any = Settings
+    for name in place[:-1]:
+        field = model.model_fields.get(str(name)) if model is not None else None
+        inner = (field.annotation, *get_args(field.annotation)) if field is not None else (model,)
+        model = next((each for each in inner if isinstance(each, type) and issubclass(each, BaseModel)), None)
+    return list(model.model_fields) if model is not None else []
+
+
+def _setting(place: Sequence[Any]) -> str:
+    return ".".join(map(str, place))
+
+
+def _place(place: Sequence[Any], config: Path | None) -> str:
+    """Return the variable or the line that holds a setting, or would; empty when neither does."""
+    for length in range(len(place), 0, -1):
+        variable = "KYKYSILTA_" + "__".join(map(str, place[:length])).upper()
+        if any(name.upper() == variable for name in os.environ):
+            return f"{variable}: "
+    if config is None:
+        return ""
+    found = max(_lines(config.read_text(encoding="utf-8"), place), default=(0, 0))
+    return f"{config}:{-found[1]}: " if found[0] else f"{config}: "
+
+
+def _lines(toml: str, place: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Yield for each line how much of the setting's name it gives, and its negative number: the first one wins."""
+    wanted = [str(name) for name in place]
+    table: list[str] = []
+    for number, line in enumerate(toml.splitlines(), start=1):
+        if found := _TABLE.match(line):
+            names = table = _split(found["keys"])
+        elif found := _KEY.match(line):
+            names = [*table, *_split(found["keys"])]
+        else:
+            continue
+        if names == wanted[: len(names)]:
+            yield len(names), -number
+
+
+def _split(keys: str) -> list[str]:
+    return [key.strip().strip("\"'") for key in keys.split(".")]
+
+
+def _unwise(settings: Settings) -> Iterator[str]:
+    """Yield messages about settings that work and are still not good."""
+    local = settings.host in ("127.0.0.1", "::1", "localhost")
+    if settings.demo:
+        yield "cli.config-demo"
+    if not local and settings.tls is None:
+        yield "cli.config-plain"
+    if settings.repository_url.startswith("http://") and "://127.0.0.1" not in settings.repository_url:
+        yield "cli.config-plain-repository"
+    if settings.signing is None:
+        yield "cli.config-unsigned"
+    if settings.audit_key_file is None:
+        yield "cli.config-no-checkpoints"

@@ -1,0 +1,135 @@
+"""`kykysilta outbox`: what you handed over and where it is; send again, take back, watch live."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.calling import HERE, Url, calling
+from adapter.cli.inputs import Lang, fail
+from adapter.i18n import text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from adapter.client import AdapterClient, Status
+
+outbox_app = typer.Typer(help="Look at what was handed over and where it is.", no_args_is_help=True)
+STYLES = {"delivered": "green", "rejected": "red", "dead": "red", "unknown": "yellow", "waiting": "yellow"}
+WHEN = "%Y-%m-%d %H:%M:%S"
+REPLAYABLE = ("rejected", "dead", "cancelled")
+
+Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that the adapter gave.")]
+Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
+State = Annotated[str | None, typer.Option("--state", help="Only this state.")]
+Type = Annotated[str | None, typer.Option("--type", help="Only this record type.")]
+
+
+@outbox_app.command("list")
+def show_list(
+    url: Url = HERE,
+    state: State = None,
+    record_type: Type = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    language: Lang = "fi",
+) -> None:
+    """List the newest submissions."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("submission", "record", "version", "state", "attempts", "received")
+    table = Table(*(text(f"cli.{column}", language) for column in columns))
+    with calling(url, language) as adapter:
+        for status in islice(adapter.search(state=state, record_type=record_type), limit):
+            cells = (status.id, status.record_type, str(status.record_version))
+            when = f"{status.received_at.astimezone():{WHEN}}"
+            table.add_row(*cells, _coloured(status.state), str(status.attempts), when)
+    Console().print(table)
+
+
+@outbox_app.command("show")
+def show_one(submission: Submission, url: Url = HERE, language: Lang = "fi") -> None:
+    """Show one submission: state, what to do, receipts, what the repository said, every step."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    with calling(url, language) as adapter:
+        status = adapter.status(submission)
+    told = Console(highlight=False, soft_wrap=True).print
+    told(f"[bold]{status.record_type}[/] {status.record_version}  {_coloured(status.state)}\n{status.advice}\n")
+    for step in status.history:
+        told(f"{step.at.astimezone():{WHEN}}  {step.state:<10} {step.attempt}  {escape(step.cause)}")
+    for problem in status.problems:
+        place = problem.path or problem.expression
+        told(f"[bold]{escape(problem.rule)}[/] {escape(problem.text or problem.code)} {escape(place)}")
+    for place in status.receipts.values():
+        told(f"[green]{escape(place)}[/]")
+
+
+@outbox_app.command("replay")
+def replay(submissions: Submissions = None, url: Url = HERE, state: State = None, record_type: Type = None) -> None:
+    """Send rejected, dead or cancelled submissions again: the named ones, or all of a state (and type)."""
+    if bool(submissions) == bool(state):
+        fail(f"name submissions, or --state {'|'.join(REPLAYABLE)}")
+    with calling(url) as adapter:
+        for submission in submissions or _ids(adapter, state, record_type):
+            adapter.replay(submission)
+            print(submission)
+
+
+@outbox_app.command("cancel")
+def cancel(submissions: Annotated[list[str], typer.Argument(metavar="SUBMISSION…")], url: Url = HERE) -> None:
+    """Take back submissions that were not sent yet."""
+    with calling(url) as adapter:
+        for submission in submissions:
+            adapter.cancel(submission)
+            print(submission)
+
+
+@outbox_app.command("watch")
+def watch(
+    url: Url = HERE,
+    seconds: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks.")] = 1.0,
+    looks: Annotated[int, typer.Option("--looks", help="Stop after so many; 0 = at Ctrl-C.")] = 0,
+    newest: Annotated[int, typer.Option("--newest", min=1, help="How many submissions to look at.")] = 1000,
+    language: Lang = "fi",
+) -> None:
+    """Show live how many of the newest submissions are in which state and how old the oldest one is."""
+    from rich.live import Live
+
+    number = 0
+    with calling(url, language) as adapter, Live(auto_refresh=False) as live:
+        try:
+            while not looks or number < looks:
+                if number:
+                    time.sleep(seconds)
+                number += 1
+                live.update(_picture(list(islice(adapter.search(), newest)), language), refresh=True)
+        except KeyboardInterrupt:
+            return
+
+
+def _ids(adapter: AdapterClient, state: str | None, record_type: str | None) -> list[str]:
+    """Ids of a state, oldest first: a client's records keep their order."""
+    return [status.id for status in adapter.search(state=state, record_type=record_type)][::-1]
+
+
+def _picture(found: list[Status], language: str) -> Table:
+    from rich.table import Table
+
+    counts, now = Counter(status.state for status in found), time.time()
+    table = Table(text("cli.state", language), text("cli.count", language), text("cli.oldest", language), "")
+    table.title = time.strftime("%H:%M:%S")
+    for state, count in sorted(counts.items()):
+        oldest = max(now - status.received_at.timestamp() for status in found if status.state == state)
+        bar = "█" * max(1, round(30 * count / len(found)))
+        table.add_row(_coloured(state), str(count), f"{oldest:.0f} s", f"[{STYLES.get(state, 'cyan')}]{bar}[/]")
+    return table
+
+
+def _coloured(state: str) -> str:
+    return f"[{STYLES.get(state, 'cyan')}]{state}[/]"

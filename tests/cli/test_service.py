@@ -1,0 +1,161 @@
+"""Settings are checked with file, line and advice; the outbox is looked at and steered; a stop leaves nothing."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adapter.cli.app import command_line
+from adapter.client import AdapterClient
+from tests.api.conftest import adapter_url, record, repository
+from tests.cli.test_demo import free_port
+
+__all__ = ["adapter_url", "repository"]
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Exit code and everything that was said."""
+    result = CliRunner().invoke(command_line(arguments), arguments, env={"COLUMNS": "200"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def new_key() -> str:
+    """32 random bytes, base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of whoever runs the tests says nothing."""
+    for name in [name for name in os.environ if name.startswith("KYKYSILTA_") and "TEST" not in name]:
+        monkeypatch.delenv(name)
+
+
+WRONG = {
+    'port = "many"': (":1: port: ", "integer"),
+    "\n# note\nprot = 8080": (":3: prot: ", "port"),
+    "[signing]\nkey_file = 'nowhere.pem'\norganisation = '1.2.246.10.1'": (":2: signing.key_file: ", "luo tiedosto"),
+    "[signing]\norganisation = '1.2'": (":1: signing.key_file: ", "pakollinen"),
+    "[clients.ehr]\ncustodians = ['1.2.246.10.1', 'x']": (":2: clients.ehr.custodians.1: ", "pattern"),
+    "[clients.ehr]\ncustodians = ['1.2.3']\njwks = 'x'": (":3: clients.ehr.jwks: ", "jwks_url"),
+    "demo = true\n[clients.ehr]\ncustodians = ['1.2.3']": (":2: clients.ehr: ", "jwks_url"),
+    "id_key = 'secret-in-clear'": (":1: id_key: ", "base64"),
+    "id_key = '" + "A" * 43 + "='": (":1: id_key: ", "regular"),
+    "[storage_keys]\n2026 = 'AAAA'": (":1: storage_keys: ", "32"),
+    "port = = 1": ("TOML", "line 1"),
+    "repository_url = 'file:///etc/passwd'": (":1: repository_url: ", "pattern"),
+}
+
+
+@pytest.mark.parametrize("content", WRONG, ids=lambda content: content[:24])
+def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, content: str) -> None:
+    """Exit 1; file, line, setting, what is wrong; the value is not repeated."""
+    file = tmp_path / "kykysilta.toml"
+    file.write_text(content)
+    code, said = run("config", "check", "--config", str(file))
+    assert code == 1
+    for part in WRONG[content]:
+        assert part in said
+    assert "secret-in-clear" not in said
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of the environment is told by the variable's name."""
+    monkeypatch.setenv("KYKYSILTA_WORKERS", "0")
+    code, said = run("config", "check")
+    assert code == 1
+    assert "KYKYSILTA_WORKERS: workers: " in said
+
+
+def test_keys_that_are_missing_or_the_same_are_said(tmp_path: Path) -> None:
+    """Outside a demo the adapter does not start without keys, with published ones, or with one key for two uses."""
+    file, key = tmp_path / "kykysilta.toml", new_key()
+    demo_key = base64.b64encode(b"kykysilta-demo-id-key-published!").decode()
+    for content, told in (
+        ("", "openssl rand -base64 32"),
+        (f"id_key = '{key}'", "KYKYSILTA_STORAGE_KEYS"),
+        (f"id_key = '{key}'\n[storage_keys]\na = '{key}'", "same"),
+        (f"id_key = '{demo_key}'\n[storage_keys]\na = '{key}'", "published"),
+    ):
+        file.write_text(content)
+        code, said = run("config", "check", "--config", str(file))
+        assert code == 1
+        assert told in said
+        assert key not in said
+
+
+def test_good_settings_are_fine_and_unwise_ones_told(tmp_path: Path) -> None:
+    """Exit 0, with a remark on what is not safe."""
+    file = tmp_path / "kykysilta.toml"
+    file.write_text("demo = true\nhost = '0.0.0.0'\nrepository_url = 'http://kanta.example/fhir'")
+    code, said = run("config", "check", "--config", str(file))
+    assert code == 0
+    assert "Asetukset ovat kunnossa" in said
+    for setting in ("demo:", "host:", "repository_url:", "signing:", "audit_key_file:"):
+        assert f"! {setting}" in said
+
+
+def test_the_outbox_is_listed_shown_and_watched(adapter_url: str) -> None:
+    """Ids, states, steps, and bars that move."""
+    with AdapterClient(adapter_url) as client:
+        taken = client.send(record("client"))
+        client.wait_for_receipt(taken.id)
+    code, said = run("outbox", "list", "--url", adapter_url)
+    assert (code, taken.id in said, "delivered" in said) == (0, True, True)
+    assert taken.id not in run("outbox", "list", "--url", adapter_url, "--state", "dead")[1]
+    code, said = run("outbox", "show", taken.id, "--url", adapter_url)
+    assert code == 0
+    assert "Arkisto on ottanut tietueen vastaan" in said
+    assert "Patient/" in said
+    code, said = run("outbox", "watch", "--url", adapter_url, "--looks", "2", "--every", "0.1")
+    assert code == 0
+    assert "█" in said
+
+
+def test_submissions_are_cancelled_and_sent_again(tmp_path: Path) -> None:
+    """One, then all of a state; what is not possible is said."""
+    from adapter.serve import adapter_app, in_background, load_settings
+
+    settings = load_settings(
+        database=f"sqlite:///{tmp_path / 'k.sqlite'}", repository_url=f"http://127.0.0.1:{free_port()}/fhir", demo=True
+    )
+    with in_background(adapter_app(settings), "127.0.0.1", 0) as url, AdapterClient(url) as client:
+        ids = [client.send(record("client")).id for _ in range(3)]
+        for submission in ids:
+            while client.status(submission).state != "cancelled":
+                run("outbox", "cancel", submission, "--url", url)
+        assert run("outbox", "replay", "--url", url)[0] == 2
+        code, said = run("outbox", "replay", "--state", "cancelled", "--url", url)
+        assert (code, [word for word in said.split() if word in ids]) == (0, ids)
+        assert run("outbox", "show", "0" * 32, "--url", url)[0] == 2
+
+
+def test_an_adapter_that_is_not_there_is_said() -> None:
+    """Exit 4 and the command that starts one."""
+    code, said = run("outbox", "list", "--url", f"http://127.0.0.1:{free_port()}")
+    assert code == 4
+    assert "kykysilta serve" in said
+
+
+def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+    """SIGTERM ends the demo as Ctrl-C does: exit 0, no temporary folder."""
+    command = [str(Path(sys.executable).parent / "kykysilta"), "demo"]
+    ports = ["--port", str(free_port()), "--mock-port", str(free_port())]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*command, *ports], stdout=subprocess.DEVNULL, env=environment) as process:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("kykysilta-*/kykysilta.sqlite")) and time.monotonic() < until:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert not list(tmp_path.glob("kykysilta-*"))
