@@ -49,15 +49,15 @@ def _table(kind: str) -> str:
 
 
 @cache
-def _readings(resource_type: str) -> dict[str, tuple[Reading, ...]]:
+def _readings(resource_type: str, table: str) -> dict[str, tuple[Reading, ...]]:
     """Return what is read below each element of a type, so that only elements that are there cost anything."""
-    names: dict[tuple[str, Place], list[str]] = {}
+    names: dict[Place, list[str]] = {}
     for parameter in parameters(resource_type).values():
-        if parameter.type != "composite" and parameter.name not in ("_id", "_lastUpdated"):
+        if _table(parameter.type) == table and parameter.name not in ("_id", "_lastUpdated"):
             for place in parameter.places:
-                names.setdefault((_table(parameter.type), place), []).append(f"{resource_type}.{parameter.name}")
+                names.setdefault(place, []).append(f"{resource_type}.{parameter.name}")
     found: dict[str, list[Reading]] = {}
-    for (table, place), called in names.items():
+    for place, called in names.items():
         found.setdefault(place.path[0], []).append(Reading(table, place, tuple(called)))
     return {element: tuple(readings) for element, readings in found.items()}
 
@@ -78,12 +78,12 @@ def rows_of(resource: Resource, tables: Collection[str], base: str = "") -> Rows
     """Return the rows of a resource for some tables; `base` is the FHIR base whose absolute references are local."""
     rows: Rows = {name: [] for name in tables}
     kind = resource["resourceType"]
-    readings = _readings(kind)
-    for element in resource:
-        for reading in readings.get(element, ()):
-            if reading.table in rows:
-                for value in _values(resource, reading.place):
-                    _add(rows[reading.table], reading, 0, value, base)
+    for name, found in rows.items():
+        for element, readings in _readings(kind, name).items():
+            if element in resource:
+                for reading in readings:
+                    for value in _values(resource, reading.place):
+                        _add(found, reading, 0, value, base)
     for parameter in _composites(kind):
         _composite(rows, parameter, resource, base)
     if "token" in rows and _alive(kind) and not any(name.startswith("deceased") for name in resource):
@@ -278,15 +278,18 @@ def _numbers(value: Any) -> Iterator[Row]:
             )
 
 
+_NAME_PARTS = frozenset(
+    ("text", "family", "given", "prefix", "suffix", "line", "city", "district", "state", "postalCode", "country")
+)
+"""Elements of HumanName and Address that a search by string looks at (R4 search, "string")."""
+
+
 def _strings(leaf: str, value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict) and leaf in ("HumanName", "Address"):
-        for name in ("text", "family", "given", "prefix", "suffix", "line", "city", "district", "state"):
-            part = value.get(name)
-            yield from part if isinstance(part, list) else [part] if isinstance(part, str) else []
-        for name in ("postalCode", "country"):
-            if isinstance(value.get(name), str):
-                yield value[name]
+        for name, part in value.items():
+            if name in _NAME_PARTS:
+                yield from part if isinstance(part, list) else [part]
     elif isinstance(value, dict) and isinstance(value.get("text"), str):
         yield value["text"]

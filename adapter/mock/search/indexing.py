@@ -16,7 +16,7 @@ WIDTHS = {"token": 7, "reference": 10, "date": 6, "number": 9, "string": 6, "uri
 """Columns of the index tables."""
 
 LATER = ("token", "date", "number", "string", "uri")
-LONGEST_LAG = 250
+LONGEST_LAG = 1000
 """Versions written after which the index catches up unasked, so that no search has long to wait."""
 
 _INSERT = {name: f"INSERT INTO index_{name} VALUES ({', '.join('?' * width)})" for name, width in WIDTHS.items()}
