@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from typing import Any
@@ -67,8 +68,14 @@ class Report:
     @cached_property
     def completed(self) -> dict[str, str]:
         """Element → reason, for what was written though the record does not say it."""
-        reasons = {row.row.name: row.because for row in self._rows() if row.default is not None}
-        return {row.element: reasons[row.row] for row in self._trace() if not row.source and row.row in reasons}
+        reasons = {row.row.name: row.because for row in self._rows() if row.because}
+        wanted = {row.row.name: len(row.sources) if row.is_call else 1 for row in self._rows()}
+        said = Counter(row.element for row in self._trace() if row.source)
+        return {
+            row.element: reasons[row.row]
+            for row in self._trace()
+            if row.row in reasons and said[row.element] < wanted[row.row]
+        }
 
     def _rows(self) -> Iterator[Value]:
         yield from rows_of(self._mapping)

@@ -220,6 +220,17 @@ def leaves(value: Any, path: str = "") -> list[str]:
     return [path]
 
 
+def test_what_is_assumed_is_reported() -> None:
+    """An end of a meeting that nobody said is told with its reason, one that was said is not."""
+    team = example("team")
+    said = map_record(team, id_key=KEY).report.completed
+    del team["meetings"][0]["meeting_time"]["end"]
+    assumed = map_record(team, id_key=KEY).report.completed
+    (element,) = assumed.keys() - said.keys()
+    assert element.endswith(".end")
+    assert "60 minutes" in assumed[element]
+
+
 def test_explanations_are_short_to_ask_for() -> None:
     """`CarePlan.status` finds the plan's status, `services[0]` what a service became, a wrong word nothing."""
     mapped = map_record(example("work_ability_plan"), id_key=KEY)
