@@ -100,11 +100,11 @@ def enforcing() -> MockSettings:
 
 
 @contextmanager
-def reader(base: str, name: str, **b2b: str) -> Iterator[httpx.Client]:
+def reader(base: str, name: str, *, now: datetime = NOW, **b2b: str) -> Iterator[httpx.Client]:
     """The system of an organisation; `b2b` is what its assertion says about the request."""
     url = base.replace("/fhir", "/oauth/token")
     more = {"hl7-b2b": b2b} if b2b else None
-    assertion = make_assertion(name, url, KEY, "k1", algorithm="ES384", now=NOW.timestamp(), extensions=more)
+    assertion = make_assertion(name, url, KEY, "k1", algorithm="ES384", now=now.timestamp(), extensions=more)
     form = {
         "grant_type": "client_credentials",
         "client_assertion_type": ASSERTION_TYPE,
