@@ -11,9 +11,11 @@ import json
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import cast
 
 from sqlalchemy import Connection
 
@@ -22,6 +24,7 @@ from adapter.audit.facts import act_of_record, record_facts
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import LEASE_SECONDS, Message
+from adapter.delivery.overview import Overview, overview
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
@@ -90,6 +93,14 @@ class Checked:
     mapped: Mapped
     bundle: Resource
     warnings: tuple[Issue, ...]
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A record on its way in: what it became so far, and what its sender is told."""
+
+    mapped: Mapped | None = None
+    answer: Future[Accepted] = field(default_factory=Future)
 
 
 class Line:
@@ -186,18 +197,67 @@ class Line:
         Raises:
             AdapterError: nothing was stored; the refusal is in the audit.
         """
-        asked = {"record_type": record_type, "vendor": vendor}
+        records = [(data, idempotency_key)]
+        (answer,) = self.accept_many(records, sender=sender, record_type=record_type, vendor=vendor)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def accept_many(
+        self,
+        records: Iterable[tuple[bytes, str]],
+        *,
+        sender: Sender,
+        record_type: str | None = None,
+        vendor: str | None = None,
+    ) -> list[Accepted | Exception]:
+        """Take records as `accept` does, in as few commits as possible; returns what it would return or raise.
+
+        Records of one client never share a commit: each is judged with the one before it on file.
+
+        Args:
+            records: body and idempotency key (or empty) of each.
+        """
+        taken: list[_Taken] = []
+        lanes: set[str] = set()
+        for data, key in records:
+            one = _Taken()
+            taken.append(one)
+            try:
+                self._take(one, lanes, data, sender, key, record_type=record_type, vendor=vendor)
+            except Exception as error:  # the others are taken all the same
+                one.answer.set_exception(error)
+        self._database.flush()
+        return [self._answer(one, sender) for one in taken]
+
+    def _take(
+        self,
+        one: _Taken,
+        lanes: set[str],
+        data: bytes,
+        sender: Sender,
+        idempotency_key: str,
+        **asked: str | None,
+    ) -> None:
+        """Judge a record and let it be stored with the next commit."""
         key = idempotency.Key.of(self._id_key, sender.id, idempotency_key, data, **asked)
-        mapped: Mapped | None = None
-        try:
-            if key and (kept := self._kept(key)):
-                return kept
-            source = self._read(data, **asked)
-            mapped = self._map(source)
-            return self._stored(self._checked(source, mapped, sender), data, sender.id, key)
-        except AdapterError as error:
-            self._audit_refusal(error, sender.id, mapped)
-            raise
+        if key and (kept := self._kept(key)):
+            one.answer.set_result(kept)
+            return
+        source = self._read(data, **asked)
+        one.mapped = self._map(source)
+        lane = self._lane(one.mapped)
+        if lane in lanes:
+            self._database.flush()
+            lanes.clear()
+        lanes.add(lane)
+        one.answer = self._database.soon(self._storing(self._checked(source, one.mapped, sender), data, sender.id, key))
+
+    def _answer(self, one: _Taken, sender: Sender) -> Accepted | Exception:
+        error = one.answer.exception()
+        if isinstance(error, AdapterError):
+            self._audit_refusal(error, sender.id, one.mapped)
+        return one.answer.result() if error is None else cast("Exception", error)
 
     def deliver(self, message: Message) -> None:
         """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
@@ -221,6 +281,11 @@ class Line:
         with self._database.reading() as connection:
             return submissions.search(connection, sender, wanted)
 
+    def overview(self) -> Overview:
+        """Return how the outbox does, for operators."""
+        with self._database.reading() as connection:
+            return overview(connection, self._clock())
+
     def replay(self, submission_id: str) -> bool:
         """Queue a final but undelivered submission again; False when its state does not allow it."""
         return self.outbox.replay([submission_id], self._clock()) == 1
@@ -237,15 +302,17 @@ class Line:
             return None
         return Accepted(kept.submission, kept.record_type, kept.resources, kept.warnings, repeated=True)
 
-    def _stored(self, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None) -> Accepted:
-        """Store a record in a commit shared with others."""
+    def _storing(
+        self, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None
+    ) -> Callable[[Connection], Accepted]:
+        """Return what stores a record, to be run in a commit shared with others."""
 
         def act(connection: Connection) -> Accepted:
             # From here on nobody else stores: an equal record, or a withdrawal, of the same moment is seen.
             audit.lock(connection)
             return self._store(connection, checked, data, sender, key)
 
-        return self._database.together(act)
+        return act
 
     def _store(
         self, connection: Connection, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None

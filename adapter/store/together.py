@@ -35,13 +35,23 @@ class Together:
 
     def run(self, act: Act) -> Any:
         """Run an act and return its result when it is committed; raises what the act or the database raised."""
+        result = self.soon(act)
+        self.flush(unless=result)
+        return result.result()
+
+    def soon(self, act: Act) -> Future[Any]:
+        """Let an act run with the next commit, at the latest that of `flush`."""
         result: Future[Any] = Future()
         with self._arriving:
             self._waiting.append((act, result))
+        return result
+
+    def flush(self, unless: Future[Any] | None = None) -> None:
+        """Commit what waits, unless another thread has meanwhile committed the one that matters."""
         with self._turn:
-            if not result.done():  # else the thread before this one has run it too
-                self._commit(self._take())
-        return result.result()
+            jobs = [] if unless is not None and unless.done() else self._take()
+            if jobs:
+                self._commit(jobs)
 
     def _take(self) -> list[Job]:
         with self._arriving:
