@@ -55,7 +55,10 @@ class Request:
 
     def preference(self, name: str) -> str:
         """Return the value of one preference of `Prefer` (RFC 7240), or an empty string."""
-        for part in self.headers.get("prefer", "").replace(";", ",").split(","):
+        given = self.headers.get("prefer")
+        if not given:
+            return ""
+        for part in given.replace(";", ",").split(","):
             key, _, value = part.strip().partition("=")
             if key.lower() == name:
                 return value.strip('"')

@@ -59,7 +59,9 @@ def references(node: Any, place: str = "") -> Iterator[tuple[dict[str, Any], str
         if isinstance(node.get("reference"), str):
             yield node, place
         for key, value in node.items():
-            yield from references(value, f"{place}.{key}" if place else key)
+            if isinstance(value, dict | list):
+                yield from references(value, f"{place}.{key}" if place else key)
     elif isinstance(node, list):
         for number, value in enumerate(node):
-            yield from references(value, f"{place}[{number}]")
+            if isinstance(value, dict | list):
+                yield from references(value, f"{place}[{number}]")

@@ -66,11 +66,11 @@ def _transaction(entries: list[Entry], dispatch: Dispatch) -> None:
     targets = {
         one.full_url: f"{one.request.path[0]}/{one.identity}" for one in entries if one.full_url and one.identity
     }
-    written: list[tuple[Entry, Stored]] = []
+    conditional: list[tuple[Entry, Stored]] = []
     for one in ordered:
         if one.request.method in ("POST", "PUT") and one.answer is None:
-            _placed(one, partial(_write, targets=targets, written=written, dispatch=dispatch))
-    for one, stored in written:
+            _placed(one, partial(_write, targets=targets, conditional=conditional, dispatch=dispatch))
+    for one, stored in conditional:
         _placed(one, partial(_resolve, stored=stored))
     for one in ordered:
         if one.answer is None:
@@ -130,7 +130,8 @@ def _check_unique(entries: list[Entry]) -> None:
             criteria.add(key)
 
 
-def _write(entry: Entry, targets: dict[str, str], written: list[tuple[Entry, Stored]], dispatch: Dispatch) -> None:
+def _write(entry: Entry, targets: dict[str, str], conditional: list[tuple[Entry, Stored]], dispatch: Dispatch) -> None:
+    """Store the entry's resource; when it holds conditional references, it joins `conditional`."""
     request, resource = entry.request, rewrite(entry.resource, targets)
     if not entry.identity:
         request.resource = resource
@@ -140,12 +141,14 @@ def _write(entry: Entry, targets: dict[str, str], written: list[tuple[Entry, Sto
     if resource.get("resourceType") != kind:
         found = str(resource.get("resourceType"))[:40]
         raise refuse(400, "wrong-type", "resourceType", expected=kind, found=found)
-    _check_links(resource)
+    links = list(references(resource))
+    _check_links(kind, links)
     if request.method == "POST":
         stored, status = put(request, resource | {"id": entry.identity}, "POST"), 201
     else:
         stored, status = _put_entry(entry, resource)
-    written.append((entry, stored))
+    if any("?" in node["reference"] for node, _ in links):
+        conditional.append((entry, stored))
     entry.answer = answer(request, status, stored)
 
 
@@ -161,11 +164,11 @@ def _put_entry(entry: Entry, resource: Resource) -> tuple[Stored, int]:
     return stored, 201 if current is None or current.body is None else 200
 
 
-def _check_links(resource: Resource) -> None:
+def _check_links(kind: str, links: list[tuple[dict[str, Any], str]]) -> None:
     """A urn:uuid that is no fullUrl of the Bundle leads nowhere once the Bundle is stored."""
-    for node, place in references(resource):
+    for node, place in links:
         if node["reference"].startswith(("urn:uuid:", "urn:oid:")):
-            raise refuse(400, "broken-reference", f"{resource['resourceType']}.{place}.reference")
+            raise refuse(400, "broken-reference", f"{kind}.{place}.reference")
 
 
 def _resolve(entry: Entry, stored: Stored) -> None:

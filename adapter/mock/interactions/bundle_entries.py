@@ -106,11 +106,13 @@ def entry_response(entry: Entry) -> dict[str, Any]:
     response |= {name: headers[header] for name, header in names if header in headers}
     if found.stored is not None:
         response["lastModified"] = fhir_instant(found.stored.updated)
-    body = found.body_resource()
+    reads = entry.request.method == "GET"
+    told = reads or bool(entry.request.preference("return"))
+    body = found.body_resource() if told else found.resource
     result: dict[str, Any] = {}
-    if body is not None and body["resourceType"] == "OperationOutcome" and entry.request.method != "GET":
+    if body is not None and body["resourceType"] == "OperationOutcome" and not reads:
         response["outcome"] = body
-    elif body is not None and (entry.request.method == "GET" or entry.request.preference("return")):
+    elif body is not None and told:
         result["resource"] = body
         if found.stored is not None:
             result = {"fullUrl": f"{entry.request.base}/{found.stored.path}"} | result
