@@ -138,6 +138,7 @@ class Configuration:
     own_bases: tuple[str, ...]
     deepest: int
     scopes: Scopes
+    national_permissions: frozenset[str]
     policies: BasePolicies
     actions: Actions
     purposes: Purposes
@@ -173,6 +174,7 @@ def packaged_configuration() -> Configuration:
         own_bases=own_bases,
         deepest=int(reading["maxNestedLevels"]),
         scopes=_scopes(reading["scope"]),
+        national_permissions=frozenset(reading["nationalPermissions"]),
         policies=BasePolicies(
             reading["policyRule"]["system"],
             frozenset(reading["policyRule"]["permit"]),

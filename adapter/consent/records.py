@@ -48,7 +48,8 @@ class Version:
         document: the Consent as given.
         recorded: `meta.lastUpdated`; None when it is missing or unreadable.
         number: `meta.versionId` when it is a whole number.
-        clients: key or identifier of whom it may concern; one, unless `patient` is broken.
+        clients: key or identifier of whom it may concern; one, unless `patient` is broken. None for what claims to
+            be a national disclosure permission (luovutuslupa): that is never read as a consent here.
         without_effect: why it neither permits nor refuses, by its status (R5); None when it is active, or may be.
         scope: known code of `scope`; empty when it is missing, unknown or contradicts itself (R4).
     """
@@ -64,7 +65,8 @@ class Version:
         self.version = number if isinstance(number, str) else ""
         countable = self.version.isascii() and self.version.isdigit() and len(self.version) < 20
         self.number = int(self.version) if countable else None
-        patients = _patients(document.get("patient"), configuration.own_bases)
+        national = _claims(meta, configuration.national_permissions)
+        patients = [] if national else _patients(document.get("patient"), configuration.own_bases)
         self.clients = frozenset(name for ref in patients if (name := ref.key or ref.identifier))
         status = document.get("status")
         self.without_effect = _WITHOUT_EFFECT.get(status) if isinstance(status, str) else None
@@ -111,6 +113,14 @@ class Version:
             root=compile_provisions(document, frame),
             evidence=read_evidence(document, days, types, configuration),
         )
+
+
+def _claims(meta: dict[str, Any], profiles: frozenset[str]) -> bool:
+    """Tell whether a resource claims one of these profiles, whatever version of it."""
+    claimed = meta.get("profile")
+    return isinstance(claimed, list) and any(
+        isinstance(one, str) and one.partition("|")[0] in profiles for one in claimed
+    )
 
 
 def _scope(value: Any, scopes: Scopes) -> str:

@@ -230,6 +230,16 @@ def test_an_unknown_modifier_stops_everything(strange: dict[str, Any]) -> None:
     assert said(consent(), consent("odd", **strange)) == "CONSENT_NOT_UNDERSTOOD"
 
 
+@pytest.mark.parametrize("version", ["", "|1.0.0"])
+def test_a_national_disclosure_permission_is_no_consent_to_a_team(version: str) -> None:
+    """A luovutuslupa opens nothing here, refuses nothing here, and broken it blocks nothing."""
+    national = "https://gen.kanta.fi/fhir/tahdonilmaisut/StructureDefinition/soteluovutuslupa"
+    claimed = {"profile": [f"{national}{version}"], "lastUpdated": "2026-01-10T00:00:00Z"}
+    assert said(consent(meta=claimed)) == "NO_CONSENT"
+    assert said(consent(), refusal("kanta") | {"meta": claimed}) == "CONSENT_PERMIT"
+    assert said(consent(), consent("kanta", meta=claimed, provision=[])) == "CONSENT_PERMIT"
+
+
 def test_ordinary_extensions_are_ignored() -> None:
     """R8: an extension that cannot modify is no reason to refuse."""
     extension = [{"url": "https://example.org/note", "valueString": "x"}]

@@ -292,9 +292,28 @@ def test_what_is_withheld_has_the_right_reason(name: str, who: Who, data_class: 
     assert str(TABLES[name].decide(who, data_class).reason) == reason
 
 
+def test_every_consent_type_of_the_scenarios_has_a_table() -> None:
+    """A type that a scenario uses says in a table who gets what."""
+    used = {consent_type(path.parents[1].name, path.stem) for path in consent_records()}
+    shown = {consent_type(table.scenario, name) for table in TABLES.values() for name in table.consents}
+    assert shown == used
+
+
+def consent_records() -> list[Path]:
+    """Every consent record of the scenarios."""
+    return sorted(path for path in ROOT.glob("*/records/*consent*.json") if path.suffixes == [".json"])
+
+
+def consent_type(scenario: str, name: str) -> str:
+    """The type of a consent, as its mapped category says."""
+    (entry,) = of_type(bundle(scenario, name), "Consent")
+    codings = [coding for category in entry["resource"]["category"] for coding in category["coding"]]
+    return next(str(coding["code"]) for coding in codings if coding["system"].endswith("/consent-type"))
+
+
 def test_every_consent_of_the_scenarios_can_be_read() -> None:
     """None of what our mapping writes is malformed or not understood."""
-    found = sorted(path for path in ROOT.glob("*/records/*consent*.json") if path.suffixes == [".json"])
+    found = consent_records()
     assert len(found) > 15
     for path in found:
         mapped = bundle(path.parents[1].name, path.stem)
