@@ -13,6 +13,7 @@ from adapter.data import data_root
 from adapter.mock.access import authorise
 from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.policy import Policy
 from adapter.mock.policy_rules import broken_rules
 from adapter.mock.settings import Strictness
 from adapter.mock.world import World
@@ -53,15 +54,24 @@ def judge(
 
 def check_interaction(request: Request, resource_type: str, interaction: str) -> None:
     """Refuse an interaction that the policy does not allow on the type (405), or the token's scopes do not (403)."""
-    if not request.world.policy.allows(resource_type, interaction):
-        raise refuse(
-            405,
-            "policy-forbids",
-            policy=request.world.policy.name,
-            interaction=interaction,
-            type=resource_type,
-        )
+    policy = request.world.policy
+    if not policy.allows(resource_type, interaction):
+        raise forbidden(policy, interaction, resource_type)
+    if _is_conditional(request, interaction) and interaction in policy.without_conditions:
+        raise forbidden(policy, f"conditional {interaction}", resource_type)
     authorise(request, resource_type, interaction)
+
+
+def _is_conditional(request: Request, interaction: str) -> bool:
+    """True when a condition says which resource is meant: `If-None-Exist`, or a change without an id."""
+    if interaction == "create":
+        return "if-none-exist" in request.headers
+    return len(request.path) == 1
+
+
+def forbidden(policy: Policy, interaction: str, resource_type: str) -> Refusal:
+    """Return the refusal of what the policy does not allow."""
+    return refuse(405, "policy-forbids", policy=policy.name, interaction=interaction, type=resource_type)
 
 
 def check_resource(request: Request, resource: Resource) -> None:

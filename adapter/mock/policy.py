@@ -117,6 +117,17 @@ class Policy:
     outcome_codes: dict[str, str] = field(default_factory=dict)
     dialect: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def without_conditions(self) -> frozenset[str]:
+        """Interactions whose conditional form is not offered."""
+        offered = {
+            "create": self.conditional_create,
+            "update": self.conditional_update,
+            "patch": self.conditional_update,
+            "delete": self.conditional_delete != "not-supported",
+        }
+        return frozenset(name for name, is_offered in offered.items() if not is_offered)
+
     def allows(self, resource_type: str, interaction: str) -> bool:
         """True when the interaction is allowed on the type."""
         rules = self.types.get(resource_type)

@@ -10,8 +10,8 @@ from adapter.mock.definitions import resource_types
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions import bundle, capability, documents, history, operations, patch, read, search, write
 from adapter.mock.interactions.write import ID
-from adapter.mock.judge import check_interaction
-from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.judge import check_interaction, forbidden
+from adapter.mock.outcomes import refuse
 from adapter.mock.policy import OPERATIONS, SYSTEM_INTERACTIONS
 
 Interaction = Callable[[Request], Answer]
@@ -110,7 +110,7 @@ def _check(request: Request, route: Route) -> None:
                 raise refuse(404, "unknown-type", type=one[:40])
         if route.interaction in OPERATIONS:
             if route.interaction not in policy.operations:
-                raise _forbidden(request, f"${route.interaction}", kind)
+                raise forbidden(policy, f"${route.interaction}", kind)
             authorise(request, kind, route.interaction)
             return
         check_interaction(request, kind, route.interaction)
@@ -119,11 +119,11 @@ def _check(request: Request, route: Route) -> None:
             raise refuse(400, "bad-id")
     elif route.interaction in OPERATIONS:
         if route.interaction not in policy.operations:
-            raise _forbidden(request, f"${route.interaction}", path[0])
+            raise forbidden(policy, f"${route.interaction}", path[0])
         authorise(request, path[0], route.interaction)
     elif route.interaction in SYSTEM_INTERACTIONS:
         if route.interaction not in policy.system:
-            raise _forbidden(request, route.interaction, "Resource")
+            raise forbidden(policy, route.interaction, "Resource")
         for kind in _asked(request) or ["*"]:
             authorise(request, kind, route.interaction)
 
@@ -134,22 +134,12 @@ def _asked(request: Request) -> list[str]:
 
 
 def _check_by(request: Request, route: Route, kind: str) -> None:
-    """Ways of asking that the policy excludes: search by GET, conditional requests, writes outside a Bundle."""
+    """Ways of asking that the policy excludes: search by GET or POST, writes outside a Bundle."""
     policy = request.world.policy
     by = "post" if request.method == "POST" else "get"
     follows_page = any(name == "_page" for name, _ in request.query)
     if route.interaction == "search-type" and by not in policy.search_by and not follows_page:
-        raise _forbidden(request, f"search by {by.upper()}", kind)
+        raise forbidden(policy, f"search by {by.upper()}", kind)
     writes = route.interaction in ("create", "update", "patch", "delete")
     if writes and policy.inside_bundles_only and not request.in_bundle:
-        raise _forbidden(request, route.interaction, kind)
-    if "if-none-exist" in request.headers and not policy.conditional_create:
-        raise _forbidden(request, "conditional create", kind)
-    if route.segments == ("T",) and route.interaction in ("update", "patch") and not policy.conditional_update:
-        raise _forbidden(request, f"conditional {route.interaction}", kind)
-    if route.segments == ("T",) and route.interaction == "delete" and policy.conditional_delete == "not-supported":
-        raise _forbidden(request, "conditional delete", kind)
-
-
-def _forbidden(request: Request, interaction: str, kind: str) -> Refusal:
-    return refuse(405, "policy-forbids", policy=request.world.policy.name, interaction=interaction, type=kind)
+        raise forbidden(policy, route.interaction, kind)

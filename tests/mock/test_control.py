@@ -287,7 +287,13 @@ def test_the_pytest_plugin_gives_each_test_its_namespace(tmp_path: Path) -> None
         "    answer = httpx.post(f'{fhir_mock.fhir_url}/CareTeam', json={'resourceType': 'CareTeam'})\n"
         "    assert answer.status_code == 201\n"
         "    assert httpx.get(f'{fhir_mock.fhir_url}/CareTeam').json()['total'] == 1\n"
-        "    fhir_mock.assert_count(1, method='POST')\n",
+        "    fhir_mock.assert_count(1, method='POST')\n"
+        "@pytest.mark.parametrize('number', range(4))\n"
+        "def test_with_tokens(fhir_mock_smart, number):\n"
+        "    mock, tokens = fhir_mock_smart\n"
+        "    assert httpx.get(f'{mock.fhir_url}/CareTeam').status_code == 401\n"
+        "    answer = httpx.get(f'{mock.fhir_url}/CareTeam', headers=tokens.headers('system/CareTeam.rs'))\n"
+        "    assert answer.json()['total'] == 0\n",
         encoding="utf-8",
     )
     plugins = ["-p", "xdist", "-p", "adapter.mock.pytest_plugin"]
@@ -297,4 +303,4 @@ def test_the_pytest_plugin_gives_each_test_its_namespace(tmp_path: Path) -> None
         [*command, str(tmp_path)], capture_output=True, text=True, check=False, env=environment, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout
+    assert "12 passed" in done.stdout

@@ -12,6 +12,9 @@ import pytest
 
 from adapter.mock.client import MockClient
 from adapter.mock.faults import Match, When
+from adapter.mock.serve import running_mock
+from adapter.mock.settings import ClientSettings, MockSettings
+from adapter.mock.token_client import TokenClient, make_key
 
 TEAM = {"resourceType": "CareTeam", "identifier": [{"system": "urn:x", "value": "1"}]}
 IDENTIFIER = "urn:x|1"
@@ -177,3 +180,72 @@ def test_retry_spacing_catches_the_impatient(fhir: httpx.Client, control: MockCl
         else:
             with pytest.raises(AssertionError, match="too early"):
                 control.assert_retry_spacing(path="^CareTeam$")
+
+
+@pytest.mark.parametrize("status", [401, 403, 408, 409, 412, 413, 422, 429, 500, 502, 503, 504])
+def test_every_status_on_demand(fhir: httpx.Client, control: MockClient, status: int) -> None:
+    """An OperationOutcome with that status, once; 401 carries its challenge; nothing is stored."""
+    control.fault("status", status=status, when=When(nth=1))
+    answer = fhir.post("CareTeam", json=TEAM)
+    assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome")
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert stored(fhir) == 0
+
+
+def test_a_request_that_is_delivered_twice(fhir: httpx.Client, control: MockClient) -> None:
+    """A plain create makes two, a conditional one makes one; the journal shows both deliveries."""
+    control.fault("duplicate", match=Match(method="POST"))
+    assert fhir.post("CareTeam", json=TEAM).status_code == 201
+    assert [one["status"] for one in control.journal(method="POST")] == [201, 201]
+    with pytest.raises(AssertionError, match="no-duplicates"):
+        control.assert_no_duplicates()
+    control.reset()
+    control.fault("duplicate", match=Match(method="POST"))
+    again = fhir.post("CareTeam", json=TEAM, headers={"if-none-exist": f"identifier={IDENTIFIER}"})
+    assert (again.status_code, stored(fhir)) == (200, 1)
+    control.assert_no_duplicates()
+
+
+def test_a_certificate_that_is_revoked_meanwhile(fhir: httpx.Client, control: MockClient) -> None:
+    """The connection is closed without an answer and nothing is done."""
+    control.fault("certificate-revoked")
+    with pytest.raises(httpx.TransportError):
+        fhir.post("CareTeam", json=TEAM)
+    control.clear_faults()
+    assert stored(fhir) == 0
+
+
+def test_tokens_that_are_refused_on_demand() -> None:
+    """Expired token, key set out of reach, rotated key, every OAuth error; the other endpoint is left alone."""
+    key, keys = make_key()
+    settings = MockSettings(port=0, auth="smart", clients=(ClientSettings("ehr", keys),))
+    with (
+        running_mock(settings) as base,
+        MockClient(base.removesuffix("/fhir")) as control,
+        TokenClient(base, "ehr", key) as tokens,
+    ):
+        headers = tokens.headers()
+        control.fault("token-expired", when=When(nth=1))
+        refused = httpx.get(f"{base}/CareTeam", headers=headers)
+        assert (refused.status_code, "invalid_token" in refused.headers["www-authenticate"]) == (401, True)
+        assert httpx.get(f"{base}/CareTeam", headers=headers).status_code == 200
+        for kind in ("jwks-unreachable", "key-rotated"):
+            control.fault(kind, name="one")
+            with pytest.raises(ValueError, match="401 invalid_client"):
+                tokens.token()
+            assert httpx.get(f"{base}/CareTeam", headers=headers).status_code == 200
+        for error, status in (("invalid_scope", 400), ("unauthorized_client", 400), ("temporarily_unavailable", 503)):
+            control.fault("oauth-error", name="one", error=error)
+            with pytest.raises(ValueError, match=f"{status} {error}"):
+                tokens.token()
+        control.clear_faults()
+        assert tokens.token()
+        assert {one["decision"] for one in control.journal(fault="one")} == {"fault"}
+
+
+def test_latency_may_be_lognormal(fhir: httpx.Client, control: MockClient) -> None:
+    """Around the median, not the same twice."""
+    control.fault("latency", seconds=0.03, sigma=0.5)
+    for _ in range(4):
+        assert fhir.get("CareTeam").status_code == 200
+    assert len({round(one["durationMs"]) for one in control.journal()}) > 1

@@ -53,6 +53,8 @@ def capability_statement(policy: Policy, base: str, date: str, *, smart: bool = 
         "mode": "server",
         "resource": [_resource(policy, name) for name in sorted(policy.types)],
     }
+    if limits := _limits(policy):
+        rest["documentation"] = limits
     if smart:
         rest["security"] = _security(base)
     if policy.system:
@@ -73,6 +75,24 @@ def capability_statement(policy: Policy, base: str, date: str, *, smart: bool = 
         "format": [name for one in policy.formats for name in formats[one]],
         "rest": [rest],
     }
+
+
+def _limits(policy: Policy) -> str:
+    """What the policy demands that no element of a CapabilityStatement says."""
+    told = (
+        (policy.inside_bundles_only, f"Writes only inside a Bundle of type {' or '.join(sorted(policy.system))}."),
+        (policy.bundle_entries, f"At most {policy.bundle_entries} entries in a Bundle."),
+        (policy.body_bytes, f"At most {policy.body_bytes} bytes in a body."),
+        (policy.requests_per_minute, f"At most {policy.requests_per_minute} requests of a client in a minute."),
+        (policy.if_match == "required", "If-Match is demanded for update and patch."),
+        (policy.search_by != {"get", "post"}, f"Search by {' and '.join(sorted(policy.search_by)).upper()} only."),
+        (policy.patient_parameter_required, "A search names the client."),
+        (policy.profile_required, "meta.profile is mandatory."),
+        (policy.request_id != "optional", f"X-Request-Id is {policy.request_id}."),
+        (policy.provenance_for, f"Only with a Provenance in the same transaction: {', '.join(policy.provenance_for)}."),
+        (policy.signed, f"Only in a signed transaction: {', '.join(policy.signed)}."),
+    )
+    return " ".join(text for holds, text in told if holds)
 
 
 def _resource(policy: Policy, name: str) -> dict[str, Any]:
