@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from adapter.api import access as access_routes
-from adapter.api import catalogue, lifecycle, metrics, records, submissions
+from adapter.api import catalogue, lifecycle, metrics, records, status_page, submissions
 from adapter.api.access import Access, line_of
 from adapter.api.answers import error_answer, json_answer
 from adapter.api.bodies import BODY_SECONDS
@@ -111,7 +111,7 @@ def create_app(
 
 
 def _add_routes(app: FastAPI) -> None:
-    for part in (access_routes, records, submissions, lifecycle, catalogue, metrics):
+    for part in (access_routes, records, submissions, lifecycle, catalogue, metrics, status_page):
         app.include_router(part.router)
 
     @app.get("/v1/docs", include_in_schema=False)

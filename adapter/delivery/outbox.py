@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from adapter import audit
 from adapter.delivery import known
+from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import MAYBE_DONE, Known, State
 from adapter.store import Cipher, Database
 from adapter.store.tables import outbox, receipt, submission, transition
@@ -343,6 +344,11 @@ class Outbox:
         """Return for each state how many messages there are and since when the oldest one is in it."""
         with self._database.reading() as connection:
             return {State(state): (count, oldest) for state, count, oldest in connection.execute(_STOCK)}
+
+    def overview(self, now: float) -> Overview:
+        """Return how the outbox does, for operators."""
+        with self._database.reading() as connection:
+            return overview(connection, now)
 
     def known(self, full_urls: Sequence[str], record_key: str) -> tuple[dict[str, Known], dict[str, Known]]:
         """Return what earlier receipts say about these entries, and about the other parts of the record."""
