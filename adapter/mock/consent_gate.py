@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.consent import Context, read_consents
 from adapter.consent.context import identifiers_of
+from adapter.consent.model import HANDLING
 from adapter.consent.references import Token, identifier_token
 from adapter.consent.withholding import is_protected, without_names
 from adapter.mock.definitions import patient_compartment
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 AROUND = ("CareTeam", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient")
 """Types that the engine may look up: teams, organisations, roles, people."""
+
+OWN = ("OWN_REGISTER", "NO_CLIENT_DATA")
+"""Reasons of what is shown without a release to somebody else."""
 
 CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
 NATIONAL_CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "CST")
@@ -65,6 +69,12 @@ class Gate:
     _shown: dict[int, Resource | None] = field(default_factory=dict)
     _on_file: dict[str, OnFile] = field(default_factory=dict)
     _around: list[Context] = field(default_factory=list)
+
+    @property
+    def handling(self) -> list[dict[str, str]]:
+        """Handling labels for a Bundle in which somebody else's data are released; none for one's own."""
+        released = any(word.decision != "deny" and word.reason not in OWN for word in self.decisions)
+        return [{"system": coding.system, "code": coding.code} for coding in HANDLING] if released else []
 
     def show(self, stored: Stored) -> Resource | None:
         """Return what the requester may see of a version: all, a part, or None."""

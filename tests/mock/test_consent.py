@@ -237,3 +237,12 @@ def test_a_claimed_right_is_judged_and_never_assumed(repository: str, control: M
         assert client.get("CarePlan/cp1").status_code == 404
     last = control.journal(path="^CarePlan/cp1")[-1]
     assert last["consent"][0]["reason"] == "LEGAL_BASIS_UNKNOWN"
+
+
+def test_released_bundles_say_how_the_data_may_be_handled(repository: str, control: MockClient) -> None:
+    """No redisclosure and no other use of what a consent opened; the custodian's own data carry no such label."""
+    for name, codes in (("tyolli", ["NORDSCLCD", "NOREUSE"]), ("hva", [])):
+        with reader(repository, name) as client:
+            for path in ("CarePlan?patient=Patient/p1", "CarePlan/cp1/_history"):
+                labels = client.get(path).json()["meta"].get("security", [])
+                assert [one["code"] for one in labels] == codes, path

@@ -228,6 +228,7 @@ VENDOR_API = {
     "/healthz": NOTHING,
     "/readyz": NOTHING,
     "/metrics": NOTHING,
+    "/status": NOTHING,
 }
 """Every address of the vendor API, and what its answers hold; `tests/pipeline` proves it of those that are gated."""
 

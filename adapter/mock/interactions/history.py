@@ -85,6 +85,8 @@ def _bundle(request: Request, result: Result, token: str, offset: int) -> Resour
     found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
     if found:
         bundle["entry"] = [_entry(request, one) for one in found]
+    if request.gate is not None and (labels := request.gate.handling):
+        bundle["meta"]["security"] = labels
     return bundle
 
 

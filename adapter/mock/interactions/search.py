@@ -175,6 +175,8 @@ def bundle_page(request: Request, result: Result, token: str, offset: int) -> Re
         entries.append({"resource": outcome, "search": {"mode": "outcome"}})
     if entries:
         bundle["entry"] = entries
+    if request.gate is not None and (labels := request.gate.handling):
+        bundle["meta"]["security"] = labels
     return bundle
 
 
