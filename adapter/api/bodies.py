@@ -48,8 +48,8 @@ async def read_body(request: Request, longest: int = LONGEST_BODY) -> bytes:
     return b"".join(parts)
 
 
-async def lines(request: Request) -> AsyncIterator[bytes]:
-    """Yield the lines of an NDJSON body; the next part is read only when the lines before it are used up.
+async def lines(request: Request) -> AsyncIterator[list[bytes]]:
+    """Yield the lines of an NDJSON body that are there; the next part is read only when they are used up.
 
     A body that says that it is small is read whole first: many HTTP clients read no answer before they have sent
     everything, and would wait for us while we wait for them.
@@ -59,8 +59,7 @@ async def lines(request: Request) -> AsyncIterator[bytes]:
         TooSlow: nothing came for too long.
     """
     if request.headers.get("Content-Length", "").isdigit() and int(request.headers["Content-Length"]) <= LONGEST_BODY:
-        for line in (await read_body(request)).split(b"\n"):
-            yield line
+        yield (await read_body(request)).split(b"\n")
         return
     rest = bytearray()
     stream = request.stream()
@@ -72,17 +71,15 @@ async def lines(request: Request) -> AsyncIterator[bytes]:
             raise _too_slow(request) from None
         if part is None:
             break
-        begin = 0
-        while (end := part.find(b"\n", begin)) >= 0:
-            rest += part[begin:end]
-            yield bytes(rest)
+        end = part.rfind(b"\n")
+        if end >= 0:
+            yield bytes(rest + part[:end]).split(b"\n")
             rest.clear()
-            begin = end + 1
-        rest += part[begin:]
+        rest += part[end + 1 :]
         if len(rest) > LONGEST_BODY:
             raise _too_large(LONGEST_BODY)
     if rest:
-        yield bytes(rest)
+        yield [bytes(rest)]
 
 
 def _patience(request: Request) -> float:

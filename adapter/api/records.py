@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -19,6 +19,9 @@ from adapter.api.refusals import Unavailable
 from adapter.errors import AdapterError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Sender
+
+AT_ONCE = 16
+"""Lines of a batch that may share a commit, and whose answers come together."""
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
@@ -60,7 +63,7 @@ async def accept(
 async def accept_batch(
     request: Request, record_type: RecordType = None, vendor: Vendor = None, idempotency_key: IdempotencyKey = ""
 ) -> Response:
-    """Take records, one JSON a line, and answer one JSON line each as soon as it is judged.
+    """Take records, one JSON a line, and answer one JSON line each as soon as those that came with it are judged.
 
     The body is read only as fast as records are stored and answers are taken, so memory stays bounded. An
     `Idempotency-Key` stands for the whole batch: each line is kept under it with its number.
@@ -71,11 +74,11 @@ async def accept_batch(
     async def answers() -> AsyncIterator[bytes]:
         number = 0
         try:
-            async for data in lines(request):
-                number += 1
-                if data.strip():
-                    own_key = f"{key}#{number}" if key else ""
-                    yield dumps(await _judged(request, sender, data, number, record_type, vendor, own_key)) + b"\n"
+            async for arrived in lines(request):
+                numbered = [(place, data) for place, data in enumerate(arrived, number + 1) if data.strip()]
+                number += len(arrived)
+                for begin in range(0, len(numbered), AT_ONCE):
+                    yield await _judged(request, sender, numbered[begin : begin + AT_ONCE], record_type, vendor, key)
         except AdapterError as error:
             # Too long or too slow a line: what follows it is not read.
             yield dumps(_refused(request, number + 1, error)) + b"\n"
@@ -116,16 +119,32 @@ async def _take(
 
 
 async def _judged(
-    request: Request, sender: Sender, data: bytes, number: int, record_type: str | None, vendor: str | None, key: str
-) -> dict[str, Any]:
+    request: Request,
+    sender: Sender,
+    numbered: Sequence[tuple[int, bytes]],
+    record_type: str | None,
+    vendor: str | None,
+    key: str,
+) -> bytes:
+    """Return the answers to some lines of a batch; what can be stored together is."""
+    records = [(data, f"{key}#{number}" if key else "") for number, data in numbered]
+    answers = await run_in_threadpool(
+        line_of(request).accept_many, records, sender=sender, record_type=record_type, vendor=vendor
+    )
+    request.app.state.wake()
+    told = (_answer(request, number, answer, key) for (number, _), answer in zip(numbered, answers, strict=True))
+    return b"".join(dumps(one) + b"\n" for one in told)
+
+
+def _answer(request: Request, number: int, answer: Accepted | Exception, key: str) -> dict[str, Any]:
     """Return the answer to one line of a batch."""
-    try:
-        accepted = await _take(request, sender, data, record_type, vendor, key)
-    except AdapterError as error:
-        return _refused(request, number, error)
-    except OperationalError:
+    if isinstance(answer, Accepted):
+        return {"line": number, "status": 202, **_told(request, answer, key)}
+    if isinstance(answer, AdapterError):
+        return _refused(request, number, answer)
+    if isinstance(answer, OperationalError):
         return _refused(request, number, Unavailable())
-    return {"line": number, "status": 202, **_told(request, accepted, key)}
+    raise answer
 
 
 def _refused(request: Request, number: int, error: AdapterError) -> dict[str, Any]:
