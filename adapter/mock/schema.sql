@@ -1,4 +1,5 @@
 -- One namespace of the mock endpoint: every version of every resource, and what searches look at.
+BEGIN;
 CREATE TABLE IF NOT EXISTS version (
   seq INTEGER PRIMARY KEY,
   type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
@@ -42,3 +43,4 @@ CREATE INDEX IF NOT EXISTS string_folded ON index_string (parameter, folded);
 CREATE TABLE IF NOT EXISTS index_uri (
   pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, value TEXT, PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uri_value ON index_uri (parameter, value);
+COMMIT;
