@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 
+from adapter import tracing
+
 
 class Event(Enum):
     """The catalogue. Numbers are never reused; 1xxx line, 2xxx delivery, 3xxx service."""
@@ -78,6 +80,7 @@ def log(event: Event, **fields: Any) -> None:
         raise ValueError(f"{event.name} does not allow {', '.join(sorted(unexpected))}")
     _, level, text, _ = event.value
     _logger.log(level, text, event_number=event.number, **fields)
+    tracing.note(event.name, fields)
 
 
 def configure_logging(level: int = logging.INFO) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import uvicorn
 
+from adapter import tracing
 from adapter.data import data_root
 from adapter.events import Event, log
 from adapter.settings import Settings, key_bytes
@@ -120,6 +121,7 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
     """
     from adapter.api import create_app
     from adapter.api.configured import access
+    from adapter.delivery.chores import HOUR, Chore
     from adapter.delivery.configured import chores, repository, signer
     from adapter.pipeline import Line
     from adapter.review import review_app
@@ -143,7 +145,7 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         line,
         access=access(settings),
         workers=settings.workers,
-        chores=chores(settings, database),
+        chores=[*chores(settings, database), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
         body_seconds=settings.body_seconds,
     )
     pages = review_app(database, cipher, id_key=id_key, settings=settings, signer=signer(settings))
@@ -178,6 +180,11 @@ def run(settings: Settings) -> None:
     from adapter.api.configured import tls
 
     refuse_taken_port(settings.host, settings.port)
+    if settings.tracing_url:
+        try:
+            tracing.start(settings.tracing_url)
+        except tracing.NoTracingError as error:
+            raise MissingKeyError(f"tracing_url: {error}") from None
     server = _server(adapter_app(settings), settings.host, settings.port, tls(settings))
     log(Event.STARTED, host=settings.host, port=settings.port, part="api")
     if settings.demo:
