@@ -33,7 +33,7 @@ from adapter.lifecycle import consents, invalidation
 from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
-from adapter.release import Released, Word, check_release
+from adapter.release import Released, Word, check_release, grounds
 from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
@@ -343,7 +343,7 @@ class Line:
             return Accepted(repeat, *told, repeated=True)
         # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
         on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
-        released = self._consent(checked.mapped, on_file)
+        released, words = self._consent(checked.mapped, on_file)
         lane, is_consent = self._lane(checked.mapped), arrival.record_type == "consent"
         if is_consent:
             consents.refuse_second(connection, self._cipher, lane, arrival.record_key, checked.mapped.bundle)
@@ -354,7 +354,8 @@ class Line:
         facts = self._facts(connection, checked.mapped)
         entry = {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
         judged = _judged(self._judged_at(record), now)
-        audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | _ground(released) | judged)
+        ground = _ground(released, words)
+        audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | ground | judged)
         if is_consent:
             consents.supersede(
                 connection, self.outbox, self._cipher, lane, arrival.record_key, checked.mapped.bundle,
@@ -374,13 +375,13 @@ class Line:
         log(Event.MAPPED, record_type=mapped.record_type, mapping=mapped.mapping.id, resources=count, warnings=0)
         return mapped
 
-    def _consent(self, mapped: Mapped, on_file: Sequence[Resource]) -> Released:
-        """Ask the gate; a record for the own register needs no consent."""
+    def _consent(self, mapped: Mapped, on_file: Sequence[Resource]) -> tuple[Released, list[Word]]:
+        """Ask the gate, and return its words; a record for the own register needs no consent."""
         words: list[Word] = []
         released = check_release(mapped.record, mapped.bundle, on_file, self._judged_at(mapped.record), words.append)
         fields = {"basis": released.basis, "decision": "permit", "reason": words[-1].reason if words else ""}
         log(Event.CONSENT_DECIDED, record_type=mapped.record_type, **fields)
-        return released
+        return released, words
 
     def _validate(self, mapped: Mapped, on_file: Sequence[Resource]) -> list[Issue]:
         """Judge the Bundle with what is on file of the client; returns what the sender should know."""
@@ -433,10 +434,10 @@ class Line:
         self._database.together(act)
 
 
-def _ground(released: Released) -> dict[str, str]:
+def _ground(released: Released, words: Sequence[Word]) -> dict[str, str]:
     """Return ground, purpose and receiving organisations for the audit; persons are not named there."""
     found = {"basis": released.basis, "purpose": released.purpose, "recipients": ", ".join(released.organisations)}
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in (found | grounds(words)).items() if value}
 
 
 def _judged(at: float, now: float) -> dict[str, int]:

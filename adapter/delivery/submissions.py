@@ -159,14 +159,27 @@ def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) 
 
 
 def newest_bundles(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[Resource]:
-    """Return the Bundles of a client's records of one type, each in its newest accepted version, nothing contained."""
-    return [bundle for _, bundle in newest(connection, cipher, lane, record_type)]
+    """Return the Bundles of a client's records of one type, each in its newest accepted version, nothing contained.
+
+    A Consent has the id of its submission, so that the log can name what decided.
+    """
+    return [_named(bundle, submission_id) for submission_id, bundle in newest(connection, cipher, lane, record_type)]
 
 
 def newest(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[tuple[str, Resource]]:
     """Return submission id and Bundle of a client's records of one type; see `newest_bundles`."""
     rows = connection.execute(_NEWEST_BODIES, {"client": lane, "kind": record_type})
     return [(name, lifted(read_json(cipher.decrypt(f"submission/body/{name}", body)))) for name, body in rows]
+
+
+def _named(bundle: Resource, submission_id: str) -> Resource:
+    entries = [
+        entry | {"resource": entry["resource"] | {"id": submission_id}}
+        if entry["resource"]["resourceType"] == "Consent"
+        else entry
+        for entry in bundle["entry"]
+    ]
+    return bundle | {"entry": entries}
 
 
 def status(connection: Connection, submission_id: str, sender: str) -> Status | None:

@@ -17,7 +17,7 @@ from adapter.audit.chain import append, verify
 from adapter.audit.rows import read_rows
 from adapter.mock.exchange import Request, Wire
 from adapter.mock.storage import Stored
-from adapter.release import Word
+from adapter.release import Word, grounds
 from adapter.store.tables import audit_checkpoint, audit_entry, audit_person
 
 ACTS = {
@@ -108,7 +108,7 @@ def _by_client(request: Request, changes: list[Stored]) -> Iterator[tuple[str, l
 
 def _told(words: list[Word], written: list[Stored]) -> dict[str, str | int]:
     facts = {
-        "decided": " ".join(f"{path}:{decision}:{reason}" for path, decision, reason in words),
+        "decided": " ".join(f"{word.address}:{word.decision}:{word.reason}" for word in words),
         "written": " ".join(f"{one.path}/_history/{one.version}" for one in written),
     }
     refused = next((word for word in words if word.decision == "deny"), None)
@@ -117,4 +117,4 @@ def _told(words: list[Word], written: list[Stored]) -> dict[str, str | int]:
         facts |= {"decision": permitted.decision, "basis": GROUNDS.get(permitted.reason, "client-consent")}
     elif refused is not None:
         facts |= {"decision": "deny", "reason": refused.reason}
-    return {name: value for name, value in facts.items() if value}
+    return {name: value for name, value in (facts | grounds(words)).items() if value}

@@ -85,8 +85,8 @@ class Entry:
                 for one in self.changes
             ],
             "consent": [
-                {"resource": path, "decision": decision, "reason": reason}
-                for path, decision, reason in (self.request.gate.decisions if self.request.gate is not None else ())
+                {"resource": word.address, "decision": word.decision, "reason": word.reason}
+                for word in (self.request.gate.decisions if self.request.gate is not None else ())
             ],
             "client": self.request.client,
             "scopes": " ".join(map(str, self.request.access.scopes)) if self.request.access is not None else "",

@@ -1,6 +1,17 @@
 """The one gate (`pass_gate`): consent and audit for every release of data."""
 
-from adapter.release.gate import OF_NO_CLIENT, Asked, OnFile, Passed, Reader, Witness, Word, keeps_register, pass_gate
+from adapter.release.gate import (
+    OF_NO_CLIENT,
+    Asked,
+    OnFile,
+    Passed,
+    Reader,
+    Witness,
+    Word,
+    grounds,
+    keeps_register,
+    pass_gate,
+)
 from adapter.release.record import OWN_REGISTER, Released, check_release
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "Witness",
     "Word",
     "check_release",
+    "grounds",
     "keeps_register",
     "pass_gate",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from adapter.consent import Consents, Context, Decision, decide, packaged_configuration, read_consents
+from adapter.consent import Consents, Context, Decision, Entry, decide, packaged_configuration, read_consents
 from adapter.consent.references import Token
 from adapter.consent.withholding import redacted, without_contacts
 from adapter.types import Resource
@@ -81,14 +81,28 @@ class Asked:
 
 
 class Word(NamedTuple):
-    """What the log keeps of a decision about one resource: where it stands, `permit`, `partial` or `deny`, and why."""
+    """What the log keeps of a decision about one resource: where it stands, `permit`, `partial` or `deny`, and why.
+
+    Attributes:
+        consents: `Consent/id` of those that decided.
+        rule: id of the statutory rule that permits; empty when consents decide.
+    """
 
     address: str
     decision: str
     reason: str
+    consents: tuple[str, ...] = ()
+    rule: str = ""
 
 
 Witness = Callable[[Word], None]
+
+
+def grounds(words: Iterable[Word]) -> dict[str, str]:
+    """Return what the log keeps of the grounds of several decisions: ids of consents and of statutory rules."""
+    told = list(words)
+    consents = {one.removeprefix("Consent/") for word in told for one in word.consents}
+    return {"consents": ", ".join(sorted(consents)), "rule": ", ".join(sorted({word.rule for word in told} - {""}))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +135,11 @@ def pass_gate(reader: Reader, asked: Asked, on_file: OnFile, at: float, witness:
     request = _request(reader, asked, [asked.resources[number] for number in of_client], at)
     decision = decide(on_file.consents, request, context=on_file.context)
     shown: list[Resource | None] = list(resources)
-    for number, (word, reason, paths) in zip(of_client, _words(decision, len(of_client)), strict=True):
-        witness(Word(addresses[number], word, reason))
-        keeps_contacts = asked.protected and reason != "STATUTORY_BASIS"
-        shown[number] = None if word == "deny" else _cut(resources[number], paths, keeps_contacts)
+    words = _words(decision, [addresses[number] for number in of_client])
+    for number, (word, paths) in zip(of_client, words, strict=True):
+        witness(word)
+        keeps_contacts = asked.protected and word.reason != "STATUTORY_BASIS"
+        shown[number] = None if word.decision == "deny" else _cut(resources[number], paths, keeps_contacts)
     return Passed(tuple(shown), decision)
 
 
@@ -172,18 +187,17 @@ def _request(reader: Reader, asked: Asked, resources: Sequence[Resource], at: fl
     return request
 
 
-def _words(decision: Decision, count: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield verdict, reason and elements to cut of each resource, in the order asked."""
-    entries = sorted(decision.entries.values(), key=lambda entry: entry.index)
-    if not entries:
-        paths = tuple(path for obligation in decision.obligations for path in obligation.paths)
-        yield from [(decision.decision, str(decision.reason), paths)] * count
-        return
+def _words(decision: Decision, addresses: Sequence[str]) -> Iterator[tuple[Word, tuple[str, ...]]]:
+    """Yield the word about each resource and its elements to cut, in the order asked."""
+    ordered = sorted(decision.entries.values(), key=lambda entry: entry.index)
+    entries: Sequence[Entry | Decision] = ordered or [decision] * len(addresses)
     # A submission is all or nothing: what it refuses as a whole refuses every entry.
     nothing = decision.decision == "deny"
-    for entry in entries:
-        paths = tuple(path for obligation in entry.obligations for path in obligation.paths)
-        yield "deny" if nothing else entry.decision, str(entry.reason), paths
+    for address, one in zip(addresses, entries, strict=True):
+        paths = tuple(path for obligation in one.obligations for path in obligation.paths)
+        consents = tuple(sorted({by.consent for by in one.decided_by}))
+        said = "deny" if nothing else one.decision
+        yield Word(address, said, str(one.reason), consents, one.statutory_rule), paths
 
 
 def _cut(resource: Resource, paths: Iterable[str], keeps_contacts: bool) -> Resource:

@@ -107,3 +107,14 @@ def test_a_client_who_comes_back_is_somebody_new(database: Database) -> None:
         first = persons.pseudonym_of(connection, "lane-1", identity=MOONA, cipher=CIPHER)
         assert erase_person(connection, AT, first) == 0
         assert persons.pseudonym_of(connection, "lane-1") != first
+
+
+def test_a_disclosure_names_the_consents_that_allowed_it(told: Database) -> None:
+    """The entry names submissions of consent records, so that the ground of a disclosure can be looked up."""
+    entries = rows_of(told, kinds=("decision",))
+    consents = {row.fact("submission") for row in entries if row.fact("record_type") == "consent"}
+    disclosed = [row for row in entries if row.fact("basis") == "client-consent"]
+    assert disclosed
+    for row in disclosed:
+        assert row.parts("consents")
+        assert consents.issuperset(row.parts("consents"))
