@@ -73,7 +73,7 @@ def permission(request: Request, handle: str, fields: Fields, session: Reviewer)
 
 
 def _found(here: Office, connection: Connection, session: Session, asked: str) -> dict[str, str]:
-    """Return pseudonyms and names of the clients whom an identity code or a part of a name fits."""
+    """Return pseudonyms and names of the clients whom an identity code or all words of a name fit."""
     lane = lane_of(here.id_key, asked)
     file = read_file(connection, here.cipher, lane, session.custodians)
     if file is not None:
@@ -81,7 +81,8 @@ def _found(here: Office, connection: Connection, session: Session, asked: str) -
     if len(asked) < SHORTEST_NAME:
         return {}
     files = read_all(connection, here.cipher, (*DECIDING, "client"), session.custodians)
-    named = {lane: one.name for lane, one in files.items() if asked.lower() in one.name.lower()}
+    words = asked.lower().split()
+    named = {lane: one.name for lane, one in files.items() if all(word in one.name.lower() for word in words)}
     return {handle_of(connection, lane): name for lane, name in named.items()}
 
 
@@ -125,7 +126,9 @@ def _spans(
               for one in recipients if one.team and (start := as_day(one.period[0]))]  # fmt: skip
     for each in opened.disclosed:
         names = ", ".join(opened.file.organisations.get(one) or one for one in each.recipients)
-        spans.append(point("disclosure", f"{code_name('disclosure-basis', each.basis, language)}: {names}", each.at))
+        spans.append(
+            point("disclosure", f"{code_name('disclosure-basis', each.basis, language)}: {names}", each.judged)
+        )
     for seen in permissions:
         when = as_day(seen.checked_on)
         if when:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from adapter.review.accounts import accounts
 from adapter.review.exports import FORMATS, package
-from adapter.review.makers import FOR_AUDITORS, MAKERS, Made, Wanted
+from adapter.review.makers import FOR_AUDITORS, MAKERS, ONE_CLIENT, Made, Wanted
 from adapter.review.sessions import Session
 from adapter.review.web import (
     Fields,
@@ -123,11 +123,10 @@ def _wait(here: Office, connection: Connection, session: Session, what: str, mad
 def _note(
     here: Office, connection: Connection, session: Session, what: str, made: Made, fields: dict[str, str]
 ) -> None:
-    told: dict[str, str | int] = {"format": fields["format"], "clients": made.clients}
-    rows = sum(len(table.rows) for table in made.sheet.tables)
-    if made.clients == 1 and fields.get("client"):
-        told["client"] = fields["client"]
-    here.record(connection, session.account, f"export-{what}", rows=rows, **told)
+    if what not in ONE_CLIENT:
+        rows = sum(len(table.rows) for table in made.sheet.tables)
+        told = {"rows": rows, "clients": made.clients}
+        here.record(connection, session.account, f"export-{what}", format=fields["format"], **told)
 
 
 def _file(here: Office, made: Made, what: str, fields: dict[str, str], language: str) -> Response:

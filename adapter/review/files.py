@@ -18,8 +18,8 @@ from sqlalchemy import Connection, select
 from adapter.audit import persons
 from adapter.consent import Context, packaged_configuration
 from adapter.fhir.ids import ids_under
-from adapter.release import keeps_register
 from adapter.mapping.lifting import lifted
+from adapter.release import keeps_register
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.cipher import keyed_hash
@@ -62,9 +62,7 @@ class Kept:
                 codings = agent.get("type", {}).get("coding", ())
                 if any((each.get("system"), each.get("code")) == CUSTODIAN for each in codings):
                     return dict(agent["who"])
-        written = (each for one in self.of_type("Organization") for each in one.get("identifier", ()))
-        mine = (each for each in written if value_of(each) == self.custodian)
-        return next(({"identifier": each} for each in mine), {"display": self.custodian})
+        return {"identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:oid:{self.custodian}"}}
 
     def of_type(self, kind: str) -> list[Resource]:
         """Return the resources of one type."""
@@ -84,14 +82,16 @@ class ClientFile:
     Attributes:
         kept: what the reviewer may see.
         beside: consents and teams of other controllers, for the engine alone.
+        client: `urn:uuid:…` under which the records refer to the client; by default that of the first record.
     """
 
     kept: tuple[Kept, ...]
     beside: tuple[Kept, ...] = ()
+    client: str = ""
 
     def at(self, moment: float) -> ClientFile:
         """Return the file as it was at an instant: the newest version of each record that was known then."""
-        return ClientFile(_newest(self.kept, moment), _newest(self.beside, moment))
+        return ClientFile(_newest(self.kept, moment), _newest(self.beside, moment), self.address)
 
     @cached_property
     def context(self) -> Context:
@@ -118,11 +118,12 @@ class ClientFile:
             for identifier in resource.get("identifier", ())
         }
 
-    @property
+    @cached_property
     def address(self) -> str:
-        """`urn:uuid:…` under which the client's records refer to the client."""
-        entries = self.kept[0].bundle["entry"]
-        return next(str(each["fullUrl"]) for each in entries if each["resource"]["resourceType"] == "Patient")
+        """`urn:uuid:…` under which the client's records refer to the client; empty when there is no record."""
+        entries = (entry for one in self.kept for entry in one.bundle["entry"])
+        found = (str(each["fullUrl"]) for each in entries if each["resource"]["resourceType"] == "Patient")
+        return self.client or next(found, "")
 
     @property
     def name(self) -> str:

@@ -111,9 +111,10 @@ def _left_but_receiving(case: Case) -> Iterator[Hit]:
         if not all(ends):
             continue
         last = max(end for end in ends if end)
-        for one in case.disclosures:
-            if _day(one.at) > last and organisation in _names(case.file, one.recipients):
-                yield Hit(f"{organisation}{one.seq}", organisation, one.at)
+        late = (one.judged for one in case.disclosures if organisation in _names(case.file, one.recipients))
+        first = min((at for at in late if _day(at) > last), default=None)
+        if first is not None:
+            yield Hit(organisation, organisation, first)
 
 
 def _team_without_consent(case: Case) -> Iterator[Hit]:
@@ -130,7 +131,7 @@ def _without_ground(case: Case) -> Iterator[Hit]:
     """A plan or observations were shared without a ground, or by consent without a purpose."""
     for one in case.disclosures:
         if not one.basis or (one.basis == "client-consent" and not one.purpose):
-            yield Hit(str(one.seq), ", ".join(_names(case.file, one.recipients)), one.at)
+            yield Hit(str(one.seq), ", ".join(_names(case.file, one.recipients)), one.judged)
 
 
 def _no_evidence(case: Case) -> Iterator[Hit]:
@@ -143,8 +144,9 @@ def _no_evidence(case: Case) -> Iterator[Hit]:
 def _not_in_team(case: Case) -> Iterator[Hit]:
     """A consent in force names an organisation or person who is in no present team."""
     access = Access(case.file, case.moment)
-    here = {one.organisation for one in access.recipients if one.team and _is_present(one, case.today)}
-    here |= {one.name for one in access.recipients if one.team} | {one.team for one in access.recipients}
+    members = [one for one in access.recipients if one.team]
+    here = {one.organisation for one in members if _is_present(one, case.today)}
+    here |= {name for one in members for name in (one.name, one.team)}
     if not here:
         return
     for row in (row for row in case.newest if row.in_force):
@@ -167,16 +169,16 @@ def _after_withdrawal(case: Case) -> Iterator[Hit]:
     for row in (row for row in case.newest if row.status == "inactive"):
         others = {purpose for other in case.newest if other.in_force for purpose in other.purposes}
         for one in case.disclosures:
-            late = one.at > row.recorded and one.basis == "client-consent"
+            late = one.judged > row.recorded and one.basis == "client-consent"
             if late and one.purpose in row.purposes and one.purpose not in others:
-                yield Hit(f"{row.record}{one.seq}", row.title, one.at)
+                yield Hit(f"{row.record}{one.seq}", row.title, one.judged)
 
 
 def _statutory(case: Case) -> Iterator[Hit]:
     """Data went out on a statutory ground: each such event is looked at (R31)."""
     for one in case.disclosures:
         if one.basis in STATUTORY:
-            yield Hit(str(one.seq), ", ".join(_names(case.file, one.recipients)), one.at)
+            yield Hit(str(one.seq), ", ".join(_names(case.file, one.recipients)), one.judged)
 
 
 def _duplicate(case: Case) -> Iterator[Hit]:

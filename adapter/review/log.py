@@ -104,6 +104,8 @@ class Disclosure:
     """Data that were made visible to somebody.
 
     Attributes:
+        at: when it was logged, UTC seconds.
+        judged: as of when it was decided; the same, except in a demonstration of old records.
         recipients: ids of organisations, as the audit has them.
         classes: data classes.
         submission: the record; empty when the entry names none.
@@ -111,6 +113,7 @@ class Disclosure:
 
     seq: int
     at: float
+    judged: float
     act: str
     basis: str
     purpose: str
@@ -167,5 +170,7 @@ def _discloses(row: Row) -> bool:
 def _disclosure(row: Row, classes: tuple[str, ...]) -> Disclosure:
     recipients = row.parts("recipients") or row.parts("organisation")
     what = row.parts("classes") or classes
-    act, submission_id = act_of(row).code, row.fact("submission")
-    return Disclosure(row.seq, row.at, act, row.fact("basis"), row.fact("purpose"), recipients, what, submission_id)
+    return Disclosure(
+        row.seq, row.at, float(row.facts.get("judged", row.at)), act_of(row).code, row.fact("basis"),
+        row.fact("purpose"), recipients, what, row.fact("submission"),
+    )  # fmt: skip

@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 from adapter.audit import breach, log_copy
 from adapter.audit.processing import facts_sheet, processing_record
 from adapter.audit.sheets import Sheet
+from adapter.lifecycle.withdrawal import receipt_for
 from adapter.review import sheets
 from adapter.review.consents import Filters, rows_of
 from adapter.review.findings import QUERIES
 from adapter.review.list_pages import chosen_consents, work_list
 from adapter.review.log_pages import end_of, found_breach, found_rows, start_of
-from adapter.review.opened import access_on, open_client
+from adapter.review.opened import open_client
 from adapter.review.sessions import Session
 from adapter.review.web import Office, RefusedError
 from adapter.review.words import said
@@ -63,21 +64,24 @@ def _breach(wanted: Wanted) -> Made:
 
 def _client(wanted: Wanted) -> Made:
     here, language = wanted.here, wanted.language
-    opened = open_client(here, wanted.connection, wanted.fields.get("client", ""), wanted.session, "export-client")
+    opened = open_client(
+        here, wanted.connection, wanted.fields.get("client", ""), wanted.session, "export-client", **_told(wanted)
+    )
     rows = rows_of(opened.file, here.clock(), language)
     return Made(sheets.client_sheet(opened.file, rows, opened.disclosed, language, here.clock()), 1)
 
 
 def _receipt(wanted: Wanted) -> Made:
     here, language = wanted.here, wanted.language
-    opened = open_client(here, wanted.connection, wanted.fields.get("client", ""), wanted.session, "withdrawal-receipt")
+    opened = open_client(
+        here, wanted.connection, wanted.fields.get("client", ""), wanted.session, "export-receipt", **_told(wanted)
+    )
     rows = [row for row in rows_of(opened.file, here.clock(), language) if row.status == "inactive"]
     row = next((each for each in rows if each.id == wanted.fields.get("consent")), None)
     if row is None:
         raise RefusedError(404)
-    members = [one for one in access_on(here, opened.file, here.today).recipients if one.team]
-    told = sheets.to_notify(opened.file, row, members, opened.disclosed, language)
-    return Made(sheets.receipt_sheet(row, told, language, here.clock()), 1)
+    told = receipt_for(wanted.connection, here.cipher, row.id, language)
+    return Made(sheets.receipt_sheet(told, row, language), 1)
 
 
 def _log_copy(wanted: Wanted) -> Made:
@@ -108,6 +112,10 @@ def _log_copy(wanted: Wanted) -> Made:
     )
 
 
+def _told(wanted: Wanted) -> dict[str, str]:
+    return {"format": wanted.fields.get("format", "")}
+
+
 def _record(wanted: Wanted) -> Made:
     return Made(processing_record(wanted.connection, wanted.here.settings, wanted.language), 0)
 
@@ -129,5 +137,8 @@ MAKERS: Mapping[str, Callable[[Wanted], Made]] = {
     "record": _record,
     "facts": _facts,
 }
+ONE_CLIENT = frozenset({"client", "receipt", "log-copy"})
+"""What is about one client; its maker writes the act to the audit."""
+
 FOR_AUDITORS = frozenset({"log", "record", "facts"})
 """What holds no client's data by name."""

@@ -11,10 +11,12 @@ from datetime import date
 from fastapi import Request
 from sqlalchemy import Connection
 
+from adapter.review.consents import rows_of
 from adapter.review.files import ClientFile, end_of_day, lane_named, read_file
 from adapter.review.log import Disclosure, Reach, disclosures
 from adapter.review.matrix import ACTIONS, Access
 from adapter.review.sessions import Session
+from adapter.review.timeline import as_day
 from adapter.review.web import Office, RefusedError, office
 
 
@@ -68,6 +70,19 @@ def chosen_action(request: Request) -> str:
 def moment_of(here: Office, chosen: date) -> float:
     """Return the instant that a day stands for: now for today, else its end in Finland."""
     return here.clock() if chosen == here.today else end_of_day(chosen)
+
+
+def last_day_in_force(file: ClientFile, today: date, consent: str = "") -> date:
+    """Return today while a consent is in force, else the last day on which one was; today when none ever was.
+
+    Args:
+        consent: opaque id of the only consent to look at; empty looks at all.
+    """
+    rows = [row for row in rows_of(file, end_of_day(today), "fi") if row.newest and consent in ("", row.id)]
+    if any(row.in_force for row in rows):
+        return today
+    ends = (as_day(row.end) for row in rows if row.status == "active")
+    return max((end for end in ends if end is not None and end < today), default=today)
 
 
 def access_on(here: Office, file: ClientFile, chosen: date) -> Access:

@@ -8,12 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from adapter.audit.acts import act_of
 from adapter.consent import explain
 from adapter.review import log
 from adapter.review.drafts import Draft, draft_consent
 from adapter.review.log import Disclosure
 from adapter.review.matrix import ACTIONS, Access, Answer, Recipient, consent_title
-from adapter.review.opened import Opened, access_on, chosen_action, chosen_day, open_client
+from adapter.review.opened import Opened, access_on, chosen_action, chosen_day, last_day_in_force, open_client
 from adapter.review.timeline import moment_day
 from adapter.review.web import RefusedError, Reviewer, language_of, office, render
 from adapter.review.words import said
@@ -45,7 +46,7 @@ def seen_page(request: Request, handle: str, session: Reviewer) -> Response:
         request, "seen.html", session=session, handle=handle, name=opened.file.name, data_class=asked,
         disclosures=[one for one in opened.disclosed if not asked or asked in one.classes],
         organisations=opened.file.organisations, classes=list(code_system("data-class").codes),
-        reviewers=[row for row in rows if row.kind == "review"][:20],
+        reviewers=[(row.at, act_of(row).name(language_of(request))) for row in rows if row.kind == "review"][:20],
         denied=[row for row in rows if log.is_denied(row)],
     )  # fmt: skip
 
@@ -64,6 +65,7 @@ def matrix_page(request: Request, handle: str, session: Reviewer) -> Response:
     return render(
         request, "matrix.html", session=session, handle=handle, name=opened.file.name, chosen=chosen.isoformat(),
         purposes=access.purposes, actions=ACTIONS, rows=rows, classes=classes, purpose=purpose, action=action,
+        last=last_day_in_force(opened.file, chosen).isoformat(),
         data_class=data_class if data_class in access.data else "", all_classes=list(access.data),
     )  # fmt: skip
 
@@ -95,10 +97,12 @@ def explain_page(request: Request, handle: str, session: Reviewer) -> Response:
 @router.get("/clients/{handle}/withdrawal")
 def withdrawal_page(request: Request, handle: str, session: Reviewer) -> Response:
     """What changes if a consent is withdrawn; nothing is changed."""
-    here, chosen, action = office(request), chosen_day(request), chosen_action(request)
+    here, action = office(request), chosen_action(request)
     consent = request.query_params.get("consent", "")[:64]
     with here.database.transaction() as connection:
         opened = open_client(here, connection, handle, session, "simulate-withdrawal", consent=consent)
+    asked = request.query_params.get("day")
+    chosen = chosen_day(request) if asked else last_day_in_force(opened.file, here.today, consent)
     present = access_on(here, opened.file, chosen)
     given = [(kept.id, one) for kept, one in present.file.consents if one.get("status") == "active"]
     titles = {name: consent_title(one, language_of(request)) for name, one in given}
@@ -107,7 +111,7 @@ def withdrawal_page(request: Request, handle: str, session: Reviewer) -> Respons
     return render(
         request, "withdrawal.html", session=session, handle=handle, name=opened.file.name, chosen=chosen.isoformat(),
         titles=titles, recipients={name: present.recipients_of(one) for name, one in given}, consent=consent,
-        changes=changes, actions=ACTIONS, action=action,
+        changes=changes, actions=ACTIONS, action=action, past=chosen < here.today,
     )  # fmt: skip
 
 
@@ -131,12 +135,11 @@ def draft_page(request: Request, handle: str, session: Reviewer) -> Response:
 
 
 def _explained_entry(request: Request, session: Any, opened: Opened, written: str) -> Response:
-    """Explain an entry of the log: the same question, asked as of the record's own time."""
+    """Explain an entry of the log: the same question, asked as of the time of the decision."""
     one = next((each for each in opened.disclosed if str(each.seq) == written), None)
     if one is None:
         raise RefusedError(404)
-    moment = _decided_at(opened, one)
-    access = Access(opened.file.at(moment), moment)
+    access = Access(opened.file.at(one.judged), one.judged)
     purposes = [one.purpose] if one.purpose else list(access.purposes)
     told = [
         (recipient, code, access.cell(recipient, code, purposes, ACTIONS[0]),
@@ -148,13 +151,8 @@ def _explained_entry(request: Request, session: Any, opened: Opened, written: st
     ]  # fmt: skip
     return render(
         request, "explained-entry.html", session=session, handle=opened.handle, name=opened.file.name, one=one,
-        told=told, organisations=opened.file.organisations, judged=moment_day(moment).isoformat(),
+        told=told, organisations=opened.file.organisations, judged=moment_day(one.judged).isoformat(),
     )  # fmt: skip
-
-
-def _decided_at(opened: Opened, one: Disclosure) -> float:
-    """Return when a disclosure was judged: when its record was recorded, else when it was logged."""
-    return next((kept.recorded for kept in opened.file.kept if kept.id == one.submission), one.at)
 
 
 def _is_among(recipient: Recipient, one: Disclosure, opened: Opened) -> bool:

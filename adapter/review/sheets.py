@@ -8,10 +8,11 @@ from adapter.audit.acts import act_of
 from adapter.audit.rows import Row
 from adapter.audit.sheets import Sheet, Table
 from adapter.audit.words import as_day, instant
+from adapter.lifecycle.withdrawal import Told
 from adapter.review.consents import ConsentRow
 from adapter.review.files import ClientFile
 from adapter.review.log import Disclosure
-from adapter.review.matrix import Recipient, day
+from adapter.review.matrix import day
 from adapter.review.words import code_name, said
 
 
@@ -45,38 +46,19 @@ def client_sheet(
     return Sheet(said("sheets.client-title", language), lead, tables)
 
 
-def receipt_sheet(row: ConsentRow, told: Iterable[tuple[str, str]], language: str, made: float) -> Sheet:
-    """Return the receipt of a withdrawal and the list of those to be told of it (GDPR art. 7(3), 19).
-
-    Args:
-        told: recipient and why they are told.
-    """
-    lead = (
-        said("sheets.receipt-lead", language, title=row.title, day=as_day(row.recorded)),
-        said("sheets.receipt-effect", language),
-        said("sheets.made", language, day=instant(made)),
-    )
-    tables = (
-        _table("client-consents", language, [_consent(row, language)]),
-        _table("notify", language, list(told)),
-    )
-    return Sheet(said("sheets.receipt-title", language), lead, tables)
+def receipt_sheet(told: Told, row: ConsentRow, language: str) -> Sheet:
+    """Return the receipt of a withdrawal and the list of those to be told of it (GDPR art. 7(3), 19)."""
+    receipt = told.receipt
+    return Sheet(receipt.title, receipt.lines, (_table("notify", language, _to_notify(told, row, language)),))
 
 
-def to_notify(
-    file: ClientFile, row: ConsentRow, members: Sequence[Recipient], disclosed: Sequence[Disclosure], language: str
-) -> list[tuple[str, str]]:
-    """Return who is told that a consent ended: whom it named, members of named teams, and who got data by it."""
-    named = said("sheets.named", language)
-    told = dict.fromkeys(row.recipients, named)
-    for one in members:
-        if one.team in row.recipients or one.name in row.recipients:
-            told.setdefault(f"{one.name}, {one.organisation}", said("sheets.member", language, team=one.team))
-    for each in disclosed:
-        if each.basis == "client-consent" and each.purpose in row.purposes:
-            for name in (file.organisations.get(code) or code for code in each.recipients):
-                told[name] = said("sheets.received", language, day=as_day(each.at))
-    return list(told.items())
+def _to_notify(told: Told, row: ConsentRow, language: str) -> Iterable[tuple[str, str]]:
+    """Yield whom the consent named, and who got data by a consent."""
+    received = {
+        name: said("sheets.received", language, day=as_day(one.last), count=one.times) for one, name in told.recipients
+    }
+    named = dict.fromkeys(row.recipients, said("sheets.named", language))
+    return (named | received).items()
 
 
 def disclosure_cells(one: Disclosure, file: ClientFile, language: str) -> tuple[str, ...]:

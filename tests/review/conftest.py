@@ -1,4 +1,4 @@
-"""The reviewer's pages over the records of Moona, sent through a line as her services would."""
+"""The reviewer's pages over the records of Moona and Kaino, sent through a line as their services would."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
 from adapter.data import data_root
 from adapter.delivery import Repository
 from adapter.pipeline import Line, Sender
 from adapter.review import create_reviewer, review_app
+from adapter.security.signatures import Signer
+from adapter.settings import Settings
 from adapter.store import Cipher, Database
 
-MOONA = "200594-904B"
+MOONA, KAINO = "200594-904B", "080885-906S"
 ID_KEY = b"i" * 32
 PASSWORD = "a long enough password"
+SIGNER = Signer(ec.generate_private_key(ec.SECP256R1()), "test-key", "ES256", {})
 BASE = "/review"
 CITY, COUNTY = "1.2.246.10.90000011.19.0", "1.2.246.10.90000038.19.0"
 CUSTODIANS = (CITY, COUNTY)
 """Moona's records: the city's at first, the wellbeing county's since 2023."""
+
+OTHER_COUNTY = "1.2.246.10.32213086.19.0"
+"""Controller of all of Kaino's records."""
 
 
 class Clock:
@@ -58,6 +65,13 @@ def moonas(*, until: str = "99") -> list[Path]:
     return [path for path in sorted(folder.glob("*.json")) if path.name.count(".") == 1 and path.name[:2] <= until]
 
 
+def kainos() -> list[Path]:
+    """Kaino's consents and teams, the plans that went to his team, and the withdrawal of one consent."""
+    folder = data_root() / "fixtures" / "scenarios" / "SCN-5-tyoton-polku" / "records"
+    wanted = ("01", "08", "09", "10", "11", "12", "13", "15", "16", "17", "18", "21")
+    return [path for path in sorted(folder.glob("*.json")) if path.name.count(".") == 1 and path.name[:2] in wanted]
+
+
 def _line(database: Database, cipher: Cipher, clock: Clock) -> Line:
     return Line(
         database,
@@ -71,13 +85,17 @@ def _line(database: Database, cipher: Cipher, clock: Clock) -> Line:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with Moona's records and two accounts; every test works on a copy."""
+    """A database file with the records of both and accounts; every test works on a copy."""
     path = tmp_path_factory.mktemp("review") / "prepared.sqlite"
     database = Database(f"sqlite:///{path}")
     line = _line(database, Cipher({"one": b"k" * 32}), Clock())
-    for record in moonas():
+    for record in (*moonas(), *kainos()):
         line.accept(record.read_bytes(), sender=Sender("ehr"))
     create_reviewer(database, "tarkastaja", PASSWORD, custodians=CUSTODIANS)
+    create_reviewer(database, "kollega", PASSWORD, custodians=CUSTODIANS)
+    create_reviewer(database, "naapuri", PASSWORD, custodians=[OTHER_COUNTY])
+    create_reviewer(database, "uusi", PASSWORD)
+    create_reviewer(database, "kaikki", PASSWORD, custodians=(*CUSTODIANS, OTHER_COUNTY))
     create_reviewer(database, "lokinlukija", PASSWORD, role="auditor", custodians=CUSTODIANS)
     database.close()
     return path
@@ -85,11 +103,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(prepared: Path, tmp_path: Path) -> Iterator[Desk]:
-    """The pages mounted at /review over a database with Moona's records."""
+    """The pages mounted at /review over a database with the records."""
     shutil.copy(prepared, tmp_path / "k.sqlite")
     database, cipher, clock = Database(f"sqlite:///{tmp_path / 'k.sqlite'}"), Cipher({"one": b"k" * 32}), Clock()
     app = FastAPI()
-    app.mount(BASE, review_app(database, cipher, id_key=ID_KEY, clock=clock))
+    settings = Settings(demo=True, four_eyes_clients=1)
+    pages = review_app(database, cipher, id_key=ID_KEY, settings=settings, signer=lambda: SIGNER, clock=clock)
+    app.mount(BASE, pages)
     yield Desk(database, cipher, _line(database, cipher, clock), clock, app)
     database.close()
 
@@ -119,10 +139,14 @@ class Browser:
     async def post(self, path: str, **fields: str) -> httpx.Response:
         return await self.client.post(f"{BASE}{path}", data={"form_token": self.token} | fields)
 
-    async def open_moona(self) -> str:
-        """Open Moona by her identity code; returns the path of her page."""
-        answer = await self.post("/clients/_search", identity_code=MOONA)
+    async def open(self, client: str) -> str:
+        """Open a client by identity code; returns the path of the client's page."""
+        answer = await self.post("/clients/_search", client=client)
         return answer.url.path.removeprefix(BASE)
+
+    async def open_moona(self) -> str:
+        """Open Moona; returns the path of her page."""
+        return await self.open(MOONA)
 
 
 @pytest.fixture

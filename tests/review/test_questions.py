@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from html import unescape
 
 import pytest
 
 from adapter import audit
 from adapter.consent import decide
+from adapter.fhir.canonical import canonical
+from adapter.mapping import map_record
+from adapter.mapping.contained import contain
+from adapter.mapping.lifting import lifted
 from adapter.review.files import end_of_day, lane_of, read_file
 from adapter.review.matrix import Access
+from adapter.source.json import read_json
+from adapter.source.record import read
 from adapter.store.tables import submission
-from tests.review.conftest import CUSTODIANS, ID_KEY, MOONA, Browser, Desk
+from tests.review.conftest import BASE, CUSTODIANS, ID_KEY, KAINO, MOONA, Browser, Desk, moonas
 
 pytestmark = pytest.mark.anyio
 
@@ -41,13 +47,13 @@ def cells(asked: Access, name: str) -> dict[str, str]:
 async def test_who_saw_her_substance_use_data_is_nobody_by_this_log(browser: Browser) -> None:
     """Moona's records stayed in the own register; the page says so, and where other reads are logged."""
     await browser.sign_in()
-    page = words((await browser.get(await browser.open_moona(), **{"class": "substance-use"})).text)
+    page = words((await browser.get(f"{await browser.open_moona()}/seen", **{"class": "substance-use"})).text)
     assert "ei ole yhtään luovutusta, jossa olisi näitä tietoja" in page
     assert "arkiston omaan lokiin" in page
 
 
 async def test_a_disclosure_is_shown_with_recipient_and_ground(browser: Browser, desk: Desk) -> None:
-    """A record released by consent is found by its data class, with to whom and why."""
+    """A record released by consent is found by its data class, with to whom and why, by name."""
     with desk.database.transaction() as connection:
         entry = {"basis": "client-consent", "purpose": "service-coordination", "recipients": "te-4100"}
         found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
@@ -56,10 +62,10 @@ async def test_a_disclosure_is_shown_with_recipient_and_ground(browser: Browser,
         audit.append(connection, desk.clock.now, "decision", {"submission": check.id, "decision": "permit", **entry})
     await browser.sign_in()
     path = await browser.open_moona()
-    page = words((await browser.get(path, **{"class": "substance-use"})).text)
-    assert "te-4100" in page
+    page = words((await browser.get(f"{path}/seen", **{"class": "substance-use"})).text)
+    assert "Esimerkkilän TE-toimisto" in page
     assert "palvelujen koordinointi" in page
-    assert "ei ole yhtään luovutusta" in words((await browser.get(path, **{"class": "education"})).text)
+    assert "ei ole yhtään luovutusta" in words((await browser.get(f"{path}/seen", **{"class": "education"})).text)
 
 
 def test_nobody_in_the_team_may_see_her_substance_use_data(desk: Desk) -> None:
@@ -156,3 +162,110 @@ def test_a_body_that_was_erased_is_left_out(desk: Desk) -> None:
         .cell(access(desk, "2021-09-01").recipients[0], "health-check", ["service-coordination"], "disclose")
         .example
     )
+
+
+async def test_the_three_questions_are_one_form_away_from_the_first_page(browser: Browser) -> None:
+    """By name or by code: who saw her substance-use data, who may not, what a withdrawal would change."""
+    await browser.sign_in()
+    asked = {"client": "moona", "class": "substance-use"}
+    seen = words((await browser.post("/clients/_search", question="seen", **asked)).text)
+    assert "Ei kukaan tämän palvelun kautta." in seen
+    may = words((await browser.post("/clients/_search", question="may", **asked)).text)
+    assert "Ei saa nähdä: 8: Riitta Aholainen, Lauri Kivikoski" in may
+    assert "Saa nähdä kokonaan tai osaksi: 0" in may
+    change = await browser.post("/clients/_search", question="withdrawal", **asked)
+    assert "20.7.2021: Esimerkkilän TE-toimisto" in words(change.text)
+
+
+async def test_a_day_after_all_consents_leads_to_the_last_day_with_one(browser: Browser, desk: Desk) -> None:
+    """Years later the answer is still one click away: the page names the last day that had a consent."""
+    desk.clock.set("2024-07-01T12:00:00+03:00")
+    await browser.sign_in()
+    path = await browser.open_moona()
+    page = await browser.get(f"{path}/matrix", **{"class": "substance-use"})
+    assert "Yksikään suostumus ei ole voimassa 1.7.2024." in page.text
+    assert f"{BASE}{path}/matrix?day=2022-08-09&amp;class=substance-use" in page.text
+    feedback = next(kept.id for kept, one in access(desk, "2021-09-01").file.consents if "10904-1" in str(one))
+    page = words((await browser.get(f"{path}/withdrawal", consent=feedback)).text)
+    assert "Tilanne 20.1.2022." in page
+    assert "3 muutosta" in page
+
+
+async def test_several_clients_of_one_name_are_listed(browser: Browser) -> None:
+    """Words of a name may fit several; too short a word fits nobody."""
+    await browser.sign_in(name="kaikki")
+    listed = words((await browser.post("/clients/_search", client="a", question="open")).text)
+    assert "Asiakkaasta ei ole tietoja" in listed
+    listed = await browser.post("/clients/_search", client="a n", question="seen")
+    assert "Moona Emilia Tuulispää" in listed.text
+    assert "Kaino Tuisku Perämaa" in listed.text
+    assert "/seen" in listed.text
+
+
+async def test_an_entry_of_the_log_is_explained_as_of_its_own_day(browser: Browser) -> None:
+    """From the disclosure by one link to the provision that allowed it, though the consent has ended since."""
+    await browser.sign_in(name="naapuri")
+    path = await browser.open(KAINO)
+    seen = await browser.get(f"{path}/seen")
+    entry = re.findall(r"explain\?entry=(\d+)", seen.text)[-1]
+    page = words((await browser.get(f"{path}/explain", entry=entry)).text)
+    assert "Tilanne sellaisena kuin se oli 4.5.2023" in page
+    assert "Saa nähdä: " in page
+    assert "kirjallinen suostumus tiedon jakamiseen tiimissä 4.5.2023" in page
+    assert (await browser.get(f"{path}/explain", entry="999999")).status_code == 404
+
+
+async def test_a_draft_opens_what_it_names_and_refuses_what_it_refuses(browser: Browser, desk: Desk) -> None:
+    """Decided by the engine, for the recipients, purposes and classes that were ticked; nothing is stored."""
+    await browser.sign_in()
+    path = await browser.open_moona()
+    nurse = next(one for one in access(desk, "2021-09-01").recipients if one.name == "Hanna Pihlajisto")
+    query = {"day": "2021-09-01", "recipient": nurse.key, "purpose": "treatment", "class": "treatment"}
+    opened = words((await browser.get(f"{path}/draft", **query)).text)
+    assert "1 muutosta" in opened
+    assert re.search(r"Hanna Pihlajisto .{0,80} hoito ja lääkitys Ei saa nähdä Saa nähdä", opened)
+    refused = words((await browser.get(f"{path}/draft", day="2021-09-01", refused="work-ability-plan")).text)
+    assert "6 muutosta" in refused
+    assert "Valitse vastaanottaja" in words((await browser.get(f"{path}/draft")).text)
+    assert len(access(desk, "2021-09-01").file.consents) == 2
+
+
+async def test_the_national_permission_is_entered_by_hand(browser: Browser) -> None:
+    """Unknown at first; what somebody saw stands with the day and who looked, and is never read from a consent."""
+    await browser.sign_in()
+    path = await browser.open_moona()
+    assert "ei tiedossa" in words((await browser.get(path)).text)
+    page = words((await browser.post(f"{path}/permission", status="restricted", checked_on="2021-08-30")).text)
+    assert "30.8.2021: lupa annettu, kieltoja asetettu (tarkastaja)" in page
+    assert (await browser.post(f"{path}/permission", status="granted")).status_code == 400
+
+
+@pytest.mark.parametrize("number", ["06-consent", "07-team", "08-work-ability-plan", "05-health-check"])
+def test_a_contained_bundle_reads_like_any_other(number: str) -> None:
+    """Lifted out again, core and supporting resources are those of the form with entries."""
+    record = next(path for path in moonas() if path.name.startswith(number)).read_bytes()
+    whole = map_record(read(record)).bundle
+    again = lifted(contain(whole))
+    core = {entry["fullUrl"]: entry["resource"] for entry in whole["entry"]}
+    for entry in again["entry"]:
+        expected = {**core[entry["fullUrl"]], "meta": None}
+        assert {**entry["resource"], "meta": None, "focus": None} == {**expected, "focus": None}
+    supporting = {"Patient", "Organization", "Practitioner", "PractitionerRole"}
+    kinds = {each["resource"]["resourceType"] for each in again["entry"]}
+    assert supporting & {each["resourceType"] for each in core.values()} <= kinds
+
+
+async def test_pages_of_contained_records_answer_alike(browser: Browser, desk: Desk) -> None:
+    """The same cells come out when every record was sent with contained resources."""
+    expected = cells(access(desk, "2021-09-01"), "Riitta Aholainen")
+    with desk.database.transaction() as connection:
+        for row in connection.execute(submission.select()).all():
+            name = f"submission/body/{row.id}"
+            bundle = read_json(desk.cipher.decrypt(name, row.body))
+            stamps = (entry["resource"].get("recorded", "") for entry in bundle["entry"])
+            sealed = desk.cipher.encrypt(name, canonical(contain(bundle)))
+            values = {"body": sealed, "received_at": datetime.fromisoformat(max(stamps)).timestamp()}
+            connection.execute(submission.update().where(submission.c.id == row.id).values(**values))
+    assert cells(access(desk, "2021-09-01"), "Riitta Aholainen") == expected
+    await browser.sign_in()
+    assert "Moona Emilia Tuulispää" in (await browser.get(await browser.open_moona())).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -9,12 +10,15 @@ import pytest
 from sqlalchemy import select
 
 from adapter.review.accounts import GUESSES, create_reviewer
+from adapter.review.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from adapter.store.review_tables import review_account, review_session
 from adapter.store.tables import audit_entry, submission
 from tests.review.conftest import BASE, MOONA, PASSWORD, Browser, Desk
 
 pytestmark = pytest.mark.anyio
-PAGES = ("/", "/consents", "/log")
+PAGES = ("/", "/consents", "/log", "/breach", "/exports", "/record", "/facts", "/health")
+
+FORMS = ("/clients/_search", "/consents", "/consents/filters", "/log", "/breach", "/exports", "/sign-out")
 
 
 def acts(desk: Desk) -> list[dict[str, object]]:
@@ -70,6 +74,32 @@ async def test_an_idle_session_ends(browser: Browser, desk: Desk) -> None:
     desk.clock.now += 14 * 60
     assert (await browser.get("/log")).url.path == f"{BASE}/log"
     desk.clock.now += 16 * 60
+    ended = await browser.get("/log")
+    assert ended.url.path == f"{BASE}/sign-in"
+    assert "Istunto päättyi" in ended.text
+
+
+async def test_no_session_is_longer_than_eight_hours(browser: Browser, desk: Desk) -> None:
+    """However much is clicked."""
+    await browser.sign_in()
+    start = desk.clock.now
+    while desk.clock.now < start + LONGEST_SECONDS - IDLE_SECONDS:
+        desk.clock.now += IDLE_SECONDS - 60
+        assert (await browser.get("/health")).url.path == f"{BASE}/health"
+    desk.clock.now = start + LONGEST_SECONDS + 1
+    assert (await browser.get("/health")).url.path == f"{BASE}/sign-in"
+
+
+async def test_the_end_of_a_session_is_announced_and_looking_does_not_put_it_off(browser: Browser, desk: Desk) -> None:
+    """The page says when; the warning comes with a link to go on, and asking for it is no click (WCAG 2.2.1)."""
+    await browser.sign_in()
+    assert "Istunto päättyy klo 12.15" in (await browser.get("/log")).text
+    assert "Jatka" not in (await browser.get("/session")).text
+    desk.clock.now += IDLE_SECONDS - 90
+    assert "90 sekunnin" in (warned := await browser.get("/session")).text
+    assert "Jatka istuntoa" in warned.text
+    desk.clock.now += 91
+    assert "Istunto päättyi" in (await browser.get("/session")).text
     assert (await browser.get("/log")).url.path == f"{BASE}/sign-in"
 
 
@@ -82,7 +112,9 @@ async def test_signing_out_ends_the_session_on_the_server(browser: Browser) -> N
     assert (await browser.get("/log")).url.path == f"{BASE}/sign-in"
 
 
-@pytest.mark.parametrize("path", ["/clients/_search", "/consents", "/log", "/sign-out"])
+@pytest.mark.parametrize(
+    "path", ["/clients/_search", "/consents", "/consents/filters", "/log", "/breach", "/exports", "/sign-out"]
+)
 async def test_a_form_without_its_token_is_refused(browser: Browser, path: str) -> None:
     """Another site cannot send the reviewer's forms."""
     await browser.sign_in()
@@ -109,11 +141,26 @@ async def test_browsers_name_the_origin_of_our_own_forms(browser: Browser) -> No
 async def test_every_answer_is_uncached_and_under_a_strict_policy(browser: Browser) -> None:
     """No cache, no frame, no script, nothing from elsewhere: also on errors and on the style sheet."""
     await browser.sign_in()
-    for path in (*PAGES, "/sign-in", "/style.css", "/clients/unknown", "/nowhere", await browser.open_moona()):
+    client = await browser.open_moona()
+    parts = [f"{client}{part}" for part in ("", "/seen", "/matrix", "/explain", "/withdrawal", "/draft", "/log-copy")]
+    for path in (*PAGES, *parts, "/sign-in", "/static/style.css", "/clients/unknown", "/nowhere", "/accessibility"):
         answer = await browser.get(path)
         assert answer.headers["cache-control"] == "no-store", path
-        assert "default-src 'none'" in answer.headers["content-security-policy"], path
-        assert not re.search(r"<script|style=|\son[a-z]+=|https?://", answer.text), path
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        page = answer.text.replace('<script src="/review/static/htmx.js" defer></script>', "")
+        assert not re.search(r"<script|style=|\son[a-z]+=|https?://", page), path
+
+
+async def test_the_script_is_the_one_that_was_published(browser: Browser) -> None:
+    """The vendored file is htmx 2.0.11 unchanged, its licence beside it; nothing else is served."""
+    script = await browser.get("/static/htmx.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    published = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+    assert hashlib.sha256(script.content).hexdigest() == published
+    assert "Zero-Clause BSD" in (await browser.get("/static/htmx-licence.txt")).text
+    assert (await browser.get("/static/base.html")).status_code == 404
 
 
 async def test_an_auditor_reads_the_log_and_no_client(browser: Browser) -> None:
@@ -121,7 +168,7 @@ async def test_an_auditor_reads_the_log_and_no_client(browser: Browser) -> None:
     await browser.sign_in(name="lokinlukija")
     assert (await browser.get("/log")).status_code == 200
     assert (await browser.get("/consents")).status_code == 403
-    assert (await browser.post("/clients/_search", identity_code=MOONA)).status_code == 403
+    assert (await browser.post("/clients/_search", client=MOONA)).status_code == 403
     assert "Selvitettävää" not in (await browser.get("/")).text
 
 
@@ -141,7 +188,7 @@ async def test_the_audit_names_no_person(browser: Browser, desk: Desk) -> None:
     """Neither client nor reviewer stands in the chain by name or code."""
     await browser.sign_in()
     await browser.open_moona()
-    await browser.post("/log", text=MOONA)
+    await browser.post("/log", text=MOONA, reason="supervision")
     written = json.dumps(acts(desk), ensure_ascii=False)
     assert {each["act"] for each in acts(desk)} >= {"sign-in", "search-client", "open-client", "search-log"}
     assert not any(word in written for word in (MOONA, "Moona", "Tuulispää", "tarkastaja"))
@@ -165,7 +212,7 @@ async def test_a_name_that_is_markup_is_shown_as_text(browser: Browser, desk: De
             connection.execute(submission.update().where(submission.c.id == row.id).values(body=hostile))
     await browser.sign_in()
     path = await browser.open_moona()
-    for page in (path, f"{path}/matrix?day=2021-09-01", f"{path}/explain?day=2021-09-01"):
+    for page in (path, f"{path}/matrix?day=2021-09-01", f"{path}/explain?day=2021-09-01", f"{path}/draft"):
         answer = await browser.get(page)
         assert "&lt;img src=x" in answer.text
         assert "<img" not in answer.text
@@ -174,7 +221,7 @@ async def test_a_name_that_is_markup_is_shown_as_text(browser: Browser, desk: De
 def test_a_short_password_is_not_taken(desk: Desk) -> None:
     """Twelve characters at least."""
     with pytest.raises(ValueError, match="12"):
-        create_reviewer(desk.database, "uusi", "short")
+        create_reviewer(desk.database, "lyhyt", "short")
 
 
 async def test_a_new_password_ends_the_old_sessions(browser: Browser, desk: Desk) -> None:
