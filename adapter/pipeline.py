@@ -24,7 +24,6 @@ from adapter.audit.facts import act_of_record, record_facts
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.outbox import LEASE_SECONDS, Message
-from adapter.delivery.overview import Overview, overview
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
@@ -38,6 +37,7 @@ from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
 from adapter.store.cipher import keyed_hash
+from adapter.tracing import traced
 from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge
 from adapter.validation.outcome import place_of
@@ -152,6 +152,7 @@ class Line:
             signer=signer,
         )
 
+    @traced("preview")
     def check(
         self, data: bytes, *, sender: Sender, record_type: str | None = None, vendor: str | None = None
     ) -> Checked:
@@ -203,6 +204,7 @@ class Line:
             raise answer
         return answer
 
+    @traced("accept")
     def accept_many(
         self,
         records: Iterable[tuple[bytes, str]],
@@ -259,6 +261,7 @@ class Line:
             self._audit_refusal(error, sender.id, one.mapped)
         return one.answer.result() if error is None else cast("Exception", error)
 
+    @traced("deliver")
     def deliver(self, message: Message) -> None:
         """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
         self._delivery.deliver(message)
@@ -280,11 +283,6 @@ class Line:
         """Return the newest submissions of this sender that are wanted."""
         with self._database.reading() as connection:
             return submissions.search(connection, sender, wanted)
-
-    def overview(self) -> Overview:
-        """Return how the outbox does, for operators."""
-        with self._database.reading() as connection:
-            return overview(connection, self._clock())
 
     def replay(self, submission_id: str) -> bool:
         """Queue a final but undelivered submission again; False when its state does not allow it."""
