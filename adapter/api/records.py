@@ -153,8 +153,13 @@ def _refused(request: Request, number: int, error: AdapterError) -> dict[str, An
 
 
 def _told(request: Request, accepted: Accepted, key: str) -> dict[str, Any]:
-    """The answer to a record that was taken; `idempotency` says by what a repeat is recognised."""
-    return {
+    """The answer to a record that was taken; `idempotency` says by what a repeat is recognised.
+
+    A consent has a receipt for its client.
+    """
+    own = f"/v1/records/{accepted.submission}"
+    receipt = {"receipt": f"{own}/receipt"} if accepted.record_type == "consent" else {}
+    return receipt | {
         "id": accepted.submission,
         "record_type": accepted.record_type,
         "resources": accepted.resources,

@@ -100,7 +100,9 @@ def test_a_fetch_says_what_it_does_not_understand(client: httpx.Client, change: 
 
 def test_a_consent_is_withdrawn_in_one_step(client: httpx.Client, wait: Wait, repository: str) -> None:
     """The answer holds receipt and version; the repository has the consent as inactive; a text can be printed."""
-    given = wait(client.post("/v1/records", content=dumps(fresh("consent", consent_id=uuid4().hex))).json()["id"])
+    taken = client.post("/v1/records", content=dumps(fresh("consent", consent_id=uuid4().hex))).json()
+    given = wait(taken["id"])
+    assert client.get(taken["receipt"], headers={"Accept-Language": "en"}).json()["act"] == "superseded"
     answer = client.post(f"/v1/records/{given['id']}/withdraw", json={}, headers={"Accept-Language": "fi"})
     assert answer.status_code == 202, answer.text
     done = answer.json()
