@@ -159,17 +159,18 @@ def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) 
 
 
 def newest_bundles(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[Resource]:
-    """Return the Bundles of a client's records of one type, each in its newest accepted version, nothing contained.
-
-    A Consent has the id of its submission, so that the log can name what decided.
-    """
-    return [_named(bundle, submission_id) for submission_id, bundle in newest(connection, cipher, lane, record_type)]
+    """Return the Bundles of a client's records of one type; see `newest`."""
+    return [bundle for _, bundle in newest(connection, cipher, lane, record_type)]
 
 
 def newest(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[tuple[str, Resource]]:
-    """Return submission id and Bundle of a client's records of one type; see `newest_bundles`."""
+    """Return submission id and Bundle of a client's records of one type, each in its newest accepted version.
+
+    Nothing is contained, and a Consent has the id of its submission, so that the log can name what decided.
+    """
     rows = connection.execute(_NEWEST_BODIES, {"client": lane, "kind": record_type})
-    return [(name, lifted(read_json(cipher.decrypt(f"submission/body/{name}", body)))) for name, body in rows]
+    opened = ((name, read_json(cipher.decrypt(f"submission/body/{name}", body))) for name, body in rows)
+    return [(name, _named(lifted(bundle), name)) for name, bundle in opened]
 
 
 def _named(bundle: Resource, submission_id: str) -> Resource:

@@ -21,7 +21,7 @@ from adapter.delivery import submissions
 from adapter.fhir.ids import ids_under
 from adapter.mapping import unmap
 from adapter.mapping.conversions import CONVERSIONS, IDENTITY_CODE
-from adapter.release import Asked, OnFile, Reader, Word, pass_gate
+from adapter.release import Asked, OnFile, Reader, Word, grounds, pass_gate
 from adapter.store import Cipher
 from adapter.store.cipher import keyed_hash
 from adapter.terminology import PACKAGED
@@ -215,4 +215,5 @@ def _entry(
         "custodian": ", ".join(sorted(found.custodians)),
         "classes": ", ".join(sorted(found.classes)),
         "decision": "permit",
+        **{name: value for name, value in grounds(found.words).items() if value},
     }

@@ -89,6 +89,7 @@ def test_every_look_stands_in_the_log_of_the_client(fetch: Fetch, database: Data
     given, refused = rows
     assert (given.kind, given.act, given.fact("recipients")) == ("release", "fetch", "te-6100")
     assert "work-ability-plan" in given.parts("classes")
+    assert len(given.fact("consents")) == 32
     assert (refused.kind, refused.act) == ("refusal", "refuse")
     assert "PURPOSE_NOT_COVERED" in refused.fact("rules")
     assert given.fact("client") == refused.fact("client") != ""
