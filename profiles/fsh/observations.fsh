@@ -22,7 +22,9 @@ Description: "What all our Observations share."
 * code MS
 * effective[x] MS
 * performer only Reference(KykysiltaPractitioner or KykysiltaPractitionerRole or KykysiltaOrganization or KykysiltaClient or CareTeam or RelatedPerson)
-* hasMember only Reference(Observation or QuestionnaireResponse or MolecularSequence)
+* basedOn only Reference(CarePlan or DeviceRequest or ImmunizationRecommendation or MedicationRequest or NutritionOrder or ServiceRequest)
+* hasMember only Reference(KykysiltaObservation or QuestionnaireResponse or MolecularSequence)
+* derivedFrom only Reference(DocumentReference or ImagingStudy or Media or QuestionnaireResponse or KykysiltaObservation or MolecularSequence)
 * extension contains ClientView named client-view 0..1 MS
 
 Profile: KykysiltaObservationWorkAbilityPlan

@@ -12,6 +12,12 @@ Description: "A diagnosis with its source and date; never evidence of incapacity
 * clinicalStatus MS
 * recordedDate MS
 * asserter MS
+* code obeys kyk-icd10-plain
+
+Invariant: kyk-icd10-plain
+Severity: #warning
+Description: "ICD-10-koodi on ilman suomalaisia yhdistelmämerkkejä (+ & #); lisämerkitys on omassa koodissaan. / An ICD-10 code has no Finnish combination signs (+ & #); what they mean stands in a coding of its own."
+Expression: "coding.where(system.startsWith('urn:oid:1.2.246.537.6.1.') or system = 'urn:oid:1.2.246.537.6.1').all(code.matches('^[^+&#]*$'))"
 
 Profile: KykysiltaEpisodeOfCare
 Parent: EpisodeOfCare

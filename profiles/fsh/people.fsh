@@ -23,6 +23,8 @@ Description: "The client of work-ability support. Mentions in other records carr
 * identifier[PIC].type = $v2-0203#NNFIN
 * identifier[PIC].system = "urn:oid:1.2.246.21"
 * extension contains https://hl7.fi/fhir/finnish-base-profiles/StructureDefinition/municipality-code named municipality-code 0..1 MS
+* extension contains http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired named interpreter-required 0..1
+* extension contains https://hl7.fi/fhir/finnish-base-profiles/StructureDefinition/patient-profession named profession 0..1
 * name MS
 * telecom MS
 * address MS
@@ -32,6 +34,13 @@ Description: "The client of work-ability support. Mentions in other records carr
 * generalPractitioner only Reference(KykysiltaOrganization or KykysiltaPractitioner or KykysiltaPractitionerRole)
 * managingOrganization MS
 * managingOrganization only Reference(KykysiltaOrganization)
+* link.other only Reference(KykysiltaClient or RelatedPerson)
+* name obeys kyk-name-text
+
+Invariant: kyk-name-text
+Severity: #warning
+Description: "Nimi on myös kokonaisena (text). / A name also stands as a whole (text)."
+Expression: "text.exists()"
 
 Profile: KykysiltaRelatedPerson
 Parent: RelatedPerson

@@ -37,4 +37,6 @@ Description: "Who gave, recorded or withdrew something, and by which mapping it 
 * target 1..* MS
 * activity MS
 * agent MS
+* agent.who only Reference(KykysiltaPractitioner or KykysiltaPractitionerRole or KykysiltaOrganization or KykysiltaClient or RelatedPerson or Device)
+* agent.onBehalfOf only Reference(KykysiltaPractitioner or KykysiltaPractitionerRole or KykysiltaOrganization or KykysiltaClient or RelatedPerson or Device)
 * entity MS

@@ -3,6 +3,7 @@
 // A resource that a record owns: where it comes from, in which language, of which register and version.
 RuleSet: Owned
 * language 1..1 MS
+* meta 1..1
 * meta.source 1..1 MS
 * meta.profile 1..* MS
 * meta.tag MS

@@ -79,3 +79,15 @@ def test_profile_refuses_its_example_broken(profile: dict[str, Any]) -> None:
     assert made
     accepted = [name for name, each in made if packaged_validator().validate(each, profiles=[profile["url"]]).ok]
     assert accepted == []
+
+
+def test_profiles_speak_to_people() -> None:
+    """Each profile and extension has title, description and version; each profile says what must be supported."""
+    for definition in DEFINITIONS.values():
+        assert {"title", "description", "version"} <= definition.keys(), definition["id"]
+    for profile in PROFILES:
+        chain = [profile]
+        while chain[-1]["baseDefinition"] in DEFINITIONS:
+            chain.append(DEFINITIONS[chain[-1]["baseDefinition"]])
+        elements = (element for each in chain for element in each["differential"]["element"])
+        assert any(element.get("mustSupport") for element in elements), profile["id"]
