@@ -180,9 +180,10 @@ class CodeCriterion:
         found = primary if self.permit else item.codes
         if not self.codes.isdisjoint(found):
             return YES
-        if not self.permit and question.element is not None and not self.codes.isdisjoint(question.element):
+        element = None if self.permit else question.element
+        if element is not None and not self.codes.isdisjoint(element.codes):
             return YES
-        return UNKNOWN if self.unknown or text_only else NO
+        return UNKNOWN if self.unknown or text_only or (element is not None and element.in_words) else NO
 
     def wanted(self) -> Shown:
         """Return the codes listed."""

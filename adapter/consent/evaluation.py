@@ -302,11 +302,11 @@ def _earlier(one: Failure, other: Failure | None) -> Failure:
 
 def _cuts(rules: Rules, question: Question, version: Version) -> Iterator[tuple[str, DecidedBy]]:
     """Yield the elements that a refusal by code reaches, although it does not reach the whole resource (R28)."""
-    for path, codes in question.item.cuttable:
-        question.element = codes
+    for part in question.item.cuttable:
+        question.element = part
         outcome = walk(rules, question, version, [])
         if outcome is not None and outcome.effect == "deny":
-            yield path, version.provision(outcome.provision.path)
+            yield part.path, version.provision(outcome.provision.path)
     question.element = None
 
 

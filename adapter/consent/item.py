@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.consent.configuration import Configuration
 from adapter.consent.context import Context, identifiers_of
@@ -26,6 +26,20 @@ _TIMES = (
     "issued",
     "created",
 )
+
+
+class Part(NamedTuple):
+    """An element that may be cut out by itself.
+
+    Attributes:
+        path: FHIRPath.
+        codes: all codings inside.
+        in_words: what it is about is said in text only, so that nobody can tell it from what is refused (R25).
+    """
+
+    path: str
+    codes: frozenset[Coding]
+    in_words: bool
 
 
 class Item:
@@ -116,14 +130,15 @@ class Item:
         return frozenset(found), text_only
 
     @cached_property
-    def cuttable(self) -> tuple[tuple[str, frozenset[Coding]], ...]:
-        """Elements that may be cut out (R28): FHIRPath and all codings inside."""
+    def cuttable(self) -> tuple[Part, ...]:
+        """Elements that may be cut out (R28)."""
         name = _CUTTABLE.get(self.type, "")
         value = self.resource.get(name)
         if not isinstance(value, list):
             return ()
         return tuple(
-            (f"{self.type}.{name}[{index}]", frozenset(codings_in(element))) for index, element in enumerate(value)
+            Part(f"{self.type}.{name}[{index}]", frozenset(codings_in(element)), _is_in_words(element))
+            for index, element in enumerate(value)
         )
 
     @cached_property
@@ -155,6 +170,13 @@ class Item:
     def references(self) -> tuple[Ref, ...]:
         """Everything the resource refers to, one step."""
         return references_of(self.resource, self.context)
+
+
+def _is_in_words(element: Any) -> bool:
+    """Tell whether the code of a component, or of a plan's activity, is text without a coding."""
+    detail = element.get("detail", element) if isinstance(element, dict) else None
+    code = detail.get("code") if isinstance(detail, dict) else None
+    return isinstance(code, dict) and next(codings_in(code), None) is None
 
 
 def codings_in(value: Any) -> Iterator[Coding]:

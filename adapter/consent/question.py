@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from adapter.consent.configuration import Configuration
 from adapter.consent.context import Context, Party, party
-from adapter.consent.item import Item
-from adapter.consent.model import Coding
+from adapter.consent.item import Item, Part
 from adapter.consent.references import Ref, Token
 from adapter.consent.request import Request
 
@@ -72,7 +71,7 @@ class Question:
 
     Attributes:
         client_names: all keys and identifiers of the client.
-        element: codings of one element of the resource, when only that element is in question (R28).
+        element: one element of the resource, when only that element is in question (R28).
     """
 
     __slots__ = ("asking", "client", "client_names", "element", "item", "moment", "standings")
@@ -84,4 +83,4 @@ class Question:
         self.client_names: frozenset[str | Token] = client.keys | client.identifiers
         self.moment = asking.moment
         self.standings = asking.standings.setdefault(client.keys, {})
-        self.element: frozenset[Coding] | None = None
+        self.element: Part | None = None

@@ -148,7 +148,7 @@ def _items() -> list[Json]:
         [coding(CONFIDENTIALITY, "N"), coding("urn:example:labels", "X9")],
         [],
     ]
-    component = [{"code": concept(SNOMED, "1")}, {"code": concept(SNOMED, "3")}]
+    component = [{"code": concept(SNOMED, "1")}, {"code": concept(SNOMED, "3")}, {"code": {"text": "sanoin"}}]
     activity = [{"detail": {"status": "scheduled", "code": concept(SNOMED, "2")}}]
     kinds = [
         plan(),

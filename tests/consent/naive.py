@@ -324,6 +324,9 @@ class Naive:
             found = {pair(coding) for coding in every_coding(rest)}
             if element is not None:
                 found |= {pair(coding) for coding in every_coding(element)}
+                own = element.get("detail", element).get("code", {"coding": ["none"]})
+                if not wanted & found and not own.get("coding", []):
+                    return UNKNOWN
         return YES if wanted & found else NO
 
     def label(self, listed: list[Json], kind: str) -> int:

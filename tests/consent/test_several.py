@@ -116,6 +116,15 @@ def test_a_refused_element_is_cut_whoever_refuses_it() -> None:
     assert ask(with_nested(exception), resource=PARTS).reason == "CONSENT_PERMIT"
 
 
+def test_an_element_coded_in_words_only_is_cut_with_the_refused_ones() -> None:
+    """R16, R25: nobody can tell it from what is refused; without a refusal by code it stays."""
+    found = observation(component=[{"code": {"text": "sanoin"}}, {"code": concept(LOINC, "1-1")}])
+    refused = refusal(code=[concept(LOINC, "9-9")])
+    cut = ask(consent(), refused, resource=found)
+    assert [duty.paths for duty in cut.obligations] == [("Observation.component[0]",)]
+    assert ask(consent(), resource=found).decision == "permit"
+
+
 def test_a_submission_with_a_refused_element_is_refused() -> None:
     """R28: nothing is cut out of what is submitted."""
     store = with_nested(REFUSED)
