@@ -23,6 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BREAKING = frozenset(("drop", "reset", "half-body", "wrong-length", "certificate-revoked"))
 """Kinds after which the connection is gone."""
 
+CLOSING_SECONDS = 0.01
 _RESET = struct.pack("ii", 1, 0)
 _PROXY_PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body><h1>nginx</h1></body></html>"
 
@@ -85,6 +86,7 @@ async def send_broken(scope: MutableMapping[str, Any], wire: Wire, effect: Effec
         transport.write(_raw(wire, len(wire.body) // 2 if effect.kind == "half-body" else len(wire.body)))
         await asyncio.sleep(0.02)
     transport.abort() if effect.kind == "reset" else transport.close()
+    await asyncio.sleep(CLOSING_SECONDS)  # the server has seen the end by then and does not miss an answer
 
 
 async def send_slowly(send: Send, wire: Wire, bytes_per_second: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel, Field
 
 from adapter.mock.definitions import patient_compartment
@@ -44,16 +46,44 @@ def effect_verdict(world: World, kind: str, entries: list[Entry]) -> Verdict:
     return Verdict(ok=bool(later) and not missing, message=message, evidence=missing)
 
 
-def _no_duplicates(world: World) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Resources of one type that carry the same identifier.
+
+    Attributes:
+        resource_type: their type.
+        paths: `Type/id` of each, in the order of their creation.
+        numbers: the requests of the journal that made them.
+    """
+
+    resource_type: str
+    paths: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+
+def duplicates(world: World) -> list[Duplicate]:
+    """Return which present resources carry an identifier that another one of their type carries too."""
     rows = world.store.rows(
-        "SELECT t.parameter, count(DISTINCT t.pk) FROM index_token t JOIN resource r ON r.pk = t.pk "
+        "SELECT r.type, group_concat(DISTINCT r.id) FROM index_token t JOIN resource r ON r.pk = t.pk "
         "WHERE r.deleted = 0 AND t.parameter = r.type || '.identifier' AND t.code IS NOT NULL "
         "GROUP BY t.parameter, t.system, t.code HAVING count(DISTINCT t.pk) > 1",
         [],
     )
-    kinds = sorted({parameter.partition(".")[0] for parameter, _ in rows})
-    found = f"the same identifier on several of {', '.join(kinds)}" if rows else "no identifier stands on two resources"
-    return Verdict(ok=not rows, message=found)
+    made = {one.path: entry.number for entry in world.journal.find() for one in entry.changes if one.version == 1}
+    found = {}
+    for kind, ids in rows:
+        paths = tuple(sorted((f"{kind}/{one}" for one in ids.split(",")), key=lambda path: made.get(path, 0)))
+        found[paths] = Duplicate(kind, paths, tuple(made[one] for one in paths if one in made))
+    return list(found.values())
+
+
+def _no_duplicates(world: World) -> Verdict:
+    found = duplicates(world)
+    kinds = sorted({one.resource_type for one in found})
+    message = (
+        f"the same identifier on several of {', '.join(kinds)}" if found else "no identifier stands on two resources"
+    )
+    return Verdict(ok=not found, message=message, evidence=sorted({number for one in found for number in one.numbers}))
 
 
 def _updated(world: World) -> Verdict:

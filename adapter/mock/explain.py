@@ -8,6 +8,7 @@ from typing import Any
 
 from adapter.errors import SourceError
 from adapter.mock.journal import Entry
+from adapter.mock.profile_page import profile_id
 from adapter.mock.storage import to_json
 from adapter.source.json import read_json
 from adapter.types import Issue
@@ -26,6 +27,7 @@ def explained_issue(issue: Issue, language: str) -> dict[str, str]:
         "place": issue.expression,
         "source": place,
         "profile": issue.profile if issue.profile.startswith("http") else "",
+        "profile_id": profile_id(issue.profile),
         "specification": _specification(issue),
     }
 

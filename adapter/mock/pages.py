@@ -18,11 +18,13 @@ from pydantic import ValidationError
 from adapter.i18n import LANGUAGES, text
 from adapter.mock import exports
 from adapter.mock.clock import fhir_instant
+from adapter.mock.effects import duplicates
 from adapter.mock.exchange import parse_query
-from adapter.mock.explain import body_lines, explained_issue
+from adapter.mock.explain import SPECIFICATION, body_lines, explained_issue
 from adapter.mock.fault_kinds import Kind
 from adapter.mock.faults import Effect, FaultRule, Match, When
 from adapter.mock.journal import masked
+from adapter.mock.profile_page import profile, profile_id
 from adapter.mock.world import DEFAULT, World
 
 router = APIRouter(prefix="/_mock", include_in_schema=False)
@@ -91,9 +93,22 @@ async def index(request: Request, problem: str = "", status: str = "", live: str
         frozen=world.clock.frozen is not None,
         faults=list(world.faults),
         kinds=get_args(Kind),
+        duplicates=duplicates(world),
         problem=problem,
         live=bool(live),
     )
+
+
+@router.get("/profiles/{identity}")
+async def one_profile(request: Request, identity: str) -> HTMLResponse:
+    """One of our profiles: what it asks of each element."""
+    found = profile(identity)
+    if found is None:
+        raise HTTPException(404, "no such profile")
+    own = profile_id(found.parent)
+    name = found.parent.rpartition("/")[2].lower()
+    parent = f"/_mock/profiles/{own}" if own else f"{SPECIFICATION}/{name}.html"
+    return _render(request, "profile.html", profile=found, parent=parent)
 
 
 @router.get("/requests/{number}")

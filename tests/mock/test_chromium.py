@@ -59,7 +59,7 @@ def test_no_accessibility_violation(browser: Any, endpoint: str, namespace: str,
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install .[clients]").Axe()
     rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
     page = show(browser, java_script_enabled=True, color_scheme=scheme, bypass_csp=True)
-    for path in ("", "requests/2"):
+    for path in ("", "requests/2", "profiles/kykysilta-work-ability-plan"):
         page.goto(f"{endpoint}/_mock/{path}?ns={namespace}&lang={language}")
         found = axe.run(page, options=rules).response["violations"]
         assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
@@ -70,7 +70,7 @@ def test_no_accessibility_violation(browser: Any, endpoint: str, namespace: str,
 def test_a_narrow_screen_scrolls_only_inside_the_table(browser: Any, endpoint: str, namespace: str) -> None:
     """The page itself never scrolls sideways (WCAG 1.4.10); the table does."""
     page = show(browser, viewport=NARROW, java_script_enabled=True)
-    for path in ("", "requests/2"):
+    for path in ("", "requests/2", "profiles/kykysilta-consent"):
         page.goto(f"{endpoint}/_mock/{path}?ns={namespace}&lang=fi")
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
         picture(page, f"{path.replace('/', '-') or 'list'}-narrow")
@@ -108,4 +108,36 @@ def test_a_fault_and_the_clock_are_switched_without_javascript(
     page.get_by_role("button", name="Freeze").click()
     assert "stands still at 2025-03-14T06:00" in page.locator("main").inner_text()
     picture(page, "switched")
+    page.context.close()
+
+
+def test_a_duplicate_is_told_and_its_requests_are_a_key_away(browser: Any, endpoint: str, namespace: str) -> None:
+    """The lost answer stored a patient that was there already; the page says so and leads to both requests."""
+    page = show(browser)
+    page.goto(f"{endpoint}/_mock/?ns={namespace}&lang=en")
+    told = page.get_by_role("region", name="Duplicates were made")
+    assert "Patient: 2 resources carry the same identifier" in told.inner_text()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if "/requests/4" in (page.locator(":focus").get_attribute("href") or ""):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/requests/4**")
+    assert "version" in page.locator("main").inner_text()
+    picture(page, "duplicate")
+    page.context.close()
+
+
+def test_from_a_refusal_to_its_profile(browser: Any, endpoint: str, root: str, fhir: httpx.Client) -> None:
+    """The link of a refusal shows what the profile asks, in the page's language."""
+    profile = "https://kykysilta.example/fhir/StructureDefinition/kykysilta-work-ability-plan"
+    name = root.rpartition("/")[2]
+    httpx.patch(f"{endpoint}/_mock/api/{name}/behaviour", json={"strictness": "national"}).raise_for_status()
+    fhir.post("CarePlan", json={"resourceType": "CarePlan", "meta": {"profile": [profile]}})
+    page = show(browser)
+    page.goto(f"{endpoint}/_mock/requests/1?ns={name}&lang=sv")
+    page.get_by_role("link", name=profile).first.click()
+    assert "Profil: Työkyvyn tuen suunnitelma" in page.locator("h2").first.inner_text()
+    assert "CarePlan.meta.tag" in page.locator("table").inner_text()
+    picture(page, "profile")
     page.context.close()

@@ -130,3 +130,44 @@ def test_every_word_exists_in_three_languages() -> None:
     for key, entry in read_yaml(data_root() / "mappings" / "messages" / "mock-pages.yaml").items():
         placeholders = [set(re.findall(r"\{\w+\}", entry[language])) for language in ("fi", "sv", "en")]
         assert placeholders[0] == placeholders[1] == placeholders[2], key
+
+
+def test_a_profile_is_shown_as_a_table(page: httpx.Client) -> None:
+    """Elements with cardinality, value and rules; a profile that is not ours is 404."""
+    answer = page.get("/_mock/profiles/kykysilta-custodian-provenance", params={"lang": "fi"})
+    tree = html.fromstring(answer.text)
+    rows = {
+        one.xpath("string(th)"): [cell.text_content() for cell in one.xpath("td")] for one in tree.xpath("//tbody/tr")
+    }
+    assert rows["Provenance.agent"][0] == "1..1"
+    assert "CST" in str(rows)
+    assert "kyk-custodian-1" in str(rows)
+    assert tree.xpath("//a[@href='https://hl7.org/fhir/R4/provenance.html']")
+    for wrong in ("nonsense", "..%2Fx"):
+        assert page.get(f"/_mock/profiles/{wrong}").status_code == 404
+
+
+def test_consent_decisions_and_scopes_are_shown() -> None:
+    """The tester sees why an organisation got nothing, which the organisation itself does not."""
+    from adapter.mock.client import MockClient
+    from adapter.mock.serve import running_mock
+    from adapter.mock.settings import ClientSettings, MockSettings
+    from adapter.mock.token_client import TokenClient, make_key
+
+    key, keys = make_key()
+    clients = (ClientSettings("kela", keys, organization="urn:org|kela", purpose="urn:purpose|x"),)
+    with (
+        running_mock(MockSettings(port=0, auth="smart", clients=clients)) as base,
+        MockClient(base.removesuffix("/fhir")) as control,
+        TokenClient(base, "kela", key) as tokens,
+    ):
+        control.behave(policy="name: guarded\nconsent-enforced: yes\n")
+        patient = {"resourceType": "Patient", "id": "p"}
+        control.seed([patient, {"resourceType": "CarePlan", "id": "c", "subject": {"reference": "Patient/p"}}])
+        headers = tokens.headers("system/CarePlan.r")
+        assert httpx.get(f"{base}/CarePlan/c", headers=headers).status_code == 404
+        number = control.journal()[-1]["number"]
+        shown = httpx.get(f"{control.root}/_mock/requests/{number}", params={"lang": "en"}).text
+    assert "Consent decisions" in shown
+    assert "CarePlan/c" in shown
+    assert "system/CarePlan.r" in shown
