@@ -102,9 +102,6 @@ class ApiClient(Part):
     custodians: list[Oid] = Field(min_length=1)
     """OIDs of the controllers (rekisterinpitäjä) whose records it may hand over."""
 
-    organisation: Oid | None = None
-    """OID of the organisation on whose behalf it asks; by default the first of its custodians."""
-
     scopes: str = "system/Bundle.crs"
     """What it may do: `c` hand over, `r` look at its own submissions, `s` search them."""
 
@@ -198,7 +195,7 @@ class Settings(BaseSettings):
     """Key id to 32 bytes in base64, for encryption at rest. The first one encrypts, the others still decrypt."""
 
     language: Literal["fi", "sv", "en"] = "fi"
-    """Of texts for people where the caller names none."""
+    """Of what the program says when it starts."""
 
     supporting: Literal["entries", "contained"] = "entries"
     """Whether supporting resources travel as Bundle entries or `contained`."""

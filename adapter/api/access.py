@@ -117,9 +117,7 @@ class Access:
             raise NoAccess(Issue("error", "api.no-access")) from None
         if not covering(access.scopes, SCOPE_TYPE, letter):
             raise NoScope(Issue("error", "api.no-scope", {"scope": f"system/{SCOPE_TYPE}.{letter}"}))
-        client = access.client
-        own = (client.organization["value"],) if client.organization else ()
-        return Sender(client.id, frozenset(client.custodians or own))
+        return Sender(access.client.id, frozenset(access.client.custodians))
 
 
 def line_of(request: Request) -> Line:

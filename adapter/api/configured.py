@@ -19,8 +19,6 @@ from adapter.security.keys import KeyProblem, read_key_set
 from adapter.security.tokens import TokenServer
 from adapter.settings import ApiClient, Settings, key_bytes
 
-OID = "urn:ietf:rfc:3986"
-
 
 def access(settings: Settings) -> Access:
     """Return who may call, and how fast.
@@ -85,7 +83,6 @@ def _client(name: str, given: ApiClient) -> Client:
         given.scopes,
         keys=keys,
         jwks_url=given.jwks_url,
-        organization={"system": OID, "value": given.organisation or given.custodians[0]},
         custodians=tuple(given.custodians),
         certificates=thumbprints,
     )

@@ -25,7 +25,7 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 WARNING_DAYS = 30.0
 KEYS_KEPT = 2 * DAY
-"""How long an `Idempotency-Key` is remembered; at least a day is promised."""
+"""How long an `Idempotency-Key` is remembered unless told otherwise; at least a day is promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Chore:
     at_end: bool = False
 
 
-def retention(database: Database, days: int) -> Chore:
+def retention(database: Database, days: int, keys_kept: float = KEYS_KEPT) -> Chore:
     """Delete bodies `days` after their receipt, and idempotency keys that nobody needs any more (design §8)."""
 
     def act(now: float) -> None:
         forget_bodies(database, now - days * DAY, now)
         with database.transaction() as connection:
-            connection.execute(delete(idempotency).where(idempotency.c.at < now - KEYS_KEPT))
+            connection.execute(delete(idempotency).where(idempotency.c.at < now - keys_kept))
 
     return Chore("retention", HOUR, act)
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from adapter.delivery.chores import Chore, checkpoints, expiry, retention
+from adapter.delivery.chores import HOUR, Chore, checkpoints, expiry, retention
 from adapter.delivery.client import Repository
 from adapter.security.key_files import KeyFile, read_certificates
 from adapter.security.keys import KeyProblem
@@ -70,7 +70,10 @@ def chores(settings: Settings, database: Database) -> list[Chore]:
     Raises:
         KeyProblem: the audit key or a certificate cannot be used.
     """
-    found = [retention(database, settings.retention_days), expiry(certificates(settings))]
+    found = [
+        retention(database, settings.retention_days, settings.idempotency_hours * HOUR),
+        expiry(certificates(settings)),
+    ]
     key = audit_key(settings)
     return [*found, checkpoints(database, key)] if key is not None else found
 
@@ -93,7 +96,7 @@ def audit_key(settings: Settings) -> Ed25519PrivateKey | None:
 
 
 def certificates(settings: Settings) -> dict[str, x509.Certificate]:
-    """Return our own certificates by what they are for.
+    """Return our own certificates by what they are for, and those of registered clients by `caller` and their id.
 
     Raises:
         KeyProblem: a file holds no certificate.
@@ -103,6 +106,12 @@ def certificates(settings: Settings) -> dict[str, x509.Certificate]:
         found["client"] = read_certificates(settings.client_certificate.certificate_file)[0]
     if settings.signing is not None and settings.signing.certificate_file is not None:
         found["signing"] = read_certificates(settings.signing.certificate_file)[0]
+    if settings.tls is not None:
+        found["api"] = read_certificates(settings.tls.certificate_file)[0]
+    for name, caller in settings.clients.items():
+        if caller.certificate_file is not None:
+            latest = max(read_certificates(caller.certificate_file), key=lambda each: each.not_valid_after_utc)
+            found[f"caller {name}"] = latest
     return found
 
 

@@ -36,7 +36,7 @@ class Client:
         keys: its inline key set, or None.
         jwks_url: where it publishes its keys, or empty.
         organization: identifier `{system, value}` of the organisation that it acts for.
-        custodians: identifier values of the controllers whose records it may hand over; empty = its own organisation.
+        custodians: identifier values of the controllers whose records it may hand over.
         purpose: purpose code assumed when the caller states none.
         certificates: `x5t#S256` of its TLS certificates, the old and the new one while they change; empty when mTLS
             is not used. A client with certificates and no keys proves itself by its certificate alone (RFC 8705 §2.2).

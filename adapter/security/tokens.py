@@ -147,9 +147,7 @@ class TokenServer:
             raise TokenRefused(401, "invalid_client")
         return client
 
-    def _asserted(
-        self, form: Mapping[str, str], token_url: str, certificate: str
-    ) -> tuple[Client, Mapping[str, Any]]:
+    def _asserted(self, form: Mapping[str, str], token_url: str, certificate: str) -> tuple[Client, Mapping[str, Any]]:
         assertion = form["client_assertion"]
         try:
             client_id = client_of(assertion)
