@@ -61,7 +61,10 @@ _TAKEN_BACK = select(submission.c.id).where(
         transition.c.submission == _OTHER.c.id,
         _OTHER.c.sender == submission.c.sender,
         _OTHER.c.record_key == submission.c.record_key,
-        or_(_OTHER.c.record_version > submission.c.record_version, transition.c.state == State.CANCELLED),
+        or_(
+            _OTHER.c.record_version > submission.c.record_version,
+            (_OTHER.c.id == submission.c.id) & (transition.c.state == State.CANCELLED),
+        ),
     )
 )
 """Messages of an invalidated record, but for the one that marks it."""

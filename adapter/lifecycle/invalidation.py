@@ -113,7 +113,9 @@ def invalidate(
     sent = [one for one in versions if one.id not in cancelled or one.state == State.DEAD]
     made = ""
     if sent:
-        made = _mark(connection, messages, cipher, sent[-1], newest.record_version + 1, reason, now, id_key)
+        # What was sent last; where its content is gone, what its sender sent again to have it invalidated.
+        known = next((one for one in (*reversed(sent), *reversed(versions)) if one.body is not None), None)
+        made = _mark(connection, messages, cipher, known, newest.record_version + 1, reason, now, id_key)
     facts: dict[str, str | int] = {"act": "invalidate", "sender": newest.sender, "cancelled": len(cancelled)}
     facts |= {"submission": made or newest.id, "record_type": newest.record_type, "custodian": newest.custodian}
     pseudonym = persons.known(connection, newest.lane)
@@ -144,7 +146,7 @@ def _mark(
     id_key: bytes,
 ) -> str:
     """Queue the Bundle that marks everything of the record as entered in error; returns the submission."""
-    if last.body is None:
+    if last is None:
         raise BodyGone(Issue("error", "delivery.body-gone"))
     bundle = read_json(cipher.decrypt(f"submission/body/{last.id}", last.body))
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
