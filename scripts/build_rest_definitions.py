@@ -21,6 +21,9 @@ from typing import Any
 SHA256 = "b090bf929e1f665cf2c91583720849695bc38d2892a7c5037c56cb00817fb091"
 TARGET = Path(__file__).resolve().parent.parent / "profiles" / "r4" / "rest.json"
 URI_TYPES = {"uri", "url", "uuid", "oid", "canonical"}
+WHOLE = ("_content", "_text")
+"""Parameters without an expression that are offered: they look at the whole resource."""
+
 FILTER = re.compile(r"\.where\((.+?)\)(?=\.|$)")
 
 
@@ -169,6 +172,7 @@ def search_parameter(definitions: Definitions, base: str, parameter: dict[str, A
     expressions = [one.strip() for one in re.split(r" \| ", parameter.get("expression", ""))]
     own = [one for one in expressions if re.match(rf"^\(?{base}\b", one) or one.startswith("Resource.")]
     own = own or [one for one in expressions if one.islower()]
+    own = [] if parameter["code"] in WHOLE else own
     entry: dict[str, Any] = {"type": parameter["type"]}
     if parameter["type"] == "composite":
         entry["contexts"] = [one.partition(".")[2] for one in own]
@@ -203,7 +207,7 @@ def search_parameters(definitions: Definitions) -> dict[str, dict[str, Any]]:
         if re.search(r"\bextension\(|hasExtension\(", parameter.get("expression", "")) or not parameter.get("base"):
             continue
         for base in parameter["base"]:
-            if "expression" not in parameter:
+            if "expression" not in parameter and parameter["code"] not in WHOLE:
                 continue
             found.setdefault(base, {})[parameter["code"]] = search_parameter(definitions, base, parameter) | {
                 "url": parameter["url"].rpartition("/")[2]

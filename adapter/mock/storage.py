@@ -21,6 +21,7 @@ import msgspec
 
 from adapter.mock.clock import fhir_instant
 from adapter.mock.search.indexing import LATER, SearchIndex
+from adapter.mock.search.whole import resource_fits
 from adapter.types import Resource
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,6 +93,7 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(str(self.path), isolation_level=None, check_same_thread=False)
+        connection.create_function("resource_fits", 3, resource_fits, deterministic=True)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript((resources.files("adapter.mock") / "schema.sql").read_text(encoding="utf-8"))

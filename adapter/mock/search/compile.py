@@ -9,8 +9,9 @@ from typing import Any
 
 from adapter.mock.definitions import Parameter, parameters, patient_compartment, resource_types
 from adapter.mock.outcomes import Refusal, refuse
-from adapter.mock.search.conditions import MODIFIERS, TABLES, Condition, alternatives, value_condition
-from adapter.mock.search.values import split_unescaped
+from adapter.mock.search.conditions import MODIFIERS, NEGATED, TABLES, Condition, alternatives, value_condition
+from adapter.mock.search.values import split_unescaped, unescape
+from adapter.mock.search.whole import WHOLE, checked
 
 HINTS = {
     "date": "yyyy, yyyy-MM, yyyy-MM-dd, yyyy-MM-ddThh:mm:ss+02:00; eq ne gt lt ge le sa eb ap",
@@ -19,6 +20,8 @@ HINTS = {
     "number": "5, 5.40; eq ne gt lt ge le sa eb ap",
     "token": "code, system|code, |code, system|",
     "composite": "a$b",
+    "string": "a word",
+    "special": "60.17|24.94|5|km",
 }
 
 
@@ -66,6 +69,8 @@ class Compiler:
         """
         if key.startswith("_has:"):
             return self._reverse_chain(resource_type, key, value, alias)
+        if key == "_list":
+            return self._in_list(value, alias)
         head, dot, rest = key.partition(".")
         name, _, modifier = head.partition(":")
         parameter = parameters(resource_type).get(name)
@@ -80,6 +85,8 @@ class Compiler:
         if parameter.name == "_id" and modifier in ("", "not"):
             sql, args = alternatives(value.split(","), lambda one: (f"{alias}.id = ?", [one]))
             return (f"NOT {sql}" if modifier else sql), args
+        if parameter.name in WHOLE and not modifier:
+            return self._whole(parameter, value, alias)
         if modifier == "missing":
             return self._missing(parameter, kind, value, alias)
         values = split_unescaped(value, ",")
@@ -91,19 +98,19 @@ class Compiler:
             sql, args = alternatives(
                 values,
                 lambda one: value_condition(
-                    parameter.type, one, "" if modifier == "not" else modifier, parameter, self.base, self.now
+                    parameter.type, one, NEGATED.get(modifier, modifier), parameter, self.base, self.now
                 ),
             )
         except (ValueError, OverflowError):
             raise self._bad_value(parameter) from None
         name = f"{kind}.{parameter.name}" + (":of-type" if modifier == "of-type" else "")
-        negation = "NOT " if modifier == "not" else ""
+        negation = "NOT " if modifier in NEGATED else ""
         table = TABLES[parameter.type]
         return f"{alias}.pk {negation}IN (SELECT pk FROM {table} WHERE parameter = ? AND {sql})", [name, *args]
 
     def _check_modifier(self, parameter: Parameter, modifier: str) -> None:
-        allowed = MODIFIERS.get(parameter.type, ())
-        fits = (modifier in allowed and not (parameter.name == "_id" and modifier in ("text", "of-type"))) or (
+        allowed = () if parameter.name in WHOLE else MODIFIERS[parameter.type]
+        fits = (modifier in allowed and not (parameter.name == "_id" and modifier not in ("not", "missing"))) or (
             parameter.type == "reference" and modifier in resource_types()
         )
         if modifier and not fits:
@@ -119,6 +126,24 @@ class Compiler:
     def _bad_value(self, parameter: Parameter) -> Refusal:
         hint = HINTS.get(parameter.type, "")
         return refuse(400, "bad-value", parameter=parameter.name, kind=parameter.type, hint=hint)
+
+    def _whole(self, parameter: Parameter, value: str, alias: str) -> Condition:
+        try:
+            wanted = [checked(parameter.name, unescape(one)) for one in split_unescaped(value, ",")]
+        except (ValueError, KeyError):
+            raise self._bad_value(parameter) from None
+        body = f"(SELECT v.body FROM version v WHERE v.seq = {alias}.seq)"
+        return alternatives(wanted, lambda one: (f"resource_fits({body}, ?, ?)", [parameter.name, one]))
+
+    def _in_list(self, value: str, alias: str) -> Condition:
+        """`_list=id`: what a List of this server holds."""
+        inner = self._alias()
+        sql, args = self._of_seen("List", "_id", inner, (f"{inner}.id = ?", [value.removeprefix("List/")]))
+        return (
+            f"({alias}.type, {alias}.id) IN (SELECT x.type, x.id FROM index_reference x JOIN resource {inner} ON "
+            f"{inner}.pk = x.pk AND {inner}.deleted = 0 WHERE x.parameter = 'List.item' AND {sql})",
+            args,
+        )
 
     def _missing(self, parameter: Parameter, kind: str, value: str, alias: str) -> Condition:
         if value not in ("true", "false"):
@@ -224,7 +249,7 @@ def order(resource_type: str, sort: str) -> tuple[str, list[Any]]:
     for item in [one for one in sort.split(",") if one]:
         descending, name = item.startswith("-"), item.lstrip("-")
         parameter = parameters(resource_type).get(name)
-        if parameter is None or parameter.type == "composite":
+        if parameter is None or parameter.type == "composite" or name in WHOLE:
             raise UnknownParameter(name, resource_type)
         direction = "DESC" if descending else "ASC"
         if name in ("_id", "_lastUpdated"):

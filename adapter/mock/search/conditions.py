@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from adapter.mock.definitions import Parameter
+from adapter.mock.definitions import Parameter, parameters
+from adapter.mock.search.codes import codes_condition, codes_meant
 from adapter.mock.search.dates import date_range
 from adapter.mock.search.extract import fold, local_reference
 from adapter.mock.search.values import number_range, prefixed, split_unescaped, token, unescape
@@ -27,15 +28,19 @@ TABLES = {
     "uri": "index_uri",
 }
 MODIFIERS = {
-    "token": ("missing", "text", "not", "of-type"),
-    "reference": ("missing", "identifier"),
+    "token": ("missing", "text", "not", "of-type", "in", "not-in", "below", "above"),
+    "reference": ("missing", "identifier", "below", "above"),
     "date": ("missing",),
     "number": ("missing",),
     "quantity": ("missing",),
     "string": ("missing", "exact", "contains"),
     "uri": ("missing", "above", "below"),
     "composite": ("missing",),
+    "special": (),
 }
+NEGATED = {"not": "", "not-in": "in"}
+"""Modifiers that find what another one (or none) does not."""
+
 _LAST = "\U0010ffff"
 
 
@@ -49,6 +54,8 @@ def token_condition(text: str, modifier: str) -> Condition:
     """Condition on `index_token`. Codes and identifiers are compared exactly."""
     if modifier == "text":
         return "instr(text, ?) > 0", [fold(unescape(text))]
+    if modifier in ("in", "below", "above"):
+        return codes_condition(codes_meant(text, modifier))
     if modifier == "of-type":
         parts = split_unescaped(text, "|")
         if len(parts) != 3:
@@ -69,6 +76,8 @@ def reference_condition(text: str, modifier: str, parameter: Parameter, base: st
     if modifier == "identifier":
         return token_condition(text, "")
     plain = unescape(text)
+    if modifier in ("below", "above"):
+        return _hierarchy(plain, modifier, parameter, base)
     if modifier and "/" not in plain:
         return "(type = ? AND id = ?)", [modifier, plain]
     local = local_reference(plain, base)
@@ -87,6 +96,29 @@ def reference_condition(text: str, modifier: str, parameter: Parameter, base: st
     if len(parameter.targets) == 1:
         return "(id = ? AND type = ?)", [plain, parameter.targets[0]]
     return "id = ?", [plain]
+
+
+def _hierarchy(text: str, modifier: str, parameter: Parameter, base: str) -> Condition:
+    """`:below` a resource: it or its parts, by their `part-of`; below a canonical: its more special versions."""
+    local = local_reference(text if "/" in text else f"{''.join(parameter.targets)}/{text}", base)
+    if local is None:
+        url, mark, version = text.partition("|")
+        if not mark or ":" not in url:
+            raise ValueError("hierarchy")
+        longer, shorter = ("version", "?") if modifier == "below" else ("?", "version")
+        return f"(uri = ? AND (version = ? OR instr({longer}, {shorter} || '.') = 1))", [url, version, version]
+    kind, identity, _ = local
+    part_of = next((f"{kind}.{name}" for name in ("part-of", "partof") if name in parameters(kind)), "")
+    if modifier == "below":
+        step = "SELECT c.type, c.id FROM tree JOIN index_reference y ON y.parameter = ? AND y.type = tree.type AND "
+        step += "y.id = tree.id JOIN resource c ON c.pk = y.pk AND c.deleted = 0"
+    else:
+        step = (
+            "SELECT y.type, y.id FROM tree JOIN resource c ON c.type = tree.type AND c.id = tree.id AND c.deleted = 0 "
+        )
+        step += "JOIN index_reference y ON y.pk = c.pk AND y.parameter = ?"
+    tree = f"WITH RECURSIVE tree(type, id) AS (VALUES (?, ?) UNION {step}) SELECT type, id FROM tree"
+    return f"(type, id) IN ({tree})", [kind, identity, part_of]
 
 
 def date_condition(text: str, now: datetime) -> Condition:

@@ -16,6 +16,8 @@ DEFAULT_COUNT = 50
 LARGEST_COUNT = 1000
 INCLUDES = ("_include", "_revinclude", "_include:iterate", "_revinclude:iterate")
 SILENT = ("_format", "_pretty")
+NOT_OFFERED = ("_filter", "_query")
+"""To ignore them would answer another question, whatever the handling."""
 
 
 @dataclass(slots=True)
@@ -106,6 +108,8 @@ def _one(search: Search, compiler: Compiler, key: str, value: str) -> None:
         search.summary = _choice(key, value, ("true", "text", "data", "count", "false"))
     elif key == "_elements":
         search.elements = tuple(one.strip().rpartition(".")[2] for one in value.split(",") if one.strip())
+    elif key in NOT_OFFERED:
+        raise refuse(400, "not-offered", parameter=key)
     elif key == "_contained":
         _choice(key, value, ("false",))
     elif value:
