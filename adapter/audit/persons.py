@@ -10,13 +10,16 @@ import json
 import secrets
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.store.cipher import Cipher
 from adapter.store.tables import audit_person
 
 Kind = Literal["client", "professional"]
+
+# Built once: every accepted record asks it twice.
+_KNOWN = select(audit_person.c.pseudonym).where(audit_person.c.lookup == bindparam("lookup"))
 
 
 class Identity(NamedTuple):
@@ -68,7 +71,7 @@ def pseudonym_of(
 
 def known(connection: Connection, lookup: str) -> str | None:
     """Return the pseudonym of a person, or None when the chain knows nobody of that look-up value."""
-    return connection.execute(select(audit_person.c.pseudonym).where(audit_person.c.lookup == lookup)).scalar()
+    return connection.execute(_KNOWN, {"lookup": lookup}).scalar()
 
 
 def person(connection: Connection, pseudonym: str) -> Person | None:

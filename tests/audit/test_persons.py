@@ -10,6 +10,7 @@ from adapter.audit import persons
 from adapter.audit.erasure import erase_person
 from adapter.audit.persons import Identity
 from adapter.audit.verification import examine
+from adapter.data import data_root, read_yaml
 from adapter.review.files import lane_of
 from adapter.store import Cipher, Database
 from adapter.store.cipher import CipherError
@@ -58,6 +59,12 @@ def test_every_record_names_its_client_and_writer(told: Database, client: str) -
         assert len(row.fact("user")) == 32
     assert {row.act for row in taken} >= {"accept", "disclose", "give-consent"}
     assert identity_of(told, client) == ("urn:oid:1.2.246.21", CODE)
+
+
+def test_every_fact_of_the_log_is_listed(told: Database) -> None:
+    """Whoever adds a fact says in the list what it holds, so that no free text or name creeps in."""
+    listed = read_yaml(data_root() / "mappings" / "audit" / "acts.yaml")["facts"]
+    assert {name for row in rows_of(told) for name in row.facts} - listed.keys() == set()
 
 
 def test_what_looks_like_an_identity_code_is_masked(database: Database) -> None:

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from adapter.audit.pieces import Site
+from adapter.audit.projection import audit_events
+from adapter.audit.rows import Row
 from adapter.mock.client import MockClient
 from adapter.mock.serve import running_mock
+from adapter.validation.judge import judge
 from tests.mock.consent_world import (
     CODES,
     CONSENT,
@@ -89,6 +93,10 @@ def test_every_act_is_audited(repository: str, control: MockClient) -> None:
     assert {one["sender"] for one in entries} == {"tyolli"}
     assert [one["act"] for one in entries] == ["read", "create", "read"]
     assert len(entries[0]["client"]) == 32
+    site = Site("mock", repository, "1.2.246.10.2462460.19.1")
+    facts = [{name: one[name] for name in one.keys() - {"seq", "at", "kind"}} for one in entries]
+    rows = [Row(one["seq"], one["at"], one["kind"], told) for one, told in zip(entries, facts, strict=True)]
+    assert [issue.rule_id for row in rows for event in audit_events(row, site) for issue in judge(event).issues] == []
     assert entries[0]["decided"] == "CarePlan/cp1:permit:CONSENT_PERMIT"
     assert "010594Y9032" not in answer.text
 
