@@ -6,7 +6,9 @@ import re
 
 from adapter.mock.exchange import Query
 
-_CONTACT_PARAMETER = re.compile(r"(?:^|[.:,-])(?:address(?:-[a-z]+)?|phone|email|telecom|organization|_content|_text)(?=$|[:,])")
+_CONTACT_PARAMETER = re.compile(
+    r"(?:^|[.:,-])(?:address(?:-[a-z]+)?|phone|email|telecom|organization|_content|_text)(?=$|[:,])"
+)
 
 
 def asks_for_contacts(query: Query) -> bool:

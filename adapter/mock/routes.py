@@ -90,13 +90,9 @@ def dispatch(request: Request) -> Answer:
 
 def _fits(segments: tuple[str, ...], path: tuple[str, ...]) -> bool:
     for segment, part in zip(segments, path, strict=True):
-        if segment == part:
-            continue
-        if segment in ("I", "V"):
-            fits = part[:1] not in ("_", "$")
-        else:
-            fits = segment in ("T", "C") and part[:1].isupper()
-        if not fits:
+        is_name = segment in ("I", "V") and part[:1] not in ("_", "$")
+        is_type = segment in ("T", "C") and part[:1].isupper()
+        if not (is_name or is_type or segment == part):
             return False
     return True
 
