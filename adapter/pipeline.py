@@ -28,11 +28,12 @@ from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
+from adapter.handover import RELATED, Accepted, Checked, Sender, ground_of, judged_as_of
 from adapter.lifecycle import consents, invalidation
 from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
-from adapter.release import Released, Word, check_release, grounds
+from adapter.release import Released, Word, check_release
 from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
 from adapter.store import Cipher, Database
@@ -42,57 +43,7 @@ from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge
 from adapter.validation.outcome import place_of
 
-JUDGED_NOW_SECONDS = 60.0
-RELATED = {
-    "work_ability_plan": ("client", "consent", "team", "work_ability_plan"),
-    "team": ("client", "consent", "team", "work_ability_plan"),
-    "consent": ("team",),
-    "health_check": ("client", "health_check"),
-    "functional_assessment": ("functional_assessment",),
-}
-"""Which of the client's other records the rules about a record type look at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The answer to a record that was taken.
-
-    Attributes:
-        submission: opaque id, safe in URLs.
-        record_type: as in the envelope.
-        resources: how many resources the Bundle has.
-        warnings: what the sender should know though the record was taken.
-        repeated: the same version with the same content had been taken before; nothing new was stored.
-    """
-
-    submission: str
-    record_type: str
-    resources: int
-    warnings: tuple[Issue, ...]
-    repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """The system that hands a record over.
-
-    Attributes:
-        id: its client id; submissions of one are not seen by another.
-        custodians: identifier values of the controllers whose records it may hand over; None = any (loopback only).
-    """
-
-    id: str
-    custodians: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A record that went through read, map, consent and validate."""
-
-    source: SourceRecord
-    mapped: Mapped
-    bundle: Resource
-    warnings: tuple[Issue, ...]
+__all__ = ["Accepted", "Checked", "Line", "Sender"]
 
 
 @dataclass(slots=True)
@@ -351,8 +302,8 @@ class Line:
         self.outbox.put(connection, arrival.id, lane, now)
         facts = self._facts(connection, checked.mapped)
         entry = {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
-        judged = _judged(self._judged_at(record), now)
-        ground = _ground(released, words)
+        judged = judged_as_of(self._judged_at(record), now)
+        ground = ground_of(released, words)
         audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | ground | judged)
         if is_consent:
             consents.supersede(
@@ -430,14 +381,3 @@ class Line:
             audit.append(connection, self._clock(), "refusal", facts | entry)
 
         self._database.together(act)
-
-
-def _ground(released: Released, words: Sequence[Word]) -> dict[str, str]:
-    """Return ground, purpose and receiving organisations for the audit; persons are not named there."""
-    found = {"basis": released.basis, "purpose": released.purpose, "recipients": ", ".join(released.organisations)}
-    return {name: value for name, value in (found | grounds(words)).items() if value}
-
-
-def _judged(at: float, now: float) -> dict[str, int]:
-    """Say as of when a record was judged, where that is not now: a demonstration of old records."""
-    return {"judged": int(at)} if abs(now - at) > JUDGED_NOW_SECONDS else {}

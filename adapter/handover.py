@@ -1,0 +1,74 @@
+"""The words of a hand-over: who hands over, what is answered, what the log keeps of the ground for a release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapter.mapping import Mapped
+from adapter.release import Released, Word, grounds
+from adapter.source.record import SourceRecord
+from adapter.types import Issue, Resource
+
+JUDGED_NOW_SECONDS = 60.0
+RELATED = {
+    "work_ability_plan": ("client", "consent", "team", "work_ability_plan"),
+    "team": ("client", "consent", "team", "work_ability_plan"),
+    "consent": ("team",),
+    "health_check": ("client", "health_check"),
+    "functional_assessment": ("functional_assessment",),
+}
+"""Which of the client's other records the rules about a record type look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a record that was taken.
+
+    Attributes:
+        submission: opaque id, safe in URLs.
+        record_type: as in the envelope.
+        resources: how many resources the Bundle has.
+        warnings: what the sender should know though the record was taken.
+        repeated: the same version with the same content had been taken before; nothing new was stored.
+    """
+
+    submission: str
+    record_type: str
+    resources: int
+    warnings: tuple[Issue, ...]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The system that hands a record over.
+
+    Attributes:
+        id: its client id; submissions of one are not seen by another.
+        custodians: identifier values of the controllers whose records it may hand over; None = any (loopback only).
+    """
+
+    id: str
+    custodians: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A record that went through read, map, consent and validate."""
+
+    source: SourceRecord
+    mapped: Mapped
+    bundle: Resource
+    warnings: tuple[Issue, ...]
+
+
+def ground_of(released: Released, words: Sequence[Word]) -> dict[str, str]:
+    """Return ground, purpose and receiving organisations for the audit; persons are not named there."""
+    found = {"basis": released.basis, "purpose": released.purpose, "recipients": ", ".join(released.organisations)}
+    return {name: value for name, value in (found | grounds(words)).items() if value}
+
+
+def judged_as_of(at: float, now: float) -> dict[str, int]:
+    """Say as of when a record was judged, where that is not now: a demonstration of old records."""
+    return {"judged": int(at)} if abs(now - at) > JUDGED_NOW_SECONDS else {}
