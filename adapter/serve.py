@@ -59,7 +59,9 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     Raises:
         pydantic.ValidationError: a value is wrong; no secret is in its text.
     """
-    overrides.setdefault("_secrets_dir", os.environ.get("CREDENTIALS_DIRECTORY"))
+    credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY", ""))
+    if credentials.name and credentials.is_dir():
+        overrides.setdefault("_secrets_dir", credentials)
     if config is None:
         return Settings(**overrides)
     configured = type("Settings", (Settings,), {"model_config": {**Settings.model_config, "toml_file": config}})

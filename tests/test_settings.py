@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import json
+import secrets
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from adapter.serve import load_settings
 from adapter.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,3 +57,20 @@ def test_secrets_stand_in_no_error_and_no_representation() -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(id_key=good)
     assert good not in str(caught.value)
+
+
+def test_secrets_come_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file a setting, as systemd and container engines lay them out; the TOML file stands behind."""
+    id_key, storage_key = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
+    (tmp_path / "kykysilta_id_key").write_text(id_key + "\n")
+    (tmp_path / "kykysilta_storage_keys").write_text(json.dumps({"2026": storage_key}))
+    file = tmp_path / "kykysilta.toml"
+    file.write_text("port = 9000\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    settings = load_settings(file)
+    assert settings.id_key is not None
+    assert settings.id_key.get_secret_value() == id_key
+    assert settings.storage_keys["2026"].get_secret_value() == storage_key
+    assert settings.port == 9000
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "nowhere"))
+    assert load_settings(file).id_key is None
