@@ -161,7 +161,7 @@ def run(records: int, clients: int, kills: int, *, database: str, folder: Path, 
     begun = time.monotonic()
     with ExitStack() as stack:
         key_file = folder / "client.pem"
-        mock = stack.enter_context(_mock(records * 12 + 1000, _new_key(key_file)))
+        mock = stack.enter_context(_mock(records * 12 + 1000, new_key(key_file)))
         _break(mock)
         adapter = Adapter(free_port(), database, mock.fhir_url, key_file, folder / "adapter.log")
         adapter.start()
@@ -308,7 +308,7 @@ def _break(mock: MockClient) -> None:
         mock.fault(match=Match(method="POST", path="^$"), when=When(seed=number, **often), **fault)
 
 
-def _new_key(path: Path) -> str:
+def new_key(path: Path) -> str:
     """Make the key that the adapter signs and proves itself with; returns its public part as a key set."""
     key = ec.generate_private_key(ec.SECP384R1())
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

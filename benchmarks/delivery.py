@@ -1,10 +1,12 @@
-"""How fast records are accepted, as ratios to a bare FastAPI + SQLite insert at the same `synchronous`.
+"""How fast records are accepted and delivered, as ratios to bare servers at the same `synchronous`.
 
     python benchmarks/delivery.py --records 200
+    python benchmarks/delivery.py --memory 100000
 
-Both servers run in processes of their own. A single request is measured one after the other; the batch sends all
-records in one NDJSON body. The bare server does nothing but insert the body and commit. Exit code 1 when a ratio is
-below what is asked for.
+All servers run in processes of their own. Accepting, single and in one NDJSON body, is compared with a server that does
+nothing but insert each body and commit. End to end, from the first record handed over to the last receipt, is compared
+with a loop that only posts the same signed Bundles to the same bare endpoint. With `--memory` the adapter's memory is
+looked at while so many records go through. Exit code 1 when something is not as asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,17 +26,23 @@ from pathlib import Path
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.crash import EXAMPLE, START_SECONDS, free_port
+from benchmarks.crash import EXAMPLE, ORGANISATION, START_SECONDS, free_port, new_key
 
-ASKED = {"single": 0.3, "batch": 0.5}
+ASKED = {"single": 0.3, "batch": 0.5, "end to end": 0.4}
+GROWTH = 1.2
+"""How much larger the adapter may be at the end than after a tenth of the records."""
+
+STATES = re.compile(r'kykysilta_outbox_messages{state="(\w+)"} ([0-9.]+)')
 BARE = """
-import sqlite3, sys, uvicorn
+import json, sqlite3, sys, uvicorn
 from fastapi import FastAPI, Request
 app = FastAPI()
 database = sqlite3.connect(sys.argv[2], check_same_thread=False, isolation_level=None)
 database.execute("PRAGMA journal_mode=WAL")
 database.execute("PRAGMA synchronous=FULL")
 database.execute("CREATE TABLE record (id INTEGER PRIMARY KEY, body BLOB)")
+
+kept = open(sys.argv[2] + ".bundles", "ab")
 
 @app.get("/healthz")
 async def alive():
@@ -51,6 +60,17 @@ async def batch(request: Request):
         database.execute("INSERT INTO record (body) VALUES (?)", row)
     return {"records": len(rows)}
 
+@app.post("/fhir/")
+async def transaction(request: Request):
+    body = await request.body()
+    kept.write(body + b"\\n")
+    kept.flush()
+    entries = [
+        {"response": {"status": "201 Created", "location": f"{each['resource']['resourceType']}/1/_history/1"}}
+        for each in json.loads(body)["entry"]
+    ]
+    return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
+
 uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 """
 
@@ -66,30 +86,82 @@ def bodies(count: int, prefix: str) -> list[bytes]:
     ]
 
 
-def single(client: httpx.Client, records: list[bytes]) -> None:
-    """One request a record."""
-    for record in records:
-        client.post("/v1/records", content=record).raise_for_status()
+def single(client: httpx.Client, records: list[bytes]) -> list[float]:
+    """One request a record; returns the seconds that each took."""
+    return [post(client, "/v1/records", record) for record in records]
 
 
-def batch(client: httpx.Client, records: list[bytes]) -> None:
-    """All in one body."""
-    client.post("/v1/records/batch", content=b"\n".join(records)).raise_for_status()
+def batch(client: httpx.Client, records: list[bytes]) -> list[float]:
+    """All in one body; returns the seconds that it took."""
+    return [post(client, "/v1/records/batch", b"\n".join(records))]
 
 
-def measure(url: str, count: int, way: Callable[[httpx.Client, list[bytes]], None]) -> float:
-    """Return records a second."""
+def post(client: httpx.Client, path: str, content: bytes) -> float:
+    """Post and return the seconds that it took."""
+    begun = time.perf_counter()
+    client.post(path, content=content).raise_for_status()
+    return time.perf_counter() - begun
+
+
+def measure(url: str, count: int, way: Callable[[httpx.Client, list[bytes]], list[float]]) -> tuple[float, float]:
+    """Return records a second, and the seconds that 99 of 100 requests kept below."""
     with httpx.Client(base_url=url, timeout=300) as client:
-        way(client, bodies(5, f"warm{way.__name__}"))
-        records = bodies(count, way.__name__)
+        way(client, bodies(20, f"warm{way.__name__}"))
+        took = sorted(way(client, bodies(count, way.__name__)))
+        return count / sum(took), took[min(len(took) - 1, len(took) * 99 // 100)]
+
+
+def end_to_end(url: str, count: int) -> float:
+    """Return records a second from the first one handed over to the last receipt."""
+    with httpx.Client(base_url=url, timeout=300) as client:
+        batch(client, bodies(20, "warmend"))
+        wait_until_delivered(client, 20)
         begun = time.perf_counter()
-        way(client, records)
+        batch(client, bodies(count, "end"))
+        wait_until_delivered(client, 20 + count)
         return count / (time.perf_counter() - begun)
 
 
+def wait_until_delivered(client: httpx.Client, count: int) -> None:
+    """Return when so many messages are delivered."""
+    until = time.monotonic() + 600
+    while time.monotonic() < until:
+        states = dict(STATES.findall(client.get("/metrics").text))
+        if float(states["delivered"]) >= count:
+            return
+        time.sleep(0.05)
+    raise TimeoutError("the records are not delivered")
+
+
+def only_posted(url: str, bundles: Path, count: int) -> float:
+    """Post the last Bundles that the adapter sent, in a loop; returns Bundles a second."""
+    rows = bundles.read_bytes().splitlines()[-count:]
+    with httpx.Client(base_url=url, timeout=300, headers={"Content-Type": "application/fhir+json"}) as client:
+        for row in rows[:20]:
+            post(client, "/fhir/", row)
+        return count / sum(post(client, "/fhir/", row) for row in rows)
+
+
+def memory(url: str, process: int, count: int) -> tuple[int, int]:
+    """Send so many records in batches of 1,000; returns the adapter's memory (kB) after a tenth and at the end."""
+    early = 0
+    with httpx.Client(base_url=url, timeout=600) as client:
+        for done in range(0, count, 1000):
+            batch(client, bodies(1000, f"memory{done}"))
+            if done + 1000 == max(1000, count // 10):
+                early = resident(process)
+    return early, resident(process)
+
+
+def resident(process: int) -> int:
+    """Return the resident memory of a process in kB."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
+
+
 @contextmanager
-def serving(command: list[str], port: int, environment: dict[str, str]) -> Iterator[str]:
-    """Run a server until the block ends; yields its URL."""
+def serving(command: list[str], port: int, environment: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """Run a server until the block ends; yields its URL and process id."""
     process = subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -100,37 +172,73 @@ def serving(command: list[str], port: int, environment: dict[str, str]) -> Itera
                 break
             except httpx.TransportError:
                 time.sleep(0.05)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait()
 
 
+@contextmanager
+def bare(folder: str) -> Iterator[str]:
+    """The bare server; yields its URL."""
+    port = free_port()
+    with serving([sys.executable, "-c", BARE, str(port), f"{folder}/bare.sqlite"], port, {}) as (url, _):
+        yield url
+
+
+@contextmanager
+def adapter(folder: str, name: str, repository: str) -> Iterator[tuple[str, int]]:
+    """The adapter with a database and a signing key of its own; yields its URL and process id."""
+    port, key = free_port(), Path(folder) / "signing.pem"
+    new_key(key)
+    environment = {
+        "KYKYSILTA_PORT": str(port),
+        "KYKYSILTA_DATABASE": f"sqlite:///{folder}/{name}.sqlite",
+        "KYKYSILTA_REPOSITORY_URL": repository,
+        "KYKYSILTA_SIGNING__KEY_FILE": str(key),
+        "KYKYSILTA_SIGNING__ORGANISATION": ORGANISATION,
+        "KYKYSILTA_DEMO": "true",
+    }
+    with serving([sys.executable, "-c", "from adapter.cli import main; main()", "serve"], port, environment) as found:
+        yield found
+
+
+def speeds(folder: str, count: int) -> dict[str, float]:
+    """Print records a second and p99; returns the ratios to the bare servers."""
+    ratios = {}
+    # Nobody listens at this repository: acceptance alone is measured.
+    nobody = f"http://127.0.0.1:{free_port()}/fhir"
+    with bare(folder) as url, adapter(folder, "accept", nobody) as (ours, _):
+        for way in (single, batch):
+            (bare_rate, bare_p99), (rate, p99) = measure(url, count, way), measure(ours, count, way)
+            ratios[way.__name__] = rate / bare_rate
+            print(
+                f"{way.__name__}: {rate:.1f}/s, p99 {p99 * 1e3:.1f} ms; bare {bare_rate:.1f}/s, {bare_p99 * 1e3:.1f} ms"
+            )
+    with bare(folder) as url, adapter(folder, "deliver", f"{url}/fhir") as (ours, _):
+        rate = end_to_end(ours, count)
+        posted = only_posted(url, Path(folder) / "bare.sqlite.bundles", count)
+        ratios["end to end"] = rate / posted
+        print(f"end to end: {rate:.1f}/s; only posted {posted:.1f}/s")
+    return ratios
+
+
 def main() -> int:
-    """Print records a second of both and their ratios."""
+    """Print what was measured and what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=200)
-    count = parser.parse_args().records
-    ways = (single, batch)
+    parser.add_argument("--memory", type=int, default=0)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kykysilta-accept-") as folder:
-        port = free_port()
-        with serving([sys.executable, "-c", BARE, str(port), f"{folder}/bare.sqlite"], port, {}) as url:
-            bare = {way.__name__: measure(url, count, way) for way in ways}
-        port = free_port()
-        # Nobody listens at the repository: acceptance alone is measured.
-        environment = {
-            "KYKYSILTA_PORT": str(port),
-            "KYKYSILTA_DATABASE": f"sqlite:///{folder}/k.sqlite",
-            "KYKYSILTA_REPOSITORY_URL": f"http://127.0.0.1:{free_port()}/fhir",
-            "KYKYSILTA_DEMO": "true",
-        }
-        command = [sys.executable, "-c", "from adapter.cli import main; main()", "serve"]
-        with serving(command, port, environment) as url:
-            ours = {way.__name__: measure(url, count, way) for way in ways}
+        if given.memory:
+            with bare(folder) as url, adapter(folder, "memory", f"{url}/fhir") as (ours, process):
+                early, late = memory(ours, process, given.memory)
+            print(f"memory: {early} kB after a tenth of {given.memory} records, {late} kB at the end")
+            return 0 if late <= early * GROWTH else 1
+        ratios = speeds(folder, given.records)
     for name, asked in ASKED.items():
-        ratio = ours[name] / bare[name]
-        print(f"{name}: {ours[name]:.1f}/s, bare {bare[name]:.1f}/s, ratio {ratio:.3f} (asked for {asked})")
-    return 0 if all(ours[name] / bare[name] >= asked for name, asked in ASKED.items()) else 1
+        print(f"{name}: ratio {ratios[name]:.3f} (asked for {asked})")
+    return 0 if all(ratios[name] >= asked for name, asked in ASKED.items()) else 1
 
 
 if __name__ == "__main__":

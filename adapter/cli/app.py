@@ -26,6 +26,7 @@ GROUPS = {
     "accounts": "adapter.cli.accounts:accounts_app",
     "config": "adapter.cli.configuration:config_app",
     "outbox": "adapter.cli.outbox:outbox_app",
+    "storage": "adapter.cli.storage:storage_app",
     "mappings": "adapter.cli.catalogue:mappings_app",
     "profiles": "adapter.cli.catalogue:profiles_app",
     "mock": "adapter.mock.cli:app",

@@ -1,0 +1,37 @@
+"""A copy of a SQLite database while it is in use, checked before it counts as one.
+
+PostgreSQL has its own tool for this (`pg_dump`); see docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from adapter.store.database import Database
+
+
+class NoBackupError(Exception):
+    """There is no copy; the text says why."""
+
+
+def back_up(database: Database, target: Path) -> None:
+    """Write a consistent copy of a SQLite database into a new file; writers go on meanwhile.
+
+    Raises:
+        NoBackupError: the database is no SQLite file, the target exists, or the copy is damaged.
+    """
+    if database.engine.dialect.name != "sqlite":
+        raise NoBackupError("this database is backed up by its own tool: pg_dump --format=custom")
+    if target.exists():
+        raise NoBackupError(f"{target} exists already")
+    with closing(sqlite3.connect(target)) as copy:
+        raw = database.engine.raw_connection()
+        try:
+            raw.driver_connection.backup(copy)  # type: ignore[union-attr]
+        finally:
+            raw.close()
+        if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+            raise NoBackupError("the copy is damaged, so the database is; restore the backup before this one")
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
