@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from adapter.audit import persons
 from adapter.audit.rows import Row, read_rows
@@ -18,6 +18,7 @@ from adapter.errors import AdapterError
 from adapter.pipeline import Line, Sender
 from adapter.source.json import read_json
 from adapter.store import Cipher, Database
+from tests.databases import KINDS, empty_database
 
 RECORDS = data_root() / "fixtures" / "scenarios" / "SCN-5-tyoton-polku" / "records"
 ID_KEY = b"key of the tests of the audit!!!"
@@ -28,15 +29,14 @@ AT = 1683300000.0
 CODE = "080885-906S"
 """Identity code of the scenario's client."""
 
-Bend = Callable[..., None]
 
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database."""
-    opened = Database(f"sqlite:///{tmp_path / 'k.sqlite'}")
-    yield opened
-    opened.close()
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database of each kind."""
+    with empty_database(request.param, tmp_path) as url:
+        opened = Database(url)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +74,11 @@ def client(told: Database) -> str:
         return next(row.fact("client") for row in read_rows(connection) if row.fact("client"))
 
 
-@pytest.fixture
-def bend(tmp_path: Path) -> Bend:
-    """Tamper with the file directly."""
-
-    def change(*statements: str) -> None:
-        with sqlite3.connect(tmp_path / "k.sqlite") as connection:
-            for statement in statements:
-                connection.execute(statement)
-        connection.close()
-
-    return change
+def bend(database: Database, *statements: str) -> None:
+    """Tamper with the database directly."""
+    with database.transaction() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
 
 
 def rows_of(database: Database, **wanted: Any) -> list[Row]:

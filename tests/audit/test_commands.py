@@ -18,7 +18,7 @@ from adapter.cli.app import command_line
 from adapter.i18n import text
 from adapter.store import Database
 from adapter.validation.judge import judge
-from tests.audit.conftest import CODE, ID_KEY, Bend, personal_values, rows_of
+from tests.audit.conftest import CODE, ID_KEY, bend, personal_values, rows_of
 
 SCENARIO_SPAN = ("--since", "2023-05-05", "--until", "2023-05-05")
 LONG_AGO = ("--since", "2023-01-01", "--reason", "oikeusturva")
@@ -72,11 +72,11 @@ def test_verify_log_says_what_it_could_check(config: Path, told: Database, tmp_p
     ],
 )
 def test_verify_log_names_what_does_not_fit(
-    config: Path, told: Database, tmp_path: Path, bend: Bend, statement: str, kind: str
+    config: Path, told: Database, tmp_path: Path, statement: str, kind: str
 ) -> None:
     """A bent log is exit 1, with the first entry that does not fit, in the language asked for."""
     run(config, "audit", "checkpoint", "-o", tmp_path / "kept")
-    bend(statement)
+    bend(told, statement)
     result = run(config, "verify-log", "--checkpoint", tmp_path / "kept", "--lang", "fi")
     assert (result.exit_code, result.stderr.strip()) == (1, text(f"audit.verify-{kind}", "fi", number="3"))
 
@@ -181,10 +181,10 @@ def test_the_log_is_exported_as_audit_events(config: Path, told: Database, natio
     assert rows_of(told)[-1].facts["rows"] == len(events)
 
 
-def test_a_client_is_erased_by_command(config: Path, told: Database, bend: Bend) -> None:
+def test_a_client_is_erased_by_command(config: Path, told: Database) -> None:
     """While records are under way it is refused; then the person is gone, twice is unknown, and the log verifies."""
     assert run(config, "audit", "erase", given=f"{CODE}\n").exit_code == 1
-    bend("UPDATE outbox SET final = 1, state = 'delivered'")
+    bend(told, "UPDATE outbox SET final = 1, state = 'delivered'")
     erased = run(config, "audit", "erase", given=f"{CODE}\n")
     assert (erased.exit_code, CODE in erased.stdout) == (0, False)
     assert run(config, "audit", "erase", given=f"{CODE}\n").exit_code == 1

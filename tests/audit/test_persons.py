@@ -15,7 +15,7 @@ from adapter.review.files import lane_of
 from adapter.store import Cipher, Database
 from adapter.store.cipher import CipherError
 from adapter.store.erasure import StillOpenError
-from tests.audit.conftest import AT, CIPHER, CODE, ID_KEY, Bend, identity_of, personal_values, rows_of
+from tests.audit.conftest import AT, CIPHER, CODE, ID_KEY, bend, identity_of, personal_values, rows_of
 
 MOONA = Identity("urn:oid:1.2.246.21", "200594-904B")
 
@@ -78,10 +78,10 @@ def test_what_looks_like_an_identity_code_is_masked(database: Database) -> None:
     assert "904" not in second.fact("custodian")
 
 
-def test_an_erased_person_is_nobody(told: Database, client: str, bend: Bend) -> None:
+def test_an_erased_person_is_nobody(told: Database, client: str) -> None:
     """Without the key row nothing leads from chain or store to the person, and the log still verifies."""
     lane = lane_of(ID_KEY, CODE)
-    bend("UPDATE outbox SET final = 1, state = 'delivered'")
+    bend(told, "UPDATE outbox SET final = 1, state = 'delivered'")
     before = rows_of(told)
     with told.transaction() as connection:
         assert lane in everything(connection)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapter import audit
 from adapter.audit.verification import Report, change_key, examine
 from adapter.store import Database
-from tests.audit.conftest import Bend
+from tests.audit.conftest import bend
 
 FIRST, SECOND, THIRD, STRANGE = (Ed25519PrivateKey.generate() for _ in range(4))
 
@@ -67,32 +67,32 @@ def test_an_empty_log_has_nothing_to_verify(database: Database) -> None:
         (("DELETE FROM audit_entry WHERE seq > 3",), "tail"),
     ],
 )
-def test_a_bent_log_is_found(database: Database, bend: Bend, statements: tuple[str, ...], kind: str) -> None:
+def test_a_bent_log_is_found(database: Database, statements: tuple[str, ...], kind: str) -> None:
     """An edit of text, time or kind, a deletion, a re-ordering and a cut tail are each found at entry 4."""
     fill(database, 9)
     kept = sign(database, FIRST)
-    bend(*statements)
+    bend(database, *statements)
     assert examined(database, FIRST, kept=(kept,)).finding == audit.Finding(kind, 4)
 
 
-def test_a_rebuilt_log_is_found_by_a_kept_checkpoint(database: Database, bend: Bend) -> None:
+def test_a_rebuilt_log_is_found_by_a_kept_checkpoint(database: Database) -> None:
     """Chain and stored checkpoints may all be made anew; the one kept elsewhere says otherwise."""
     fill(database, 9)
     kept = sign(database, FIRST)
-    bend("DELETE FROM audit_entry", "DELETE FROM audit_checkpoint")
+    bend(database, "DELETE FROM audit_entry", "DELETE FROM audit_checkpoint")
     fill(database, 12, "deny")
     assert examined(database, FIRST).finding is None
     assert examined(database, FIRST, kept=(kept,)).finding == audit.Finding("checkpoint", 9)
 
 
-def test_a_forged_checkpoint_is_found(database: Database, bend: Bend) -> None:
+def test_a_forged_checkpoint_is_found(database: Database) -> None:
     """A changed note breaks its signature; one of a strange key is unchecked in the store, and refused as kept."""
     fill(database, 3)
     strange = sign(database, STRANGE)
     sign(database, FIRST)
     assert examined(database, FIRST) == Report(3, 1, 1, None)
     assert examined(database, FIRST, kept=(strange,)).finding == audit.Finding("signature", 3)
-    bend("UPDATE audit_checkpoint SET note = replace(note, '100.0', '101.0')")
+    bend(database, "UPDATE audit_checkpoint SET note = replace(note, '100.0', '101.0')")
     assert examined(database, FIRST).finding == audit.Finding("signature", 2)
 
 
