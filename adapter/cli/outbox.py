@@ -90,6 +90,28 @@ def cancel(submissions: Annotated[list[str], typer.Argument(metavar="SUBMISSIONâ
             print(submission)
 
 
+@outbox_app.command("invalidate")
+def invalidate(
+    submission: Submission,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for people; it goes to the repository.")],
+    url: Url = HERE,
+    language: Lang = "fi",
+) -> None:
+    """Take a record back in all its versions as entered in error; prints who got its data and is to be told."""
+    with calling(url, language) as adapter:
+        done = adapter.invalidate(submission, reason)
+    for recipient in done.recipients:
+        print(recipient.organisation)
+
+
+@outbox_app.command("receipt")
+def receipt(submission: Submission, url: Url = HERE, language: Lang = "fi") -> None:
+    """Print the client's receipt for a consent: what was given or withdrawn, in plain words."""
+    with calling(url, language) as adapter:
+        found = adapter.receipt(submission)
+    print("\n".join((found["title"], "", *found["lines"])))
+
+
 @outbox_app.command("watch")
 def watch(
     url: Url = HERE,

@@ -128,9 +128,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An organisation that got data of a record from the adapter; what is known of it, as the API tells it."""
+    """An organisation that got data of a record from the adapter.
 
-    facts: Mapping[str, Any]
+    Attributes:
+        organisation: its business id.
+        basis, purpose: on which ground and what for, the latest time.
+        times: how often; `last` is the latest time.
+    """
+
+    organisation: str
+    basis: str
+    purpose: str
+    last: datetime
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +202,8 @@ def status(answer: Mapping[str, Any]) -> Status:
 
 def invalidation(answer: Mapping[str, Any]) -> Invalidation:
     """Read what became of a record that was taken back."""
-    return Invalidation(answer["id"], tuple(answer["cancelled"]), tuple(map(Recipient, answer["recipients"])))
+    recipients = (Recipient(**one | {"last": datetime.fromisoformat(one["last"])}) for one in answer["recipients"])
+    return Invalidation(answer["id"], tuple(answer["cancelled"]), tuple(recipients))
 
 
 def _problem(issue: Mapping[str, Any]) -> Problem:

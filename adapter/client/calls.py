@@ -207,6 +207,27 @@ class AdapterClient:
         content = dumps({"reason": reason})
         return answers.invalidation(self._ask("POST", f"records/{submission}/invalidate", content))
 
+    def withdraw(self, submission: str, **act: Any) -> dict[str, Any]:
+        """Withdraw a consent in one step; returns the client's receipt with `id` and `record_version`.
+
+        Args:
+            act: fields of a withdrawal as in a consent record; none means the whole consent, by the client, now.
+
+        Raises:
+            Conflict: the submission is no active consent.
+        """
+        found: dict[str, Any] = self._ask("POST", f"records/{submission}/withdraw", dumps(act))
+        return found
+
+    def receipt(self, submission: str) -> dict[str, Any]:
+        """Return the client's receipt for a version of a consent, with those who are to be told.
+
+        Raises:
+            Conflict: the submission is no consent.
+        """
+        found: dict[str, Any] = self._ask("GET", f"records/{submission}/receipt")
+        return found
+
     def fetch(self, client: Mapping[str, str], purpose: str, **more: Any) -> list[dict[str, Any]]:
         """Return other organisations' records of a client that yours may see, as canonical records.
 

@@ -122,6 +122,21 @@ def test_the_outbox_is_listed_shown_and_watched(adapter_url: str) -> None:
     assert "█" in said
 
 
+def test_a_consent_has_a_receipt_and_a_record_is_taken_back(adapter_url: str) -> None:
+    """The receipt is printed in plain words; an invalidation without a reason is wrong use."""
+    with AdapterClient(adapter_url) as client:
+        taken = client.send(record("consent"))
+        client.wait_for_receipt(taken.id)
+        code, said = run("outbox", "receipt", taken.id, "--url", adapter_url, "--lang", "fi")
+        assert (code, "Voit peruuttaa suostumuksen milloin tahansa" in said) == (0, True)
+        assert client.withdraw(taken.id)["act"] == "withdrawn"
+    assert run("outbox", "invalidate", taken.id, "--url", adapter_url)[0] == 2
+    assert run("outbox", "invalidate", taken.id, "--reason", "väärä", "--url", adapter_url)[0] == 0
+    with AdapterClient(adapter_url) as client:
+        first, *_ = client.search(record_type="consent")
+        assert first.record_version == client.status(taken.id).record_version + 2
+
+
 def test_submissions_are_cancelled_and_sent_again(tmp_path: Path) -> None:
     """One, then all of a state; what is not possible is said."""
     from adapter.serve import adapter_app, in_background, load_settings
