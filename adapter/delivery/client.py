@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -99,7 +100,8 @@ class Repository:
             the answer, the resource that matches (None when there is none), and where it lies.
         """
         criterion = entry["request"]["ifNoneExist"]
-        answer = self._exchange("POST", f"{entry['resource']['resourceType']}/_search", criterion.encode(), "", FORM)
+        path = f"{entry['resource']['resourceType']}/_search"
+        answer = self._exchange("POST", path, criterion.encode(), uuid4().hex, FORM)
         try:
             resource = next(iter(_matches(answer.body)), None)
             if resource is None:
