@@ -89,6 +89,7 @@ def create_app(
         await run_in_threadpool(worker.stop)
         await run_in_threadpool(beside.stop)
         line.close()
+        log(Event.STOPPED, part="api")
 
     app = VendorApi(
         title="Kykysilta vendor API",
