@@ -3,10 +3,11 @@
     python benchmarks/crash.py --records 10000 --clients 500 --kills 50
     scripts/with_postgresql.sh python benchmarks/crash.py --records 10000 --clients 500 --kills 50
 
-A real `kykysilta serve` process delivers, with tokens and signatures, to a mock repository in a process of its own,
-where a fifth of all transactions goes wrong in some way. The adapter gets `kill -9` at random moments and is started
-again. At the end: one effect for each record, in order for each client, every record final, the audit chain intact, and
-no transaction sent again without asking first. Exit code 1 when any of it does not hold.
+Real `kykysilta serve` processes (two that share the database on PostgreSQL) deliver, with tokens and signatures, to a
+mock repository in a process of its own, where a fifth of all transactions goes wrong in some way. They get `kill -9` at
+random moments and are started again. At the end: one effect for each record, in order for each client, every record
+final, the audit chain intact, and no transaction sent again without asking first. Exit code 1 when any of it does not
+hold.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +152,15 @@ class Adapter:
             self._process.wait()
 
 
-def run(records: int, clients: int, kills: int, *, database: str, folder: Path, seed: int = 1) -> Result:
+def run(
+    records: int, clients: int, kills: int, *, database: str, folder: Path, seed: int = 1, adapters: int = 1
+) -> Result:
     """Run once.
 
     Args:
         database: URL of an empty database.
         folder: for logs.
+        adapters: processes on this database; more than one only on PostgreSQL.
     """
     chance = random.Random(seed)
     begun = time.monotonic()
@@ -163,14 +168,18 @@ def run(records: int, clients: int, kills: int, *, database: str, folder: Path, 
         key_file = folder / "client.pem"
         mock = stack.enter_context(_mock(records * 12 + 1000, new_key(key_file)))
         _break(mock)
-        adapter = Adapter(free_port(), database, mock.fhir_url, key_file, folder / "adapter.log")
-        adapter.start()
-        stack.callback(adapter.kill)
+        running = [
+            Adapter(free_port(), database, mock.fhir_url, key_file, folder / f"adapter-{number}.log")
+            for number in range(adapters)
+        ]
+        for adapter in running:
+            adapter.start()
+            stack.callback(adapter.kill)
         progress = stack.enter_context(Progress(disable=not sys.stderr.isatty()))
         handing = progress.add_task("accepted", total=records)
         sending = [
             threading.Thread(target=_hand_over, args=(adapter.url, mine, clients, lambda: progress.advance(handing)))
-            for mine in _shares(records, clients)
+            for adapter, mine in zip(cycle(running), _shares(records, clients), strict=False)
         ]
         for thread in sending:
             thread.daemon = True
@@ -178,15 +187,16 @@ def run(records: int, clients: int, kills: int, *, database: str, folder: Path, 
         store = Database(database)
         stack.callback(store.close)
         outbox = Outbox(store, Cipher({"demo": DEMO_STORAGE_KEY}))
-        killed = _watch(adapter, sending, outbox, records, kills, chance, progress)
-        adapter.kill(signal.SIGTERM)
+        killed = _watch(running, sending, outbox, records, kills, chance, progress)
+        for adapter in running:
+            adapter.kill(signal.SIGTERM)
         result = Result(records, killed, time.monotonic() - begun)
         _judge(result, outbox, store, mock, clients)
     return result
 
 
 def _watch(
-    adapter: Adapter,
+    running: list[Adapter],
     sending: list[threading.Thread],
     outbox: Outbox,
     records: int,
@@ -199,9 +209,10 @@ def _watch(
     arriving = progress.add_task("delivered", total=records)
     killed, delivered, changed = 0, 0, time.monotonic()
     while time.monotonic() - changed < STUCK_SECONDS:
-        if adapter.killed_by_others():
-            killed += 1
-            adapter.start()
+        for adapter in running:
+            if adapter.killed_by_others():
+                killed += 1
+                adapter.start()
         stock = {state: count for state, (count, _) in outbox.stock().items()}
         final = sum(count for state, count in stock.items() if state.final)
         if final != delivered:
@@ -211,6 +222,7 @@ def _watch(
             break
         if killed < kills and (delivered >= at[killed] or delivered == records):
             time.sleep(chance.random() * 0.5)
+            adapter = chance.choice(running)
             adapter.kill()
             killed += 1
             adapter.start()
@@ -363,7 +375,8 @@ def main() -> int:
             databases["PostgreSQL"] = stack.enter_context(postgresql(server))
         for kind, database in databases.items():
             size = (given.records, given.clients, given.kills)
-            result = run(*size, database=database, folder=Path(name), seed=given.seed)
+            adapters = 2 if kind == "PostgreSQL" else 1
+            result = run(*size, database=database, folder=Path(name), seed=given.seed, adapters=adapters)
             print(
                 f"{kind}: {result.records} records, {result.kills} kills, {result.transactions} transactions, "
                 f"{result.faults} faults, {result.lookups} look-ups, {result.cut_off} cut off, {result.seconds:.1f} s: "
