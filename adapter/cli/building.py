@@ -28,11 +28,12 @@ class BuildFailed(Exception):  # noqa: N818
     """SUSHI is not to be had or found errors; the text says which."""
 
 
-def build_package(core: Path | None, target: Path) -> int:
+def build_package(core: Path | None, target: Path, *, snapshots: bool = False) -> int:
     """Build `profiles/package/` into `target`; returns the number of resources. `example/` below it stays.
 
     Args:
         core: the official hl7.fhir.r4.core 4.0.1 as .tgz, or None when SUSHI's cache holds it.
+        snapshots: write every profile whole; ours are read from their differentials.
 
     Raises:
         BuildFailed: no Node.js, no core package, or errors in the FSH.
@@ -46,7 +47,7 @@ def build_package(core: Path | None, target: Path) -> int:
         shutil.copytree(sources / "fsh", project / "input" / "fsh")
         _copy(codes, project / "input" / "vocabulary")
         _copy((sources / "package" / "example").glob("*.json"), project / "input" / "examples")
-        _run_sushi(project)
+        _run_sushi(project, ("--snapshot",) if snapshots else ())
         manifest = _manifest(read_yaml(project / "sushi-config.yaml"))
         target.mkdir(parents=True, exist_ok=True)
         for old in target.glob("*.json"):
@@ -58,9 +59,9 @@ def build_package(core: Path | None, target: Path) -> int:
     return len(list(target.glob("*.json"))) - 1
 
 
-def pack_package(target: Path) -> None:
-    """Write the built package as a FHIR package file (.tgz); the same package gives the same bytes."""
-    folder = data_root() / "profiles" / "package"
+def pack_package(target: Path, folder: Path | None = None) -> None:
+    """Write a built package (ours by default) as a FHIR package file; the same package gives the same bytes."""
+    folder = folder or data_root() / "profiles" / "package"
     with (
         target.open("wb") as file,
         gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as zipped,
@@ -99,7 +100,7 @@ def _put_core_in_place(core: Path | None, home: Path) -> None:
         raise BuildFailed(f"{CORE} is missing: give the official package with --core FILE.tgz")
 
 
-def _run_sushi(project: Path) -> None:
+def _run_sushi(project: Path, options: tuple[str, ...]) -> None:
     npx = shutil.which("npx")
     if npx is None:
         raise BuildFailed("Node.js with npx is needed to build the profiles")
@@ -107,7 +108,11 @@ def _run_sushi(project: Path) -> None:
     # SUSHI looks for its package cache in the home folder.
     environment = {**os.environ, "HOME": str(project), "npm_config_cache": npm_cache}
     done = subprocess.run(  # noqa: S603 - fixed program and arguments
-        [npx, "--yes", SUSHI, "build", str(project)], env=environment, capture_output=True, text=True, check=False
+        [npx, "--yes", SUSHI, "build", *options, str(project)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode or " 0 Errors" not in done.stdout:
         raise BuildFailed(done.stdout[-6000:] + done.stderr[-2000:])

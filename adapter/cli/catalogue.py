@@ -98,22 +98,28 @@ def _table(title: str, last: str, rows: Iterable[tuple[Rule | WaitingRule | Else
 def profiles_build(
     core: Annotated[Path | None, typer.Option("--core", help="hl7.fhir.r4.core 4.0.1 as .tgz.")] = None,
     target: Annotated[Path | None, typer.Option("--target", help="Where to write the package.")] = None,
+    snapshots: Annotated[bool, typer.Option("--snapshots", help="Every profile whole, for tools that ask so.")] = False,
 ) -> None:
     """Build the FHIR package from profiles/fsh with SUSHI (needs Node.js)."""
     from adapter.cli.building import BuildFailed, build_package
 
     folder = target or data_root() / "profiles" / "package"
     try:
-        count = build_package(core, folder)
+        count = build_package(core, folder, snapshots=snapshots)
     except BuildFailed as error:
         fail(str(error), Exit.FINDINGS)
     print(f"{count} resources in {folder}")
 
 
 @profiles_app.command("pack")
-def profiles_pack(file: Annotated[Path, typer.Argument(help="The .tgz to write.")]) -> None:
+def profiles_pack(
+    file: Annotated[Path, typer.Argument(help="The .tgz to write.")],
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="A package built elsewhere, e.g. with snapshots.")
+    ] = None,
+) -> None:
     """Write our FHIR package as one .tgz file, for other validators and servers."""
     from adapter.cli.building import pack_package
 
-    pack_package(file)
+    pack_package(file, folder)
     print(file)
