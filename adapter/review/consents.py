@@ -10,8 +10,9 @@ from adapter.consent import Reason, packaged_configuration
 from adapter.consent.instants import period_span
 from adapter.consent.shape import base_structure
 from adapter.consent.structure import flaw
-from adapter.review.files import ZONE, ClientFile, Kept, actors, coded, value_of
+from adapter.review.files import ZONE, ClientFile, Kept
 from adapter.review.matrix import ACTIONS, PURPOSES, Access, consent_title, name_of
+from adapter.review.resources import actors, coded, value_of
 from adapter.terminology import code_system
 from adapter.types import Resource
 
@@ -176,7 +177,7 @@ def _row(file: ClientFile, kept: Kept, consent: Resource, moment: float, languag
     span = period_span(period, ZONE)
     return ConsentRow(
         id=kept.id,
-        record=f"{kept.record[0]}/{kept.record[1]}",
+        record=kept.record,
         lane=kept.lane,
         title=consent_title(consent, language),
         version=kept.version,

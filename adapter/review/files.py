@@ -16,15 +16,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from adapter.audit import persons
-from adapter.consent import Context, packaged_configuration
+from adapter.consent import Context
+from adapter.delivery.states import State
 from adapter.fhir.ids import ids_under
+from adapter.lifecycle.consents import ADAPTER
 from adapter.mapping.lifting import lifted
 from adapter.release import keeps_register
+from adapter.review.resources import actors, class_of, value_of
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.cipher import keyed_hash
 from adapter.store.tables import outbox, submission
-from adapter.types import CANONICAL_ROOT, Resource
+from adapter.types import Resource
 
 IDENTITY_CODE = "urn:oid:1.2.246.21"
 ZONE = ZoneInfo("Europe/Helsinki")
@@ -39,7 +42,7 @@ class Kept:
 
     Attributes:
         id: opaque id of the submission.
-        record: which record it is a version of.
+        record: which record it is a version of; what the adapter itself did to a version is one too.
         custodian: identifier value of its controller.
         recorded: when the source system recorded it, UTC seconds.
         bundle: what it became; contained resources are lifted out into entries.
@@ -49,7 +52,7 @@ class Kept:
     lane: str
     record_type: str
     custodian: str
-    record: tuple[str, str]
+    record: str
     version: int
     recorded: float
     bundle: Resource
@@ -227,6 +230,7 @@ def end_of_day(day: date) -> float:
 
 def _read(connection: Connection, cipher: Cipher, *, lane: str = "", kinds: tuple[str, ...] = ()) -> Iterable[Kept]:
     query = select(submission, outbox.c.lane).join(outbox, outbox.c.submission == submission.c.id)
+    query = query.where(outbox.c.state != State.CANCELLED)
     if lane:
         query = query.where(outbox.c.lane == lane)
     if kinds:
@@ -239,9 +243,9 @@ def _read(connection: Connection, cipher: Cipher, *, lane: str = "", kinds: tupl
                 row.lane,
                 row.record_type,
                 row.custodian,
-                (row.sender, row.record_key),
+                row.record_key,
                 row.record_version,
-                _recorded(bundle, row.received_at),
+                row.received_at if row.sender == ADAPTER else _recorded(bundle, row.received_at),
                 lifted(bundle),
             )
 
@@ -256,10 +260,11 @@ def _recorded(bundle: Resource, received: float) -> float:
 
 
 def _newest(kept: Iterable[Kept], moment: float) -> tuple[Kept, ...]:
-    newest: dict[tuple[str, str], Kept] = {}
+    """Return the newest version of each record; of two acts upon one version the later one, as they were stored."""
+    newest: dict[str, Kept] = {}
     for one in kept:
         before = newest.get(one.record)
-        if one.recorded <= moment and (before is None or before.version < one.version):
+        if one.recorded <= moment and (before is None or before.version <= one.version):
             newest[one.record] = one
     return tuple(newest.values())
 
@@ -270,28 +275,3 @@ def _consents(kept: Iterable[Kept]) -> tuple[tuple[Kept, Resource], ...]:
 
 def _named(kept: Kept, consent: Resource) -> Resource:
     return {**consent, "id": kept.id, "meta": {**consent["meta"], "versionId": str(kept.version)}}
-
-
-def coded(concept: Any, system: str) -> str:
-    """Return the code of one of our own systems (`consent-type`) in a CodeableConcept; empty when there is none."""
-    url = f"{CANONICAL_ROOT}/CodeSystem/{system}"
-    codings = concept.get("coding", ()) if isinstance(concept, dict) else ()
-    return next((str(each["code"]) for each in codings if each.get("system") == url), "")
-
-
-def value_of(identifier: Any) -> str:
-    """Return the value of an Identifier, without the `urn:oid:` of an OID."""
-    return str(identifier.get("value", "")).removeprefix("urn:oid:") if isinstance(identifier, dict) else ""
-
-
-def actors(provision: Resource) -> Iterable[Any]:
-    """Yield the references to actors in a provision and all below it."""
-    for actor in provision.get("actor", ()):
-        yield actor["reference"]
-    for below in provision.get("provision", ()):
-        yield from actors(below)
-
-
-def class_of(resource: Resource) -> str:
-    """Return the data class of a resource: by its sensitivity label, else by its profile; empty when it has none."""
-    return packaged_configuration().data_classes.of(resource)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from adapter.review.consents import EXPIRING_DAYS, ConsentRow, days_left, rows_of, type_of
-from adapter.review.files import ZONE, ClientFile, actors
+from adapter.review.files import ZONE, ClientFile
 from adapter.review.log import STATUTORY, Disclosure
 from adapter.review.matrix import Access, Recipient
+from adapter.review.resources import actors
 from adapter.review.timeline import as_day
 
 UNUSED_DAYS = 90

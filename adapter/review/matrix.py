@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from adapter.consent import Consents, Decision, Reason, decide, packaged_configuration, read_consents
-from adapter.review.files import ClientFile, actors, class_of, coded
+from adapter.review.files import ClientFile
+from adapter.review.resources import actors, class_of, coded
 from adapter.terminology import code_system
 from adapter.types import CANONICAL_ROOT, Resource
 

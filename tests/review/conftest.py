@@ -34,6 +34,9 @@ CUSTODIANS = (CITY, COUNTY)
 OTHER_COUNTY = "1.2.246.10.32213086.19.0"
 """Controller of all of Kaino's records."""
 
+KAINOS_YEAR = datetime.fromisoformat("2023-12-01T12:00:00+02:00").timestamp()
+"""When Kaino's records were taken in."""
+
 
 class Clock:
     """A clock that tests set."""
@@ -88,9 +91,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with the records of both and accounts; every test works on a copy."""
     path = tmp_path_factory.mktemp("review") / "prepared.sqlite"
     database = Database(f"sqlite:///{path}")
-    line = _line(database, Cipher({"one": b"k" * 32}), Clock())
-    for record in (*moonas(), *kainos()):
-        line.accept(record.read_bytes(), sender=Sender("ehr"))
+    clock = Clock()
+    line = _line(database, Cipher({"one": b"k" * 32}), clock)
+    for instant, records in ((clock.now, moonas()), (KAINOS_YEAR, kainos())):
+        clock.now = instant
+        for record in records:
+            line.accept(record.read_bytes(), sender=Sender("ehr"))
     create_reviewer(database, "tarkastaja", PASSWORD, custodians=CUSTODIANS)
     create_reviewer(database, "kollega", PASSWORD, custodians=CUSTODIANS)
     create_reviewer(database, "naapuri", PASSWORD, custodians=[OTHER_COUNTY])

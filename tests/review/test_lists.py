@@ -122,7 +122,7 @@ def test_a_team_without_a_consent_is_found(moona: ClientFile) -> None:
 
 def test_two_like_consents_in_force_are_found(moona: ClientFile) -> None:
     """A copy under another record would survive the withdrawal of the first."""
-    copies = tuple(replace(one, id=one.id + "2", record=("ehr", one.id)) for one in moona.kept)
+    copies = tuple(replace(one, id=one.id + "2", record=one.id) for one in moona.kept)
     assert found("duplicate", moona, DURING) == []
     assert len(found("duplicate", ClientFile(moona.kept + copies), DURING)) == 2
 
