@@ -236,6 +236,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(30, ge=0)
     """Bodies are deleted this many days after the receipt."""
 
+    log_retention_years: int = Field(12, ge=1)
+    """`kykysilta audit erase --expired` makes persons unreadable in the log this long after their last entry."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important log lines that are written."""
 

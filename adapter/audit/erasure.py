@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from adapter.audit import persons
 from adapter.audit.chain import append
+from adapter.audit.rows import read_rows
 from adapter.store.erasure import forget_client
+from adapter.store.tables import audit_person
+
+
+def expired(connection: Connection, before: float) -> list[str]:
+    """Return the pseudonyms whose last entry is older than an instant: the retention of the log has ended for them.
+
+    Args:
+        before: UTC seconds.
+    """
+    last: dict[str, float] = {}
+    for row in read_rows(connection):
+        for name in ("client", "user"):
+            if row.fact(name):
+                last[row.fact(name)] = row.at
+    known = connection.execute(select(audit_person.c.pseudonym)).scalars()
+    return [pseudonym for pseudonym in known if last.get(pseudonym, before) < before]
 
 
 def erase_person(connection: Connection, now: float, pseudonym: str, by: Mapping[str, str] | None = None) -> int | None:

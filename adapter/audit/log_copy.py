@@ -161,7 +161,12 @@ def log_copy_sheet(copy: LogCopy, language: str, names: Mapping[str, str] | None
 
 def usual_start(now: float) -> float:
     """Return how far back a copy goes without a special reason: the beginning of the day two years ago."""
-    day = _months_later(_local_day(now), -12 * int(_rules()["years"]))
+    return years_before(now, int(_rules()["years"]))
+
+
+def years_before(now: float, years: int) -> float:
+    """Return the beginning of the same day in Finland some years ago, UTC seconds."""
+    day = _months_later(_local_day(now), -12 * years)
     return datetime.combine(day, time.min, ZONE).timestamp()
 
 

@@ -138,8 +138,12 @@ def _statutes(language: str) -> Table:
 
 
 def _retention(settings: Settings, language: str) -> Table:
-    days = str(settings.retention_days)
-    rows = ((_word(f"kept-{name}", language), _word(f"kept-{name}-time", language, days=days)) for name in KEPT)
+    values = {
+        "days": str(settings.retention_days),
+        "years": str(settings.log_retention_years),
+        "hours": f"{settings.idempotency_hours:g}",
+    }
+    rows = ((_word(f"kept-{name}", language), _word(f"kept-{name}-time", language, **values)) for name in KEPT)
     return table("retention", language, rows)
 
 

@@ -126,7 +126,7 @@ def export(
 
     settings = settings_of(config)
     organisation = settings.signing.organisation if settings.signing else "kykysilta"
-    site = Site("kykysilta", f"http://{settings.host}:{settings.port}", organisation)
+    site = Site("kykysilta", settings.public_url or f"http://{settings.host}:{settings.port}", organisation)
     start, end = _instant(since, language), _instant(until, language, last=True)
     with opened(settings, language) as database, database.transaction() as connection:
         rows = list(read_rows(connection, since=start, until=end))
@@ -138,19 +138,29 @@ def export(
 
 
 @audit_app.command("erase")
-def erase(config: Config = None, language: Lang = "fi") -> None:
+def erase(
+    all_expired: Annotated[
+        bool, typer.Option("--expired", help="Everybody whose last entry is older than log_retention_years.")
+    ] = False,
+    config: Config = None,
+    language: Lang = "fi",
+) -> None:
     """Drop the key row of a client and forget their records; the identity code is read from standard input."""
-    from adapter.audit.erasure import erase_person
+    from adapter.audit.erasure import erase_person, expired
+    from adapter.audit.log_copy import years_before
     from adapter.store.erasure import StillOpenError
 
-    settings = settings_of(config)
+    settings, now = settings_of(config), clock.time()
     with opened(settings, language) as database, database.transaction() as connection:
-        client = _client(connection, settings, language)
+        if all_expired:
+            gone = expired(connection, years_before(now, settings.log_retention_years))
+        else:
+            gone = [_client(connection, settings, language)]
         try:
-            count = erase_person(connection, clock.time(), client, BY)
+            count = sum(erase_person(connection, now, one, BY) or 0 for one in gone)
         except StillOpenError as error:
             fail(text("audit.still-open", language, count=str(error.count)), Exit.FINDINGS)
-    print(text("audit.erased", language, count=str(count)))
+    print(text("audit.erased", language, persons=str(len(gone)), count=str(count)))
 
 
 @audit_app.command("processing")

@@ -196,3 +196,17 @@ def test_the_sheets_are_printed(config: Path, told: Database, command: str, titl
     """Record of processing and facts sheet, as text in Swedish and as JSON."""
     assert text(f"audit.{title}", "sv") in run(config, "audit", command, "--lang", "sv").stdout
     assert json.loads(run(config, "audit", command, "--format", "json").stdout)["tables"]
+
+
+def test_everybody_whose_retention_has_ended_is_erased(config: Path, told: Database) -> None:
+    """With a long retention nobody is old enough; with a short one the scenario's people are."""
+    settings = config.read_text(encoding="utf-8")
+    config.write_text(f"{settings}log_retention_years = 99\n", encoding="utf-8")
+    assert run(config, "audit", "erase", "--expired").exit_code == 0
+    assert [row for row in rows_of(told) if row.act == "erase-person"] == []
+    config.write_text(f"{settings}log_retention_years = 1\n", encoding="utf-8")
+    bend(told, "UPDATE outbox SET final = 1, state = 'delivered'")
+    assert run(config, "audit", "erase", "--expired").exit_code == 0
+    erased = [row for row in rows_of(told) if row.act == "erase-person"]
+    assert {name for row in erased for name in ("client", "user") if row.fact(name)} == {"client", "user"}
+    assert run(config, "verify-log").exit_code == 0

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from adapter import audit
 from adapter.audit import persons
-from adapter.audit.erasure import erase_person
+from adapter.audit.erasure import erase_person, expired
 from adapter.audit.persons import Identity
 from adapter.audit.verification import examine
 from adapter.data import data_root, read_yaml
@@ -106,6 +106,17 @@ def test_nobody_is_erased_twice_or_on_the_way(told: Database, client: str) -> No
         erase_person(connection, AT, client)
     assert open_.value.count > 0
     assert identity_of(told, client) is not None
+
+
+def test_whose_retention_has_ended_is_told_by_the_last_entry(database: Database) -> None:
+    """Clients and professionals count from their newest entry; whoever has none yet is left alone."""
+    with database.transaction() as connection:
+        old, fresh, writer, unheard = (persons.pseudonym_of(connection, f"lane-{number}") for number in range(4))
+        for at, client, user in ((1.0, old, writer), (2.0, fresh, writer), (9.0, fresh, "")):
+            audit.append(connection, at, "decision", {"act": "accept", "client": client, "user": user})
+        assert set(expired(connection, 5.0)) == {old, writer}
+        assert set(expired(connection, 10.0)) == {old, writer, fresh}
+        assert unheard
 
 
 def test_a_client_who_comes_back_is_somebody_new(database: Database) -> None:
