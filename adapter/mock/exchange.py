@@ -81,12 +81,17 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """The answer to a request; the body is a resource (dict), a stored version (its bytes) or nothing."""
+    """The answer to a request; the body is a resource (dict), a stored version (its bytes) or nothing.
+
+    Attributes:
+        written: the version that a write made or found, whatever the body is.
+    """
 
     status: int
     resource: Resource | None = None
     stored: Stored | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    written: Stored | None = None
 
     def body_resource(self) -> Resource | None:
         """Return the body as a resource, read from the stored bytes if need be."""

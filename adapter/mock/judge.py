@@ -15,6 +15,7 @@ from adapter.mock.exchange import Request
 from adapter.mock.outcomes import Refusal, refuse
 from adapter.mock.policy import Policy
 from adapter.mock.policy_rules import broken_rules
+from adapter.mock.profiles import own_profile, profile_id
 from adapter.mock.settings import Strictness
 from adapter.mock.world import World
 from adapter.types import Issue, Outcome, Resource
@@ -22,6 +23,9 @@ from adapter.validation import ValidationSettings, Validator
 
 STRUCTURE = frozenset(("structure", "value"))
 """Issue types that the lenient endpoint refuses too."""
+
+UNSAFE = frozenset(("validation.narrative-element", "validation.narrative-attribute"))
+"""Narrative that could do something in a browser comes in nowhere."""
 
 NATIONAL_PROFILES = ("https://hl7.fi/fhir/", "http://phr.kanta.fi/", "https://gen.kanta.fi/", "https://shark.kanta.fi/")
 """Canonical roots of national profiles that are known but not checked here."""
@@ -48,7 +52,7 @@ def judge(
     """Return what is wrong with a resource under a strictness (the namespace's own when not given)."""
     if (strictness or world.strictness) == "lenient":
         found = _structure().judge(resource)
-        return Outcome(tuple(one for one in found.issues if one.issue_type in STRUCTURE))
+        return Outcome(tuple(one for one in found.issues if one.issue_type in STRUCTURE or one.key in UNSAFE))
     return validator(world.policy.definitions).judge(resource, profiles)
 
 
@@ -86,8 +90,16 @@ def check_resource(request: Request, resource: Resource) -> None:
 
 
 def _fits(claimed: str, profile: str) -> bool:
-    """True when a claimed canonical is the profile, version aside; a trailing `*` means "begins with"."""
-    return claimed.startswith(profile[:-1]) if profile.endswith("*") else claimed.partition("|")[0] == profile
+    """True when a claimed canonical is the profile, version aside; a trailing `*` means "begins with".
+
+    What begins as our own profiles do has to be one of them, in the version that is known here.
+    """
+    url, _, version = claimed.partition("|")
+    if not profile.endswith("*"):
+        return url == profile
+    identity = profile_id(url)
+    own = own_profile(identity)
+    return url.startswith(profile[:-1]) and (not identity or (own is not None and version in ("", own.version)))
 
 
 def _check_profiles(request: Request, resource: Resource) -> None:

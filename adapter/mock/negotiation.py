@@ -62,7 +62,7 @@ def _media(text: str) -> list[tuple[float, str]]:
     for part in text.split(","):
         name, *parameters = [one.strip() for one in part.split(";")]
         values = dict(one.partition("=")[::2] for one in parameters)
-        if values.get("fhirVersion", "4.0").strip('"') not in ("4.0", "4.0.1"):
+        if not _is_r4(part):
             continue
         try:
             weight = float(values.get("q", "1"))
@@ -70,6 +70,12 @@ def _media(text: str) -> list[tuple[float, str]]:
             weight = 1.0
         found.append((weight, name.lower().replace(" ", "+")))
     return found
+
+
+def _is_r4(media: str) -> bool:
+    """False when a media type names another FHIR version in its parameter `fhirVersion`."""
+    _, mark, version = media.partition("fhirVersion=")
+    return not mark or version.split(";")[0].strip(' "') in ("4.0", "4.0.1")
 
 
 def _names(allowed: tuple[str, ...]) -> str:
@@ -91,6 +97,8 @@ def read_resource(request: Request) -> Resource:
     if policy.body_bytes and size > policy.body_bytes:
         raise refuse(413, "too-large", size=str(size), limit=str(policy.body_bytes))
     name = media_type(request)
+    if not _is_r4(request.headers.get("content-type", "")):
+        raise refuse(415, "unsupported-media", allowed=f"{_names(policy.formats)}; fhirVersion=4.0")
     if name in _JSON and "json" in policy.formats:
         return read_json(request.body)
     if name in _XML and "xml" in policy.formats:

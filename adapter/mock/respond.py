@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from adapter.fhir.xml import to_xml
 from adapter.mock.access import PUBLIC, authenticate
 from adapter.mock.clock import http_date
@@ -12,6 +14,7 @@ from adapter.mock.outcomes import Refusal, refusal_outcome
 from adapter.mock.references import absolute_references
 from adapter.mock.routes import dispatch
 from adapter.mock.storage import to_json
+from adapter.source.identity_code import is_inside
 from adapter.types import Issue, operation_outcome
 
 
@@ -41,8 +44,12 @@ def refused(request: Request, refusal: Refusal, wanted: Format = JSON) -> Wire:
 
 
 def _request_ids(request: Request) -> dict[str, str]:
-    """The caller's id comes back; under a national policy as correlation id beside one of our own."""
+    """The caller's id comes back; under a national policy as correlation id beside one of our own.
+
+    One that holds an identity code is not repeated: headers end in logs.
+    """
     given, drawn = request.headers.get("x-request-id", ""), request.world.identities.draw
+    given = "" if is_inside(given) else given
     if not request.world.policy.correlation_ids:
         return {"X-Request-Id": given or drawn()}
     return {"X-Request-Id": drawn()} | ({"X-Correlation-Id": given} if given else {})
@@ -82,14 +89,18 @@ def _etag(weak: str, dialect: str) -> str:
 def _body(request: Request, answer: Answer, wanted: Format) -> bytes:
     """The bytes of the answer; a stored version goes out as it lies in the store unless something asks otherwise."""
     absolute = request.world.dialect("references", "relative") == "absolute"
-    if answer.resource is None and wanted is JSON and not absolute:
+    pretty = any(name == "_pretty" and value == "true" for name, value in request.query)
+    if answer.resource is None and wanted is JSON and not absolute and not pretty:
         return answer.stored.body or b"" if answer.stored is not None else b""
     resource = answer.body_resource()
     if resource is None:
         return b""
     if absolute:
         resource = absolute_references(resource, request.base)
-    return to_xml(resource) if wanted is XML else to_json(resource)
+    if wanted is XML:
+        return to_xml(resource)
+    body = to_json(resource)
+    return msgspec.json.format(body, indent=2) if pretty else body
 
 
 def failure(request: Request) -> Wire:

@@ -104,8 +104,9 @@ def entry_response(entry: Entry) -> dict[str, Any]:
     response: dict[str, Any] = {"status": _STATUS.get(found.status, str(found.status))}
     names = (("location", "Location"), ("etag", "ETag"))
     response |= {name: headers[header] for name, header in names if header in headers}
-    if found.stored is not None:
-        response["lastModified"] = fhir_instant(found.stored.updated)
+    version = found.stored or found.written
+    if version is not None:
+        response["lastModified"] = fhir_instant(version.updated)
     reads = entry.request.method == "GET"
     told = reads or bool(entry.request.preference("return"))
     body = found.body_resource() if told else found.resource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from adapter.mock.clock import fhir_instant
@@ -11,6 +12,7 @@ from adapter.mock.guard import token_url
 from adapter.mock.negotiation import JSON_PATCH, JSON_TYPE, XML_TYPE
 from adapter.mock.outcomes import refuse
 from adapter.mock.policy import Policy
+from adapter.mock.storage import to_json
 from adapter.types import CANONICAL_ROOT, Resource
 
 ONLY_ON = {"everything": "Patient", "get-persons-documents": "Communication"}
@@ -26,7 +28,8 @@ def capabilities(request: Request) -> Answer:
         smart = world.guard is not None
         statement = capability_statement(policy, request.base, fhir_instant(world.started), smart=smart)
         world.statements[request.base] = statement
-    return Answer(200, statement, headers={"ETag": f'W/"{policy.name}"'})
+    digest = hashlib.sha256(to_json(statement)).hexdigest()[:16]
+    return Answer(200, statement, headers={"ETag": f'W/"{digest}"'})
 
 
 def smart_configuration(request: Request) -> Answer:

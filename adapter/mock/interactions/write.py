@@ -16,7 +16,8 @@ from adapter.mock.search.request import matches
 from adapter.mock.storage import Stored
 from adapter.types import Resource, operation_outcome
 
-ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
+ID = re.compile(r"^(?!\.\.?$)[A-Za-z0-9\-.]{1,64}$")
+"""FHIR `id`, but for the two that mean a folder in a path."""
 
 
 def create(request: Request) -> Answer:
@@ -171,9 +172,9 @@ def answer(request: Request, status: int, stored: Stored, headers: dict[str, str
     if preference:
         found["Preference-Applied"] = f"return={preference}"
     if preference == "minimal" or (not preference and request.world.dialect("representation", "yes") == "no"):
-        return Answer(status, headers=found)
+        return Answer(status, headers=found, written=stored)
     if preference == "OperationOutcome":
-        return Answer(status, operation_outcome([], request.language), headers=found)
+        return Answer(status, operation_outcome([], request.language), headers=found, written=stored)
     if request.gate is not None:
-        return Answer(status, request.gate.show(stored), headers=found)
+        return Answer(status, request.gate.show(stored), headers=found, written=stored)
     return Answer(status, stored=stored, headers=found)

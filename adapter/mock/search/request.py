@@ -97,7 +97,7 @@ def read_search(
 
 def _one(search: Search, compiler: Compiler, key: str, value: str) -> None:
     if key in INCLUDES:
-        search.includes.append((key, value))
+        search.includes.append((key, f"{search.resource_type}:*" if value == "*" else value))
     elif key == "_count":
         search.count = min(_whole_number(key, value), LARGEST_COUNT)
     elif key == "_sort":
@@ -144,7 +144,7 @@ def matches(request: Request, resource_type: str, query: Query) -> list[int]:
     if not search.criteria:
         raise refuse(412, "no-criteria")
     sql, arguments = search.select()
-    found = [row[0] for row in request.world.store.rows(sql + " LIMIT 1000", arguments)]
+    found = [row[0] for row in request.world.store.rows(sql, arguments)]
     gate = request.gate
     if isinstance(gate, ScopeGate):
         return [one.seq for one in request.world.store.by_sequence(found) if gate.covers(one, "s")]
