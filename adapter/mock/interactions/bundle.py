@@ -13,7 +13,7 @@ from typing import Any
 from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, location, parse_query, version_headers
 from adapter.mock.interactions.bundle_entries import ORDER, Entry, entry_of, entry_response, shaped_entries
-from adapter.mock.interactions.write import answer, check_version, condition_match, criteria_query, put
+from adapter.mock.interactions.write import ID, answer, check_version, condition_match, criteria_query, put
 from adapter.mock.judge import check_interaction
 from adapter.mock.national import check_bundle
 from adapter.mock.negotiation import read_resource
@@ -159,6 +159,8 @@ def _put_entry(entry: Entry, resource: Resource) -> tuple[Stored, int]:
         raise refuse(400, "id-differs" if "id" in resource else "id-missing", f"{request.path[0]}.id")
     if current is None and len(request.path) == 2 and not request.world.policy.update_create:
         raise refuse(405, "not-found")
+    if not ID.match(entry.identity):
+        raise refuse(400, "bad-id", f"{request.path[0]}.id")
     check_version(request, current)
     stored = put(request, resource | {"id": entry.identity}, "PUT")
     return stored, 201 if current is None or current.body is None else 200

@@ -246,7 +246,7 @@ def order(resource_type: str, sort: str) -> tuple[str, list[Any]]:
     """
     parts: list[str] = []
     args: list[Any] = []
-    for item in [one for one in sort.split(",") if one]:
+    for item in dict.fromkeys(one for one in sort.split(",") if one):
         descending, name = item.startswith("-"), item.lstrip("-")
         parameter = parameters(resource_type).get(name)
         if parameter is None or parameter.type == "composite" or name in WHOLE:
