@@ -162,6 +162,7 @@ def answers(base: str, name: str) -> dict[Call, httpx.Response]:
                 text = isinstance(call.body, str)
                 body = {"content": call.body} if text else {"json": call.body} if call.body is not None else {}
                 answer = client.request(call.method, call.url, headers=call.headers, **body)
+                assert answer.status_code in (200, 201, 404), (call.url, answer.status_code, answer.text)
                 found[(call.method, call.url, number)] = answer
     return found
 
