@@ -11,7 +11,6 @@ from adapter.consent import Context, Decision
 from adapter.consent.instants import period_span
 from adapter.consent.withholding import contact_elements, is_protected
 from adapter.errors import ConsentRefused
-from adapter.mapping.conversions import CONVERSIONS
 from adapter.release.gate import OF_NO_CLIENT, Asked, OnFile, Reader, Witness, pass_gate
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Issue, Record, Resource, SourcePlace
@@ -202,6 +201,8 @@ class _Source:
 
 
 def _organisation(organisation: Record, source_system: str) -> dict[str, Any]:
+    from adapter.mapping.conversions import CONVERSIONS  # the mapping is large, and a reader of data needs none of it
+
     (conversion,) = CONVERSIONS["organisation-identifier"]
     return {"identifier": conversion.forward(organisation, _Source(source_system), "")}
 
