@@ -40,7 +40,7 @@ app = FastAPI()
 database = sqlite3.connect(sys.argv[2], check_same_thread=False, isolation_level=None)
 database.execute("PRAGMA journal_mode=WAL")
 database.execute("PRAGMA synchronous=FULL")
-database.execute("CREATE TABLE record (id INTEGER PRIMARY KEY, body BLOB)")
+database.execute("CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, body BLOB)")
 
 kept = open(sys.argv[2] + ".bundles", "ab")
 
@@ -166,7 +166,9 @@ def serving(command: list[str], port: int, environment: dict[str, str]) -> Itera
     url = f"http://127.0.0.1:{port}"
     try:
         until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
+        while True:
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("the server does not start")
             try:
                 httpx.get(f"{url}/healthz")
                 break
