@@ -54,6 +54,8 @@ class Event(Enum):
     API_FAILED = (3008, logging.ERROR, "the API met a fault", ("error_type", "place"))
     SERVER_SAID = (3009, logging.WARNING, "the HTTP server said something", ("text",))
 
+    SIGN_IN_FAILED = (4001, logging.WARNING, "the organisation's log-in failed", ("cause",))
+
     @property
     def number(self) -> int:
         """The stable number."""

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from adapter.events import Event, log
 from adapter.review.accounts import TooManyGuessesError, check_password
 from adapter.review.openid import SIGN_IN_SECONDS, OpenIdProblem
 from adapter.review.sessions import WARNING_SECONDS, end_session, open_session, session_of
@@ -67,6 +68,7 @@ def openid_start(request: Request) -> Response:
         with here.database.transaction() as connection:
             started = here.openid.start(connection, _callback(request), here.clock())
     except OpenIdProblem as problem:
+        log(Event.SIGN_IN_FAILED, cause=str(problem))
         return _form(request, problem.reason, 502)
     answer = Response(status_code=303, headers={"Location": started.url})
     # Lax: the provider sends the browser back from its own site.
@@ -87,6 +89,7 @@ def openid_callback(request: Request) -> Response:
             account = here.openid.finish(connection, answer, cookie, _callback(request), here.clock())
             token = _opened(here, connection, account)
     except OpenIdProblem as problem:
+        log(Event.SIGN_IN_FAILED, cause=str(problem))
         return _form(request, problem.reason, 403)
     # A page of our own in between: after a redirect from the provider a strict cookie would not be sent.
     page = render(request, "continue.html")
@@ -142,12 +145,8 @@ def _callback(request: Request) -> str:
 
 def _address(request: Request, path: str) -> str:
     """Return the address of a page as the browser knows it."""
-    public = office(request).settings.public_url.rstrip("/")
-    return (
-        f"{public}{request.scope.get('root_path', '')}{path}"
-        if public
-        else f"{str(request.base_url).rstrip('/')}{path}"
-    )
+    known = office(request).settings.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+    return f"{known}{request.scope.get('root_path', '')}{path}"
 
 
 def _path(request: Request) -> str:
