@@ -8,7 +8,7 @@ from typing import Any
 
 from adapter.errors import SourceError
 from adapter.mock.journal import Entry
-from adapter.mock.profile_page import profile_id
+from adapter.mock.profiles import profile_id
 from adapter.mock.storage import to_json
 from adapter.source.json import read_json
 from adapter.types import Issue

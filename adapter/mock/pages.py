@@ -24,7 +24,7 @@ from adapter.mock.explain import SPECIFICATION, body_lines, explained_issue
 from adapter.mock.fault_kinds import Kind
 from adapter.mock.faults import Effect, FaultRule, Match, When
 from adapter.mock.journal import masked
-from adapter.mock.profile_page import profile, profile_id
+from adapter.mock.profiles import own_profile, profile_id
 from adapter.mock.world import DEFAULT, World
 
 router = APIRouter(prefix="/_mock", include_in_schema=False)
@@ -102,7 +102,7 @@ async def index(request: Request, problem: str = "", status: str = "", live: str
 @router.get("/profiles/{identity}")
 async def one_profile(request: Request, identity: str) -> HTMLResponse:
     """One of our profiles: what it asks of each element."""
-    found = profile(identity)
+    found = own_profile(identity)
     if found is None:
         raise HTTPException(404, "no such profile")
     own = profile_id(found.parent)

@@ -52,6 +52,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 def test_m1_without_a_certificate(secured: Secured) -> None:
     """M1: refused in the handshake; nothing reaches the journal."""
     context = ssl.create_default_context(cafile=str(secured.folder / "ca.pem"))
+    secured.control.clear_journal()
     with pytest.raises(httpx.TransportError), httpx.Client(verify=context) as http:
         http.get(f"{secured.addresses.fhir}/metadata")
     assert "did not return a certificate" in secured.control.refused_handshakes()[-1]["reason"]

@@ -447,6 +447,10 @@ def test_profiles_are_mandatory(national: httpx.Client) -> None:
     foreign = {"resourceType": "Goal", "meta": {"profile": ["https://foreign.example/x"]}}
     refused = national.post("Goal", json=foreign)
     assert (refused.status_code, "https://kykysilta.example/fhir/" in refused.text) == (400, True)
+    own = "https://kykysilta.example/fhir/StructureDefinition/kykysilta-goal"
+    for claimed, status in ((own, 201), (f"{own}|9.9", 400), (f"{own}-of-nobody", 400)):
+        goal = {"resourceType": "Goal", "meta": {"profile": [claimed]}}
+        assert national.post("Goal", json=goal).status_code == status, claimed
 
 
 def test_what_is_stored_has_its_controller(national: httpx.Client) -> None:

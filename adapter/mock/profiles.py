@@ -1,4 +1,4 @@
-"""A profile as a tester reads it: what it asks of each element, from the packaged definitions."""
+"""Our profiles as they are packaged: which there are, and what each asks of an element, for people to read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Profile:
 
 
 @cache
-def profile(identity: str) -> Profile | None:
+def own_profile(identity: str) -> Profile | None:
     """Return one of our profiles by its id, or None."""
     if not identity.replace("-", "").isalnum():
         return None
