@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from adapter.audit.acts import act_of
 from adapter.audit.rows import read_rows
 from adapter.audit.sheets import Sheet, Table, table
-from adapter.audit.words import display, instant
+from adapter.audit.words import display, instant, what
 from adapter.data import data_root, read_yaml
 from adapter.i18n import text
 from adapter.store.tables import audit_checkpoint, outbox, submission
@@ -172,7 +172,7 @@ def _volumes(connection: Connection, language: str) -> Table:
     joined = types.join(outbox, outbox.c.submission == submission.c.id).group_by(submission.c.record_type)
     rows = connection.execute(joined.order_by(submission.c.record_type)).all()
     total = connection.execute(select(func.count(), func.count(outbox.c.lane.distinct())).select_from(outbox)).one()
-    every = [(name, str(records), str(clients)) for name, records, clients in rows]
+    every = [(what(name, language), str(records), str(clients)) for name, records, clients in rows]
     return table("volumes", language, [*every, (_word("total", language), str(total[0]), str(total[1]))])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from adapter.i18n import text
 from adapter.terminology import code_system
 
 ZONE = ZoneInfo("Europe/Helsinki")
@@ -31,8 +32,13 @@ def display(system: str, code: str, language: str) -> str:
 
 
 def what(code: str, language: str) -> str:
-    """Return the name of a data class; record types and resource types stand as they are."""
-    return display("data-class", code, language)
+    """Return the name of a data class or of a record type; a type of FHIR resource stands as it is."""
+    if code in code_system("data-class"):
+        return display("data-class", code, language)
+    try:
+        return text(f"audit.kind-{code.replace('_', '-')}", language)
+    except LookupError:
+        return code
 
 
 def listed(codes: Iterable[str], language: str) -> str:

@@ -10,7 +10,9 @@ import pytest
 
 from adapter import audit
 from adapter.audit.log_copy import LogCopy, LogCopyRefused, due_day, give_log_copy, log_copy_sheet, usual_start
+from adapter.audit.words import what
 from adapter.i18n import LANGUAGES
+from adapter.mapping.registry import record_types
 from adapter.store import Database
 from tests.audit.conftest import rows_of
 
@@ -161,3 +163,10 @@ def test_two_years_begin_with_the_day() -> None:
     assert start == datetime(2024, 11, 21, 22, 0, tzinfo=UTC)
     leap = datetime(2028, 2, 29, 10, 0, tzinfo=UTC).timestamp()
     assert datetime.fromtimestamp(usual_start(leap), UTC) == datetime(2026, 2, 27, 22, 0, tzinfo=UTC)
+
+
+def test_every_record_type_has_a_name_for_clients() -> None:
+    """A record without a data class is told by its type, in words; a type of FHIR resource stands as it is."""
+    for language in ("fi", "sv"):
+        assert [one for one in record_types() if what(one, language) == one] == []
+    assert what("CarePlan", "fi") == "CarePlan"
