@@ -124,7 +124,7 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
     from adapter.api import create_app
     from adapter.api.configured import access
     from adapter.delivery.chores import HOUR, Chore
-    from adapter.delivery.configured import chores, repository, signer
+    from adapter.delivery.configured import certificates, chores, repository, signer
     from adapter.pipeline import Line
     from adapter.review import review_app
     from adapter.store import Cipher, Database
@@ -149,6 +149,7 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         workers=settings.workers,
         chores=[*chores(settings, database), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
         body_seconds=settings.body_seconds,
+        certificates=certificates(settings),
     )
     pages = review_app(database, cipher, id_key=id_key, settings=settings, signer=signer(settings))
     app.mount("/review", pages)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 
+from cryptography import x509
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
@@ -27,6 +29,7 @@ from adapter.api.openapi import describe, page
 from adapter.api.pace import Pace
 from adapter.api.refusals import BadRequest, Broken, NotAllowed, NotFound, Unavailable
 from adapter.delivery import Chore, Chores, Worker
+from adapter.delivery.chores import WARNING_DAYS
 from adapter.errors import AdapterError
 from adapter.events import Event, log
 from adapter.pipeline import Line
@@ -68,6 +71,7 @@ def create_app(
     workers: int = 2,
     chores: Sequence[Chore] = (),
     body_seconds: float = BODY_SECONDS,
+    certificates: Mapping[str, x509.Certificate] = MappingProxyType({}),
 ) -> VendorApi:
     """Return the application; its workers deliver while it runs.
 
@@ -77,6 +81,7 @@ def create_app(
         workers: delivering threads; 0 accepts only.
         chores: what is done now and then while it runs.
         body_seconds: a body must be complete by then, and a batch may not pause for longer.
+        certificates: our own, by what they are for; their end is announced a month ahead.
     """
     worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=workers)
     beside = Chores(chores)
@@ -105,6 +110,7 @@ def create_app(
     app.state.access = access or Access(None, "", Pace(REQUESTS_A_SECOND, BURST, time.monotonic))
     app.state.in_work = InWork()
     app.state.body_seconds = body_seconds
+    app.state.certificates = certificates
     _add_routes(app)
     _add_refusals(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
@@ -127,9 +133,10 @@ def _add_routes(app: FastAPI) -> None:
 
     @app.get("/readyz", tags=["service"])
     def ready(request: Request) -> Response:
-        """Say that the database answers; 503 when it does not."""
+        """Say that the database answers, 503 when it does not; and which certificates end within 30 days."""
         line_of(request).outbox.stock()
-        return json_answer({"status": "ready"})
+        ending = {name: int(days) for name, days in metrics.days_of(request).items() if days <= WARNING_DAYS}
+        return json_answer({"status": "ready"} | ({"certificates_end_in_days": ending} if ending else {}))
 
 
 def _add_refusals(app: FastAPI) -> None:

@@ -1,9 +1,9 @@
-"""`/metrics` for Prometheus: what lies in the outbox and how long. No label names a person or a sender."""
+"""`/metrics` for Prometheus: what lies in the outbox, how long certificates last. Labels name no person or sender."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from adapter.api.access import Access, line_of
 from adapter.delivery import Outbox
 from adapter.delivery.states import State
+from adapter.security.certificates import days_left
 
 router = APIRouter(tags=["service"])
 
@@ -40,6 +41,26 @@ class OutboxCollector(Collector):
         yield age
 
 
+class CertificateCollector(Collector):
+    """Says at each scrape how long our certificates are still good."""
+
+    def __init__(self, days: Mapping[str, float]) -> None:
+        self._days = days
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the days by what the certificate is for; negative when it has ended."""
+        left = GaugeMetricFamily("kykysilta_certificate_days_left", "Days until our certificate ends", labels=["name"])
+        for name, days in self._days.items():
+            left.add_metric([name], days)
+        yield left
+
+
+def days_of(request: Request) -> dict[str, float]:
+    """Return for each of our certificates how many days it is still good."""
+    now = time.time()
+    return {name: days_left(each, now) for name, each in request.app.state.certificates.items()}
+
+
 @router.get("/metrics", summary="Numbers for Prometheus")
 async def metrics(request: Request) -> Response:
     """Return the metrics in Prometheus' text format, to callers from the operator's networks."""
@@ -47,4 +68,5 @@ async def metrics(request: Request) -> Response:
     access.operator(request)
     registry = CollectorRegistry()
     registry.register(OutboxCollector(line_of(request).outbox))
+    registry.register(CertificateCollector(days_of(request)))
     return Response(await run_in_threadpool(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)
