@@ -19,6 +19,13 @@ MOONA: dict[str, Any] = {
 }
 
 
+PROFILED_CARE_TEAM = {
+    "resourceType": "CareTeam",
+    "meta": {"profile": ["https://kykysilta.example/fhir/StructureDefinition/kykysilta-client"]},
+}
+"""Structure is right; the profile is one of Patient."""
+
+
 def operation(kind: str, path: str, **parts: Any) -> dict[str, Any]:
     """One operation of a FHIRPath Patch; a dict is the whole part, other values become their value[x]."""
     found: list[dict[str, Any]] = [
@@ -154,6 +161,8 @@ def test_everything_is_the_patient_and_the_compartment(fhir: httpx.Client, patie
         ("lenient", {"resourceType": "Observation", "foo": 1}, 422),
         ("lenient", {"resourceType": "Observation", "note": []}, 422),
         ("lenient", {"resourceType": "Patient", "birthDate": "soon"}, 422),
+        ("lenient", PROFILED_CARE_TEAM, 201),
+        ("national", PROFILED_CARE_TEAM, 422),
         ("national", {"resourceType": "Observation"}, 422),
         ("national", {"resourceType": "Observation", "status": "nonsense", "code": {"text": "x"}}, 422),
         ("national", {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}, 201),
