@@ -46,7 +46,7 @@ def record_facts(
         "custodian": record["custodian"]["id"],
         "record_type": record["record_type"],
         "record_version": record["record_version"],
-        "classes": ", ".join(_classes(bundle)),
+        "classes": "" if record["record_type"] == "consent" else ", ".join(_classes(bundle)),
     }
     writer = record.get("recorded_by", {})
     if "id" in writer:

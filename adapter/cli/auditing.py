@@ -75,7 +75,8 @@ def log_copy(
             )
         except LogCopyRefused as refused:
             fail(refused.text(language), Exit.REFUSED)
-        write(_written(log_copy_sheet(copy, language), form, language), out)
+        names = _organisations(connection, settings, client)
+        write(_written(log_copy_sheet(copy, language, names), form, language), out)
 
 
 @audit_app.command("breach")
@@ -217,6 +218,21 @@ def _client(connection: Connection, settings: Settings, language: str) -> str:
     if found is None:
         fail(text("audit.no-such-client", language), Exit.FINDINGS)
     return found
+
+
+def _organisations(connection: Connection, settings: Settings, client: str) -> dict[str, str]:
+    """Return names of organisations by id, as the client's records have them."""
+    from sqlalchemy import select
+
+    from adapter.review.files import lane_named, read_file
+    from adapter.serve import keys
+    from adapter.store import Cipher
+    from adapter.store.tables import submission
+
+    lane = lane_named(connection, client) or ""
+    custodians = connection.execute(select(submission.c.custodian).distinct()).scalars()
+    file = read_file(connection, Cipher(keys(settings)[1]), lane, frozenset(custodians))
+    return file.organisations if file else {}
 
 
 def _instant(value: str, language: str, *, last: bool = False) -> float | None:

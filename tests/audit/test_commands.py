@@ -119,6 +119,8 @@ def test_a_log_copy_is_written_in_every_form(config: Path, told: Database, form:
     before = len(rows_of(told))
     result = run(config, "log-copy", *LONG_AGO, "--format", form, given=f"{CODE}\n")
     assert result.exit_code == 0
+    assert "Pirkanmaan TE-toimisto" in result.stdout
+    assert "te-6100" not in result.stdout
     assert "päätös" not in result.stdout
     assert [value for value in personal_values() if value in result.stdout] == []
     if form == "json":
