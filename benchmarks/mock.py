@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROUNDS = 6
+ROUNDS = 12
 HERE = Path(__file__).parent
 FHIR = {"content-type": "application/fhir+json", "accept": "application/fhir+json"}
 LIMITS = {
@@ -244,7 +244,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sekmet", default="", help="the python in whose environment sekmet-fhir is installed")
     options.add_argument("--large", type=int, default=100_000, help="resources of the large search")
-    options.add_argument("--count", type=int, default=100, help="requests a round")
+    options.add_argument("--count", type=int, default=40, help="requests a round")
     options.add_argument(
         "--folder", default="/dev/shm" if Path("/dev/shm").is_dir() else None, help="for the databases"
     )
