@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.fhir.definitions import Constraint, children, element, is_primitive, type_definition
 from adapter.i18n import catalogue
-from adapter.types import Severity
+from adapter.types import CANONICAL_ROOT, Severity
 from adapter.validation.datatype_rules import OF_TYPE
 from adapter.validation.evaluation import compiled, holds
 from adapter.validation.findings import Finding, Findings, joined, under
@@ -25,7 +25,14 @@ def broken(constraint: Constraint, profile: str = "") -> Finding:
     key, values = f"rule-{constraint.key}", {}
     if profile or key not in catalogue("validation"):
         key, values = "invariant", {"rule": constraint.key, "human": constraint.human}
-    return Finding(key, values, rule=constraint.key, severity=severity, profile=profile)
+    fixed = _own_texts(constraint.human) if profile.startswith(CANONICAL_ROOT) else {}
+    return Finding(key, values, rule=constraint.key, severity=severity, profile=profile, fixed=fixed)
+
+
+def _own_texts(human: str) -> dict[str, str]:
+    """Return the texts of an invariant of ours, which FHIR keeps in one string: `Finnish / English`."""
+    finnish, mark, english = human.partition(" / ")
+    return {"fi": finnish, "en": english} if mark else {}
 
 
 @dataclass(frozen=True, slots=True)

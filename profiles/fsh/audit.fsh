@@ -18,7 +18,7 @@ Description: "A resource about a client was read. The server sends, the client r
 
 Invariant: kyk-audit-read
 Severity: #error
-Description: "Lukutapahtuman alatyyppi on read tai vread. / The subtype of a read is read or vread."
+Description: "Lukutapahtumalta puuttuu alatyyppi. Lisää read tai vread. / The read has no subtype. Add read or vread."
 Expression: "subtype.where(code = 'read' or code = 'vread').exists()"
 
 Profile: KykysiltaAuditQuery
@@ -46,7 +46,7 @@ Description: "A client's resources were searched for. The query is encoded; iden
 
 Invariant: kyk-audit-query
 Severity: #error
-Description: "Hakutapahtuman alatyyppi on search, search-type tai search-system. / The subtype of a query is search, search-type or search-system."
+Description: "Hakutapahtumalta puuttuu alatyyppi. Lisää search, search-type tai search-system. / The query has no subtype. Add search, search-type or search-system."
 Expression: "subtype.where(code = 'search' or code = 'search-type' or code = 'search-system').exists()"
 
 Profile: KykysiltaAuditCreate
@@ -79,7 +79,7 @@ Description: "A resource about a client was changed. The client sends, the serve
 
 Invariant: kyk-audit-update
 Severity: #error
-Description: "Muutostapahtuman alatyyppi on update tai patch. / The subtype of an update is update or patch."
+Description: "Muutostapahtumalta puuttuu alatyyppi. Lisää update tai patch. / The update has no subtype. Add update or patch."
 Expression: "subtype.where(code = 'update' or code = 'patch').exists()"
 
 Profile: KykysiltaAuditDisclosureSource
@@ -106,7 +106,7 @@ Description: "Data of a client were disclosed, as the recipient records it."
 
 Invariant: val-audit-source
 Severity: #error
-Description: "Tapahtuman kirjannut järjestelmä on sama kuin tämä toimija. / The source of the event is this agent too."
+Description: "Tämä toimija ei ole sama kuin tapahtuman kirjannut järjestelmä. Anna sama viittaus kuin kohdassa source.observer. / This agent is not the system that recorded the event. Give the same reference as in source.observer."
 Expression: "$this.who = %resource.source.observer"
 
 Profile: KykysiltaAuditDecision
@@ -173,7 +173,7 @@ Description: "The decision of the consent engine: outcome 0 permits, 8 denies, o
 
 Invariant: kyk-audit-decision
 Severity: #error
-Description: "Päätöksen tulos on 0 (sallittu) tai 8 (kielletty); kielletyn syy on kohdassa outcomeDesc. / A decision's outcome is 0 (permit) or 8 (deny); outcomeDesc says why it denies."
+Description: "Päätöksen tulos on 0 (sallittu) tai 8 (kielletty), ja kielletyllä on syy. Korjaa outcome tai lisää outcomeDesc. / A decision's outcome is 0 (permit) or 8 (deny), and a denial has its reason. Mend outcome or add outcomeDesc."
 Expression: "outcome = '0' or (outcome = '8' and outcomeDesc.exists())"
 
 Profile: KykysiltaLogEntry
@@ -209,17 +209,17 @@ Description: "What the Finnish log duties ask of an entry: when, what kind of ac
 
 Invariant: kyk-log-outcome
 Severity: #error
-Description: "Epäonnistuneella tai estetyllä tapahtumalla on syy (outcomeDesc). / An act that failed or was refused has its reason (outcomeDesc)."
+Description: "Epäonnistuneelta tai estetyltä tapahtumalta puuttuu syy. Lisää outcomeDesc. / An act that failed or was refused has no reason. Add outcomeDesc."
 Expression: "outcome = '0' or outcomeDesc.exists()"
 
 Invariant: kyk-log-user
 Severity: #error
-Description: "Merkinnässä on yksi toimija, joka pyysi tapahtumaa (requestor). / Exactly one agent asked for the act (requestor)."
+Description: "Tapahtumaa pyytäneitä toimijoita on oltava täsmälleen yksi. Merkitse yhdelle requestor arvoksi true. / Exactly one agent asked for the act. Set requestor to true on one agent."
 Expression: "agent.where(requestor = true).count() = 1"
 
 Invariant: kyk-log-controller
 Severity: #error
-Description: "Merkinnässä on rekisterinpitäjä, jonka tietoja käsiteltiin (SNOMED CT 159541003). / An agent is the controller whose data they are (SNOMED CT 159541003)."
+Description: "Merkinnästä puuttuu rekisterinpitäjä, jonka tietoja käsiteltiin. Lisää toimija, jonka tyyppi on SNOMED CT 159541003. / The controller whose data they are is missing. Add an agent of type SNOMED CT 159541003."
 Expression: "agent.type.coding.where(system = 'http://snomed.info/sct' and code = '159541003').exists()"
 
 // Codes that only these profiles bind to.

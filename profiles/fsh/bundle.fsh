@@ -12,5 +12,5 @@ Description: "One record as a transaction: every entry is created if it does not
 
 Invariant: kyk-bundle-1
 Severity: #error
-Description: "Lähetyksessä on rekisterinpitäjä (Provenance, CST) tai resurssit ovat contained-muodossa. / A transaction names the controller (Provenance with CST), unless the supporting resources are contained."
+Description: "Lähetyksestä puuttuu rekisterinpitäjä. Lisää Provenance, jonka toimijalla on tyyppi CST, tai lähetä muut resurssit contained-muodossa. / The transaction names no controller. Add a Provenance whose agent is of type CST, or send the supporting resources contained."
 Expression: "entry.resource.ofType(Provenance).agent.type.coding.where(code = 'CST').exists() or entry.resource.contained.exists()"

@@ -60,17 +60,17 @@ Description: "What was disclosed outside Kanta, by whom, to whom, on what ground
 // What is warned about: of these classifications few codes are known; a local code says so.
 Invariant: kyk-notice-purpose
 Severity: #warning
-Description: "Käyttötarkoitus on kansallisesta luokituksesta 1.2.246.537.6.3300, kun koodi tunnetaan. / The purpose is of the national classification 1.2.246.537.6.3300 where its code is known."
+Description: "Käyttötarkoitus ei ole kansallisesta luokituksesta. Käytä luokitusta 1.2.246.537.6.3300, kun koodi tunnetaan. / The purpose is not of the national classification. Use 1.2.246.537.6.3300 where its code is known."
 Expression: "purposeOfEvent.coding.where(system.startsWith('urn:oid:1.2.246.537.6.3300')).exists()"
 
 Invariant: kyk-notice-ground
 Severity: #error
-Description: "Luovutuksella on peruste: sisällytetty suostumus tai luovutuksen peruste. / The disclosure has its ground: a contained consent or the basis of the disclosure."
+Description: "Luovutukselta puuttuu peruste. Lisää sisällytetty suostumus tai luovutuksen peruste. / The disclosure has no ground. Add a contained consent, or the basis of the disclosure."
 Expression: "extension.where(url = 'https://shark.kanta.fi/fhir/StructureDefinition/extension/Consent' or url = 'https://kykysilta.example/fhir/StructureDefinition/disclosure-basis').exists()"
 
 Invariant: kyk-notice-document
 Severity: #error
-Description: "Asiakirjasta kerrotaan asiakirjatyyppi tai kuvaus. / A document has its type or a description."
+Description: "Asiakirjalta puuttuu tyyppi ja kuvaus. Lisää toinen. / The document has neither a type nor a description. Add one."
 Expression: "description.exists() or extension.where(url = 'https://shark.kanta.fi/fhir/StructureDefinition/extension/SpecificDocumentType').exists()"
 
 Profile: KykysiltaDisclosureNoticeConsent
@@ -94,7 +94,7 @@ Description: "Proof of the ground of a disclosure, contained in the notice; no r
 
 Invariant: kyk-notice-manner
 Severity: #warning
-Description: "Suostumuksen antotapa on kansallisesta luokituksesta 1.2.246.537.5.40193, kun koodi tunnetaan. / The manner of the consent is of the national classification 1.2.246.537.5.40193 where its code is known."
+Description: "Suostumuksen antotapa ei ole kansallisesta luokituksesta. Käytä luokitusta 1.2.246.537.5.40193, kun koodi tunnetaan. / The manner of the consent is not of the national classification. Use 1.2.246.537.5.40193 where its code is known."
 Expression: "policyRule.coding.where(system.startsWith('urn:oid:1.2.246.537.5.40193')).exists()"
 
 Profile: KykysiltaDisclosureNoticeProvenance
@@ -142,12 +142,12 @@ Description: "A signed transaction of notices with their Provenances, all about 
 
 Invariant: kyk-notice-pairs
 Severity: #error
-Description: "Lähetyksessä on vain luovutusilmoituksia (AuditEvent) ja kullakin oma alkuperätietonsa (Provenance). / The transaction holds notices (AuditEvent) alone, each with a Provenance of its own."
+Description: "Lähetyksessä saa olla vain luovutusilmoituksia (AuditEvent), ja kullakin on oltava oma alkuperätietonsa (Provenance). Lisää puuttuvat tai poista muut. / The transaction may hold notices (AuditEvent) alone, each with a Provenance of its own. Add what is missing, or remove the rest."
 Expression: "entry.resource.all($this is AuditEvent or $this is Provenance) and entry.where(resource is AuditEvent).all(fullUrl in %resource.entry.resource.ofType(Provenance).target.reference) and entry.resource.ofType(AuditEvent).count() = entry.resource.ofType(Provenance).count()"
 
 Invariant: kyk-notice-one-person
 Severity: #error
-Description: "Kaikki ilmoitukset koskevat samaa henkilöä. / All notices are about the same person."
+Description: "Ilmoitukset koskevat useaa henkilöä. Lähetä kunkin henkilön ilmoitukset omana lähetyksenään. / The notices are about several persons. Send those of each person as a transaction of its own."
 Expression: "(entry.resource.ofType(AuditEvent).entity.where(type.code = '1').what.identifier | entry.resource.contained.ofType(Patient).identifier.where(use.empty() or use = 'official')).select(system & '|' & value).distinct().count() = 1"
 
 // National extensions of the notice, restated as a public test case of HL7 shows them.
@@ -163,7 +163,7 @@ Context: AuditEvent
 
 Invariant: kyk-type-of-disclosure
 Severity: #error
-Description: "Luovutuksen tyyppi on kansallisesta luokituksesta 1.2.246.537.5.40165. / The type of disclosure is of the national classification 1.2.246.537.5.40165."
+Description: "Luovutuksen tyyppi ei ole kansallisesta luokituksesta. Käytä luokitusta 1.2.246.537.5.40165 tai jätä laajennus pois. / The type of disclosure is not of the national classification. Use 1.2.246.537.5.40165, or leave the extension out."
 Expression: "value.ofType(Coding).system.startsWith('urn:oid:1.2.246.537.5.40165')"
 
 Extension: KantaConsent
@@ -258,7 +258,7 @@ Context: Provenance
 
 Invariant: kyk-document-status
 Severity: #error
-Description: "Asiakirjan tila on kansallisesta luokituksesta 1.2.246.537.5.40154. / The status is of the national classification 1.2.246.537.5.40154."
+Description: "Asiakirjan tila ei ole kansallisesta luokituksesta. Käytä luokitusta 1.2.246.537.5.40154. / The status is not of the national classification. Use 1.2.246.537.5.40154."
 Expression: "value.ofType(Coding).system.startsWith('urn:oid:1.2.246.537.5.40154')"
 
 Extension: KantaRegisterType

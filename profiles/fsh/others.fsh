@@ -16,7 +16,7 @@ Description: "A diagnosis with its source and date; never evidence of incapacity
 
 Invariant: kyk-icd10-plain
 Severity: #warning
-Description: "ICD-10-koodi on ilman suomalaisia yhdistelmämerkkejä (+ & #); lisämerkitys on omassa koodissaan. / An ICD-10 code has no Finnish combination signs (+ & #); what they mean stands in a coding of its own."
+Description: "ICD-10-koodissa on suomalainen yhdistelmämerkki (+ & #). Anna koodi ilman sitä ja lisämerkitys omana koodinaan. / The ICD-10 code has a Finnish combination sign (+ & #). Give the code without it, and what it means as a coding of its own."
 Expression: "coding.where(system.startsWith('urn:oid:1.2.246.537.6.1.') or system = 'urn:oid:1.2.246.537.6.1').all(code.matches('^[^+&#]*$'))"
 
 Profile: KykysiltaEpisodeOfCare

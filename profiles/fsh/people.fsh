@@ -39,7 +39,7 @@ Description: "The client of work-ability support. Mentions in other records carr
 
 Invariant: kyk-name-text
 Severity: #warning
-Description: "Nimi on myös kokonaisena (text). / A name also stands as a whole (text)."
+Description: "Nimi ei ole kokonaisena. Lisää text. / The name does not stand as a whole. Add text."
 Expression: "text.exists()"
 
 Profile: KykysiltaRelatedPerson
@@ -92,7 +92,7 @@ Description: "A professional at an organisation, or an organisation where R4 adm
 
 Invariant: kyk-role-1
 Severity: #error
-Description: "Ammattilaisen tehtävässä on ammattilainen tai organisaatio. / A role names a practitioner or an organization."
+Description: "Tehtävästä puuttuu sekä ammattilainen että organisaatio. Lisää jompikumpi. / The role names neither a practitioner nor an organization. Add one."
 Expression: "practitioner.exists() or organization.exists()"
 
 Profile: KykysiltaOrganization

@@ -25,7 +25,7 @@ Description: "The controller of what the record holds. Restates the Finnish base
 
 Invariant: kyk-custodian-1
 Severity: #error
-Description: "Julkisen rekisterinpitäjän (1) tunniste on rekisterinpitäjärekisteristä, yksityisen (2) SOTE-organisaatiorekisteristä tai itsenäisten ammatinharjoittajien rekisteristä. / A public controller (1) is named by the controller register, a private one (2) by the organisation register or that of independent practitioners."
+Description: "Rekisterinpitäjän laji ja tunniste eivät sovi yhteen. Julkisen (1) tunniste on rekisterinpitäjärekisteristä, yksityisen (2) SOTE-organisaatiorekisteristä tai itsenäisten ammatinharjoittajien rekisteristä. / The controller's kind and identifier do not fit. A public one (1) is named by the controller register, a private one (2) by the organisation register or that of independent practitioners."
 Expression: "agent.all((role.coding.code = '1' and who.identifier.system = 'urn:oid:1.2.246.537.6.40174') or (role.coding.code = '2' and (who.identifier.system = 'urn:oid:1.2.246.537.6.202' or who.identifier.system = 'urn:oid:1.2.246.537.6.203')))"
 
 Profile: KykysiltaProvenance

@@ -91,3 +91,14 @@ def test_profiles_speak_to_people() -> None:
             chain.append(DEFINITIONS[chain[-1]["baseDefinition"]])
         elements = (element for each in chain for element in each["differential"]["element"])
         assert any(element.get("mustSupport") for element in elements), profile["id"]
+
+
+def test_invariants_of_ours_speak_one_language_at_a_time() -> None:
+    """FHIR has one text for an invariant; ours holds Finnish and English, and each reader gets the own one."""
+    role = copy.deepcopy(next(each for each in EXAMPLES if each["resourceType"] == "PractitionerRole"))
+    del role["practitioner"], role["organization"]
+    (issue,) = (each for each in packaged_validator().validate(role).issues if each.rule_id == "kyk-role-1")
+    assert issue.text("fi").startswith("Tehtävästä puuttuu")
+    assert issue.text("sv") == issue.text("fi")
+    assert issue.text("en").endswith("Add one.")
+    assert " / " not in issue.text("fi") + issue.text("en")
