@@ -93,8 +93,11 @@ class Repository:
         """POST a transaction Bundle to the base (FHIR http §3.1.0.11); the bytes go out as they are."""
         return self._exchange("POST", "", bundle, request_id, FHIR_JSON)
 
-    def find(self, entry: Mapping[str, Any]) -> tuple[Answer, Resource | None, Known]:
+    def find(self, entry: Mapping[str, Any], client: str = "") -> tuple[Answer, Resource | None, Known]:
         """Look for the resource of an entry by its `ifNoneExist` criterion, by POST: nothing personal in the URL.
+
+        Args:
+            client: `system|value` of the client; a Kanta-style repository answers only when it is named.
 
         Returns:
             the answer, the resource that matches (None when there is none), and where it lies.
@@ -102,6 +105,9 @@ class Repository:
         criterion = entry["request"]["ifNoneExist"]
         path = f"{entry['resource']['resourceType']}/_search"
         answer = self._exchange("POST", path, criterion.encode(), uuid4().hex, FORM)
+        if answer.status == 400 and client:
+            named = f"{criterion}&patient:identifier={client}"
+            answer = self._exchange("POST", path, named.encode(), uuid4().hex, FORM)
         try:
             resource = next(iter(_matches(answer.body)), None)
             if resource is None:

@@ -209,8 +209,9 @@ class Delivery:
     def _reconcile(self, message: Message, bundle: Resource) -> None:
         """Ask the repository whether the record is there in this version; send only when it is not."""
         resources: dict[str, Known] = {}
+        client = _client(bundle)
         for entry in bundle["entry"]:
-            answer, resource, place = self._repository.find(entry)
+            answer, resource, place = self._repository.find(entry, client)
             if answer.status != 200:
                 self._commit(message, answer, message.attempt, judge_lookup(answer.status, answer.retry_after))
                 return
@@ -220,6 +221,14 @@ class Delivery:
             resources[entry["fullUrl"]] = place
         self._judge_destination(answer)
         self._delivered(message, resources, bundle, answer.request_id, "reconciled")
+
+
+def _client(bundle: Resource) -> str:
+    """Return `system|value` of the client that the Bundle is about, as it stands in its criterion; empty without."""
+    criteria = (
+        entry["request"]["ifNoneExist"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient"
+    )
+    return next((one.removeprefix("identifier=") for one in criteria if one.startswith("identifier=")), "")
 
 
 def _is_this_version(ours: Resource, theirs: Resource) -> bool:

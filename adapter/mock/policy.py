@@ -65,6 +65,7 @@ class Policy:
         definitions: files, folders or packages with more profiles.
         bundle_entries, body_bytes: limits; 0 means none.
         patient_parameter_required: a search must say whose data it wants.
+        identifier_resolves: `patient:identifier` finds literal references too, not only logical ones as R4 has it.
         requests_per_minute: of one client; more are answered 429 with Retry-After; 0 means no limit.
         request_id: whether `X-Request-Id` is `optional`, `required`, or `unique`.
         provenance_for: types that need a Provenance in the same transaction, so they never come alone.
@@ -99,6 +100,7 @@ class Policy:
     bundle_entries: int = 0
     body_bytes: int = 10_000_000
     patient_parameter_required: bool = False
+    identifier_resolves: bool = False
     requests_per_minute: int = 0
     request_id: str = "optional"
     provenance_for: tuple[str, ...] = ()

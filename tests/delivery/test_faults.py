@@ -123,6 +123,18 @@ def test_a_fault_has_no_effect_on_the_effect(fault: str, line: Line, mock: MockC
     assert status.receipts
 
 
+@pytest.mark.parametrize("fault", ["dropped before commit", "dropped after commit", "504 after commit"])
+def test_a_kanta_style_repository_is_asked_about_the_client(fault: str, line: Line, mock: MockClient) -> None:
+    """It answers no search that names nobody; creation and replacement arrive once each all the same."""
+    mock.behave(policy="national", strictness="national")
+    mock.fault(match=TRANSACTION, when=When(nth=1), **FAULTS[fault])
+    mock.fault(match=TRANSACTION, when=When(nth=3), **FAULTS[fault])
+    submissions = hand_over(line, record(1, 1), record(1, 1, version=2))
+    assert deliver_all(line, submissions) == ["delivered", "delivered"]
+    assert observations(mock) == [("m-1", "2")]
+    assert resent_blindly(mock) == []
+
+
 def test_many_records_of_some_clients_through_every_fault(line: Line, mock: MockClient) -> None:
     """With every fifth request broken: one effect each, and each client's records in the order of acceptance."""
     for number, fault in enumerate(FAULTS.values()):

@@ -464,6 +464,23 @@ def test_what_is_stored_has_its_controller(national: httpx.Client) -> None:
     assert national.post("", json=transaction(team(), custodian()) | {"type": "batch"}).status_code == 400
 
 
+def test_a_client_is_found_by_identifier_however_it_is_referred_to(national: httpx.Client, control: MockClient) -> None:
+    """Logical and literal references alike; under a policy that does as R4 says only the logical one."""
+    control.seed(
+        [
+            {"resourceType": "Patient", "id": "p", "identifier": [HETU]},
+            {"resourceType": "CarePlan", "id": "literal", "subject": {"reference": "Patient/p"}},
+            {"resourceType": "CarePlan", "id": "logical", "subject": {"type": "Patient", "identifier": HETU}},
+            {"resourceType": "CarePlan", "id": "other", "subject": {"reference": "Patient/q"}},
+        ]
+    )
+    form = {"patient:identifier": "{system}|{value}".format_map(HETU)}
+    found = national.post("CarePlan/_search", data=form).json()["entry"]
+    assert {one["resource"]["id"] for one in found} == {"literal", "logical"}
+    control.behave(policy="open")
+    assert national.post("CarePlan/_search", data=form).json()["total"] == 1
+
+
 def test_search_by_post_only_and_always_about_a_client(national: httpx.Client) -> None:
     """Nothing personal in the URL; a search without a patient is 400."""
     client = "{system}|{value}".format_map(HETU)

@@ -51,6 +51,7 @@ class Compiler:
         touched: resource types that chains and `_has` look at.
         seen: primary keys of clients' resources that a chain or `_has` may look at; None means all.
         chained: types of clients' resources that chains and `_has` look at.
+        resolves: `:identifier` finds literal references to a Patient too, by the identifier of that Patient.
     """
 
     base: str
@@ -58,6 +59,7 @@ class Compiler:
     touched: set[str] = field(default_factory=set)
     seen: frozenset[int] | None = None
     chained: set[str] = field(default_factory=set)
+    resolves: bool = False
     _aliases: int = field(default=0)
 
     def criterion(self, resource_type: str, key: str, value: str, alias: str = "r") -> Condition:
@@ -78,7 +80,17 @@ class Compiler:
             raise UnknownParameter(name, resource_type)
         if dot:
             return self._chain(parameter, resource_type, modifier, rest, value, alias)
+        if modifier == "identifier" and self.resolves and "Patient" in parameter.targets:
+            return self._by_client(parameter, resource_type, value, alias)
         return self._plain(parameter, resource_type, modifier, value, alias)
+
+    def _by_client(self, parameter: Parameter, kind: str, value: str, alias: str) -> Condition:
+        """Whoever names a client by identifier knows the client: this is no chain that a token must cover."""
+        logical, values = self._plain(parameter, kind, "identifier", value, alias)
+        touched = set(self.touched)
+        literal, more = self._chain(parameter, kind, "Patient", "identifier", value, alias)
+        self.touched = touched
+        return f"({logical} OR {literal})", [*values, *more]
 
     def _plain(self, parameter: Parameter, kind: str, modifier: str, value: str, alias: str) -> Condition:
         self._check_modifier(parameter, modifier)

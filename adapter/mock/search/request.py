@@ -77,7 +77,8 @@ def read_search(
     if request.as_of is not None:
         search.where.append("r.updated <= ?")
         search.arguments.append(request.as_of)
-    compiler = Compiler(request.base, request.world.clock.now(), seen=seen)
+    resolves = request.world.policy.identifier_resolves
+    compiler = Compiler(request.base, request.world.clock.now(), seen=seen, resolves=resolves)
     for key, value in query:
         if key in SILENT:
             continue
