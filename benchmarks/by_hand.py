@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - methods are named after what they make
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from adapter.fhir.ids import Ids, search_token
@@ -12,6 +13,7 @@ from adapter.types import CANONICAL_ROOT
 
 ROOT = f"{CANONICAL_ROOT}/StructureDefinition/"
 FINNISH = "https://hl7.fi/fhir/finnish-base-profiles/StructureDefinition/fi-base-"
+OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 URI = "urn:ietf:rfc:3986"
 PRIVATE = frozenset(
     "occupational-health pension-provider accident-and-traffic-insurer third-sector service-producer employer".split()  # noqa: SIM905
@@ -168,7 +170,7 @@ class ByHand:
             return known[1].copy()  # type: ignore[no-any-return]
         value, uri = ref["id"], ref.get("system")
         if uri is None:
-            if value.startswith("1.2.246."):
+            if OID.fullmatch(value):
                 uri, value = URI, f"urn:oid:{value}"
             elif len(value) == 9 and value[7] == "-":
                 uri = "urn:oid:1.2.246.10"
