@@ -20,6 +20,11 @@ Kind = Literal["client", "professional"]
 
 # Built once: every accepted record asks it twice.
 _KNOWN = select(audit_person.c.pseudonym).where(audit_person.c.lookup == bindparam("lookup"))
+# Another process may have met the same person in the same moment: the first one wins for both.
+_ADD = {
+    "postgresql": postgresql.insert(audit_person).on_conflict_do_nothing(index_elements=["lookup"]),
+    "sqlite": sqlite.insert(audit_person).on_conflict_do_nothing(index_elements=["lookup"]),
+}
 
 
 class Identity(NamedTuple):
@@ -62,10 +67,8 @@ def pseudonym_of(
     sealed = None
     if identity is not None and cipher is not None:
         sealed = cipher.encrypt(_place(pseudonym), json.dumps(identity).encode())
-    add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = add(audit_person).values(pseudonym=pseudonym, kind=kind, lookup=lookup, identity=sealed)
-    # Another process may have met the same person in the same moment: the first one wins for both.
-    connection.execute(row.on_conflict_do_nothing(index_elements=["lookup"]))
+    row = {"pseudonym": pseudonym, "kind": kind, "lookup": lookup, "identity": sealed}
+    connection.execute(_ADD[connection.dialect.name], row)
     return known(connection, lookup) or pseudonym
 
 
