@@ -25,7 +25,7 @@ from adapter.review.web import (
 
 router = APIRouter()
 STATE_COOKIE = "kykysilta_review_state"
-MEDIA = {"css": "text/css", "js": "text/javascript", "txt": "text/plain; charset=utf-8"}
+MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain; charset=utf-8"}
 
 
 @router.get("/static/{name}")

@@ -33,7 +33,7 @@ LARGEST_FORM = 64_000
 # A stricter Referrer-Policy would make browsers send `Origin: null` with our own forms.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Cache-Control": "no-store",
@@ -218,6 +218,7 @@ def static(name: str) -> bytes:
     """
     known = {
         "style.css": "style.css",
+        "icon.svg": "static/icon.svg",
         "htmx.js": "static/htmx-2.0.11.min.js",
         "htmx-licence.txt": "static/htmx-LICENSE.txt",
     }

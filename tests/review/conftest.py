@@ -101,7 +101,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     create_reviewer(database, "kollega", PASSWORD, custodians=CUSTODIANS)
     create_reviewer(database, "naapuri", PASSWORD, custodians=[OTHER_COUNTY])
     create_reviewer(database, "uusi", PASSWORD)
-    create_reviewer(database, "kaikki", PASSWORD, custodians=(*CUSTODIANS, OTHER_COUNTY))
+    for name in ("kaikki", "kaksonen"):
+        create_reviewer(database, name, PASSWORD, custodians=(*CUSTODIANS, OTHER_COUNTY))
     create_reviewer(database, "lokinlukija", PASSWORD, role="auditor", custodians=CUSTODIANS)
     database.close()
     return path
