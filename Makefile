@@ -28,7 +28,7 @@ check: .venv/ready ## formatting, lint, types, floors
 	$(BIN)/lint-imports
 
 bench: .venv/ready ## measure, as ratios inside one run
-	@for each in mapping validation consent; do $(BIN)/python benchmarks/$$each.py; done
+	@for each in mapping validation consent delivery; do $(BIN)/python benchmarks/$$each.py; done
 
 clean:           ## remove what was set up
 	rm -rf .venv
