@@ -44,7 +44,7 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._claimed: SimpleQueue[Message | None] = SimpleQueue()
-        self._in_hand: dict[str, Message] = {}
+        self._in_hand: dict[tuple[str, str], Message] = {}
         self._count = threads
         deliverers = [
             threading.Thread(target=self._run, name=f"kykysilta-worker-{number}", daemon=True)
@@ -79,7 +79,7 @@ class Worker:
             if room >= self._count:
                 messages = self._trying(self._more, room) or []
             for message in messages:
-                self._in_hand[message.submission] = message
+                self._in_hand[message.worker, message.submission] = message
                 self._claimed.put(message)
             if not messages:
                 self._wake.wait(IDLE_SECONDS)
@@ -108,7 +108,8 @@ class Worker:
     def _run(self) -> None:
         while (message := self._claimed.get()) is not None:
             self._trying(self._handle, message)
-            del self._in_hand[message.submission]
+            # By the claim too: a message that failed may have been claimed again before it is struck off here.
+            del self._in_hand[message.worker, message.submission]
             if len(self._in_hand) <= self._count:
                 self._wake.set()
 
