@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from adapter.errors import SourceError
 from adapter.mock.exchange import Request
@@ -44,6 +45,15 @@ def answer_format(request: Request) -> Format:
     """
     allowed = request.world.policy.formats
     wanted = next((value for key, value in request.query if key == "_format"), "") or request.headers.get("accept", "")
+    found = _offered(wanted, allowed)
+    if found is None:
+        raise refuse(406, "not-acceptable", allowed=_names(allowed))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _offered(wanted: str, allowed: tuple[str, ...]) -> Format | None:
+    """Return the best of the wanted formats that is offered; callers say the same again and again."""
     if not wanted:
         return JSON if "json" in allowed else XML
     for _, name in sorted(_media(wanted), key=lambda one: -one[0]):
@@ -53,7 +63,7 @@ def answer_format(request: Request) -> Format:
             return XML
         if name in _ANY:
             return JSON if "json" in allowed else XML
-    raise refuse(406, "not-acceptable", allowed=_names(allowed))
+    return None
 
 
 def _media(text: str) -> list[tuple[float, str]]:

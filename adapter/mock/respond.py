@@ -89,7 +89,7 @@ def _etag(weak: str, dialect: str) -> str:
 def _body(request: Request, answer: Answer, wanted: Format) -> bytes:
     """The bytes of the answer; a stored version goes out as it lies in the store unless something asks otherwise."""
     absolute = request.world.dialect("references", "relative") == "absolute"
-    pretty = any(name == "_pretty" and value == "true" for name, value in request.query)
+    pretty = bool(request.query) and any(name == "_pretty" and value == "true" for name, value in request.query)
     if answer.resource is None and wanted is JSON and not absolute and not pretty:
         return answer.stored.body or b"" if answer.stored is not None else b""
     resource = answer.body_resource()

@@ -74,18 +74,18 @@ def dispatch(request: Request) -> Answer:
     Raises:
         Refusal: 404 no such URL or type, 405 not with this method or not by this policy, 400 malformed id.
     """
-    fitting = [route for route in _BY_LENGTH.get(len(request.path), ()) if _fits(route.segments, request.path)]
-    if not fitting:
+    possible = _BY_LENGTH.get(len(request.path), ())
+    for route in possible:
+        if request.method in route.methods and _fits(route.segments, request.path):
+            request.interaction = route.interaction
+            _check(request, route)
+            return route.run(request)
+    allowed = ", ".join(method for one in possible if _fits(one.segments, request.path) for method in one.methods)
+    if not allowed:
         raise refuse(404, "no-such-url")
-    route = next((one for one in fitting if request.method in one.methods), None)
-    if route is None:
-        allowed = ", ".join(method for one in fitting for method in one.methods)
-        refusal = refuse(405, "method-not-allowed", method=request.method, allowed=allowed)
-        refusal.headers = {"Allow": allowed}
-        raise refusal
-    request.interaction = route.interaction
-    _check(request, route)
-    return route.run(request)
+    refusal = refuse(405, "method-not-allowed", method=request.method, allowed=allowed)
+    refusal.headers = {"Allow": allowed}
+    raise refusal
 
 
 def _fits(segments: tuple[str, ...], path: tuple[str, ...]) -> bool:

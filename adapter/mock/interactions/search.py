@@ -216,6 +216,8 @@ def _links(request: Request, result: Result, token: str, offset: int, self_url: 
 
 def read_shape(query: Query) -> tuple[str, tuple[str, ...]]:
     """Return (`_summary`, `_elements`) of a read; both empty when the whole resource is wanted."""
+    if not query:
+        return "", ()
     summary = next((value for key, value in query if key == "_summary"), "")
     elements = next((value for key, value in query if key == "_elements"), "")
     return summary, tuple(one.strip().rpartition(".")[2] for one in elements.split(",") if one.strip())
