@@ -6,7 +6,6 @@ transaction, under the lock of the log, so that no moment knows two active recor
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -18,8 +17,9 @@ from adapter.audit import persons
 from adapter.consent.references import Token, identifier_token
 from adapter.delivery import Outbox, submissions
 from adapter.errors import AdapterError
-from adapter.fhir.canonical import canonical
 from adapter.lifecycle.marking import superseded
+from adapter.lifecycle.queueing import queue_instead
+from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.tables import submission
 from adapter.types import Issue, Resource
@@ -122,24 +122,15 @@ def _end(
 ) -> str:
     row = other.row
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    body = superseded(other.bundle, version=row.record_version, at=at, reason=REASON, id_key=id_key)
-    arrival = submissions.Arrival(
-        id=secrets.token_hex(16),
-        sender=ADAPTER,
-        record_type=row.record_type,
-        record_key=row.record_key,
-        record_version=row.record_version,
-        custodian=row.custodian,
-        digest="",
-        mapping=row.mapping,
-        warnings="[]",
-        source=b"",
-        body=canonical(body),
+    # As it was sent: what `other.bundle` shows is lifted out of its containers.
+    sent = read_json(cipher.decrypt(f"submission/body/{row.id}", row.body))
+    version = row.record_version
+    body = superseded(sent, version=version, at=at, reason=REASON, id_key=id_key)
+    made = queue_instead(
+        connection, messages, cipher, row, body, lane=lane, sender=ADAPTER, version=version, cause="superseded", now=now
     )
-    submissions.store(connection, cipher, arrival, now)
-    messages.put(connection, arrival.id, lane, now, cause="superseded")
-    facts: dict[str, str | int] = {"act": "supersede-consent", "submission": arrival.id, "record_type": "consent"}
+    facts: dict[str, str | int] = {"act": "supersede-consent", "submission": made, "record_type": "consent"}
     pseudonym = persons.known(connection, lane)
     facts |= {"custodian": row.custodian} | ({"client": pseudonym} if pseudonym else {})
     audit.append(connection, now, "decision", facts)
-    return arrival.id
+    return made

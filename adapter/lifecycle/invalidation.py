@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +10,12 @@ from sqlalchemy import Connection, bindparam, exists, select, update
 
 from adapter import audit
 from adapter.audit import persons
-from adapter.delivery import Outbox, submissions
+from adapter.delivery import Outbox
 from adapter.delivery.outbox import INVALIDATED
 from adapter.delivery.states import State
 from adapter.errors import AdapterError
-from adapter.fhir.canonical import canonical
 from adapter.lifecycle.marking import invalidated
+from adapter.lifecycle.queueing import queue_instead
 from adapter.lifecycle.recipients import Recipient, recipients_of
 from adapter.source.json import read_json
 from adapter.store import Cipher
@@ -150,23 +149,19 @@ def _mark(
         raise BodyGone(Issue("error", "delivery.body-gone"))
     bundle = read_json(cipher.decrypt(f"submission/body/{last.id}", last.body))
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    body = canonical(invalidated(bundle, version=version, at=at, reason=reason, id_key=id_key))
-    arrival = submissions.Arrival(
-        id=secrets.token_hex(16),
+    body = invalidated(bundle, version=version, at=at, reason=reason, id_key=id_key)
+    return queue_instead(
+        connection,
+        messages,
+        cipher,
+        last,
+        body,
+        lane=last.lane,
         sender=last.sender,
-        record_type=last.record_type,
-        record_key=last.record_key,
-        record_version=version,
-        custodian=last.custodian,
-        digest="",
-        mapping=last.mapping,
-        warnings="[]",
-        source=b"",
-        body=body,
+        version=version,
+        cause=INVALIDATED,
+        now=now,
     )
-    submissions.store(connection, cipher, arrival, now)
-    messages.put(connection, arrival.id, last.lane, now, cause=INVALIDATED)
-    return arrival.id
 
 
 def _told(connection: Connection, versions: list[Any]) -> Invalidation:

@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from adapter.mock.serve import running_mock
 from adapter.mock.settings import ClientSettings, MockSettings
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
 
@@ -97,6 +99,13 @@ def enforcing() -> MockSettings:
         for name in ("hva", "tyolli", "kela")
     )
     return MockSettings(port=0, auth="smart", clients=clients)
+
+
+@pytest.fixture(scope="module")
+def repository() -> Iterator[str]:
+    """An endpoint that enforces consents."""
+    with running_mock(enforcing()) as base:
+        yield base
 
 
 @contextmanager

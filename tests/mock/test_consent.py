@@ -11,7 +11,6 @@ from adapter.audit.pieces import Site
 from adapter.audit.projection import audit_events
 from adapter.audit.rows import Row
 from adapter.mock.client import MockClient
-from adapter.mock.serve import running_mock
 from adapter.validation.judge import judge
 from tests.mock.consent_world import (
     CODES,
@@ -23,16 +22,11 @@ from tests.mock.consent_world import (
     POLICY,
     RESOURCES,
     custody,
-    enforcing,
     reader,
+    repository,
 )
 
-
-@pytest.fixture(scope="module")
-def repository() -> Iterator[str]:
-    """An endpoint that enforces consents, with one plan and one consent."""
-    with running_mock(enforcing()) as base:
-        yield base
+__all__ = ["repository"]
 
 
 @pytest.fixture

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from adapter.data import data_root
 from adapter.delivery import Repository
@@ -17,6 +14,7 @@ from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Line, Sender
 from adapter.source.json import read_json
 from adapter.store import Cipher, Database
+from tests.databases import KINDS, empty_database
 
 RECORDS = data_root() / "fixtures" / "scenarios" / "SCN-5-tyoton-polku" / "records"
 ID_KEY = b"key of the tests of the line!!!!"
@@ -32,27 +30,13 @@ def record(name: str, **changes: Any) -> dict[str, Any]:
     return {field: value for field, value in content.items() if value is not None}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A fresh database of each kind."""
-    if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path / 'k.sqlite'}")
+    with empty_database(request.param, tmp_path) as url:
+        opened = Database(url)
         yield opened
         opened.close()
-        return
-    server = os.environ.get("KYKYSILTA_TEST_POSTGRESQL")
-    if not server:
-        pytest.skip("no PostgreSQL: run with scripts/with_postgresql.sh")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    name = f"k{uuid4().hex}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    opened = Database(admin.url.set(database=name).render_as_string(hide_password=False))
-    yield opened
-    opened.close()
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
-    admin.dispose()
 
 
 Send = Callable[..., Accepted]

@@ -16,11 +16,11 @@ from adapter.mock import consent_gate
 from adapter.mock.app import create_app as mock_app
 from adapter.mock.client import MockClient
 from adapter.mock.routes import ROUTES
-from adapter.mock.serve import running_mock
 from adapter.release import Passed
 from adapter.serve import adapter_app, load_settings
-from tests.mock.consent_world import NOW, PATIENT, PLAN, POLICY, RESOURCES, custody, enforcing, reader
+from tests.mock.consent_world import NOW, PATIENT, PLAN, POLICY, RESOURCES, custody, reader, repository
 
+__all__ = ["repository"]
 CANARY = "Kanarialintu"
 COPIES = [
     PLAN | {"description": CANARY},
@@ -132,13 +132,6 @@ CALLS: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Call, ...]] = {
     (("POST",), ("T", "I", "C", "_search")): (Call("POST", "Patient/p1/CarePlan/_search", "", FORM),),
 }
 """Each row of the route table and how data could be had by it; none where the answer holds the caller's body only."""
-
-
-@pytest.fixture(scope="module")
-def repository() -> Iterator[str]:
-    """An endpoint that enforces consents."""
-    with running_mock(enforcing()) as base:
-        yield base
 
 
 @pytest.fixture
