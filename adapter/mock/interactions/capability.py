@@ -52,9 +52,10 @@ def _security(base: str) -> dict[str, Any]:
 def capability_statement(policy: Policy, base: str, date: str, *, smart: bool = False) -> Resource:
     """Return the CapabilityStatement of a policy at a base URL."""
     formats = {"json": [JSON_TYPE, "json"], "xml": [XML_TYPE, "xml"]}
+    reverse = _reverse(policy)
     rest: dict[str, Any] = {
         "mode": "server",
-        "resource": [_resource(policy, name) for name in sorted(policy.types)],
+        "resource": [_resource(policy, name, reverse) for name in sorted(policy.types)],
     }
     if limits := _limits(policy):
         rest["documentation"] = limits
@@ -98,7 +99,7 @@ def _limits(policy: Policy) -> str:
     return " ".join(text for holds, text in told if holds)
 
 
-def _resource(policy: Policy, name: str) -> dict[str, Any]:
+def _resource(policy: Policy, name: str, reverse: dict[str, list[str]]) -> dict[str, Any]:
     rules = policy.types[name]
     entry: dict[str, Any] = {"type": name}
     if rules.profiles:
@@ -117,7 +118,7 @@ def _resource(policy: Policy, name: str) -> dict[str, Any]:
         found = parameters(name)
         references = [one for one in found.values() if one.type == "reference" and one.name[0] != "_"]
         entry["searchInclude"] = [f"{name}:{one.name}" for one in references]
-        entry["searchRevInclude"] = _reverse(policy, name)
+        entry["searchRevInclude"] = reverse.get(name, [])
         entry["searchParam"] = [
             {
                 "name": one.name,
@@ -135,10 +136,12 @@ def _resource(policy: Policy, name: str) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value != []}
 
 
-def _reverse(policy: Policy, name: str) -> list[str]:
-    return [
-        f"{source}:{one.name}"
-        for source in sorted(policy.types)
-        for one in parameters(source).values()
-        if one.type == "reference" and name in one.targets and policy.allows(source, "search-type")
-    ]
+def _reverse(policy: Policy) -> dict[str, list[str]]:
+    """Return for each type the references of other types that may point to it."""
+    found: dict[str, list[str]] = {}
+    for source in sorted(policy.types):
+        if policy.allows(source, "search-type"):
+            for one in parameters(source).values():
+                for target in one.targets:
+                    found.setdefault(target, []).append(f"{source}:{one.name}")
+    return found
