@@ -10,6 +10,8 @@ from adapter.consent import Reason, packaged_configuration
 from adapter.consent.instants import period_span
 from adapter.consent.shape import base_structure
 from adapter.consent.structure import flaw
+from adapter.i18n import text
+from adapter.lifecycle.receipt import grounds_of
 from adapter.review.files import ZONE, ClientFile, Kept
 from adapter.review.matrix import ACTIONS, PURPOSES, Access, consent_title, name_of
 from adapter.review.resources import actors, coded, value_of
@@ -32,6 +34,7 @@ class ConsentRow:
         exclusions: what is refused inside it, one text a refusal.
         document: title of the signed form or of the oral wording; empty when there is none.
         evidence: the signed form or the record of an oral permission is attached.
+        grounds: on what the register is kept, and on what data go to others; two sentences, never one.
         performer: who gave it: `client`, `representative` or `unknown`.
         flaw: `malformed` or `unknown-codes` when it cannot be relied on; else empty.
         newest: no later version is on file.
@@ -53,6 +56,7 @@ class ConsentRow:
     exclusions: tuple[str, ...]
     document: str
     evidence: bool
+    grounds: tuple[str, ...]
     performer: str
     flaw: str
     newest: bool
@@ -192,9 +196,21 @@ def _row(file: ClientFile, kept: Kept, consent: Resource, moment: float, languag
         exclusions=tuple(_exclusion(file, below, language) for below in provision.get("provision", ())),
         document=_document(kept, consent),
         evidence="sourceAttachment" in consent or "sourceReference" in consent,
+        grounds=_grounds(consent, language),
         performer=_performer(consent),
         flaw=_flaw(kept, consent),
         newest=newest,
+    )
+
+
+def _grounds(consent: Resource, language: str) -> tuple[str, ...]:
+    register = coded({"coding": consent.get("meta", {}).get("tag", [])}, "register")
+    known = grounds_of(register)
+    processing = text(f"receipt.basis-{known.article6}", language) if known.article6 else "–"
+    disclosure = code_system("disclosure-basis").display(known.disclosure, language)
+    return (
+        text("review.ground-processing", language, basis=processing),
+        text("review.ground-disclosure", language, ground=disclosure),
     )
 
 

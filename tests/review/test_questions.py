@@ -230,6 +230,14 @@ async def test_a_draft_opens_what_it_names_and_refuses_what_it_refuses(browser: 
     assert len(access(desk, "2021-09-01").file.consents) == 2
 
 
+async def test_basis_of_processing_and_ground_for_disclosure_stand_beside_each_other(browser: Browser) -> None:
+    """On what the register is kept is one thing, on what data go to others another; neither is the Kanta permission."""
+    await browser.sign_in()
+    page = words((await browser.get(await browser.open_moona())).text)
+    assert "Käsittely: rekisterinpitäjän lakisääteinen velvoite" in page
+    assert "Luovuttaminen: asiakkaan suostumus" in page
+
+
 async def test_the_national_permission_is_entered_by_hand(browser: Browser) -> None:
     """Unknown at first; what somebody saw stands with the day and who looked, and is never read from a consent."""
     await browser.sign_in()
