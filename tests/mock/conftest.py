@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from adapter.mock.client import MockClient
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
+from tests.mock.national_world import numbered
 
 _numbers = itertools.count()
 
@@ -50,3 +52,19 @@ def patient(fhir: httpx.Client) -> dict[str, Any]:
         },
     ).json()
     return created
+
+
+@pytest.fixture
+def control(root: str) -> Iterator[MockClient]:
+    """Control of the test's namespace."""
+    address, _, namespace = root.rpartition("/t/")
+    with MockClient(address, namespace) as client:
+        yield client
+
+
+@pytest.fixture
+def national(fhir: httpx.Client, control: MockClient) -> httpx.Client:
+    """A namespace under the national policy, and a client that numbers its requests."""
+    control.behave(policy="national")
+    fhir.event_hooks = {"request": [numbered]}
+    return fhir
