@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from adapter.errors import AdapterError
 from adapter.fhir.canonical import canonical, dumps
 from adapter.fhir.ids import DEMO_KEY
 from adapter.mapping import Mapped, explain, map_record, unmap
@@ -52,11 +53,16 @@ class Vendor:
             record_type: needed only when the document does not say it itself.
 
         Raises:
-            SourceError, MappingError: what is wrong in the document, in the vendor's own paths.
+            SourceError, MappingError: what is wrong in the document, in the vendor's own paths; every problem is a note
+                of the error, so that the test's output shows it.
             DataFileError: what is wrong in the vendor's mapping, with file, line and row.
         """
         data = (self.folder / "examples" / name).read_bytes()
-        mapped = map_record(data, record_type=record_type, vendor=self._vendor, id_key=DEMO_KEY)
+        try:
+            mapped = map_record(data, record_type=record_type, vendor=self._vendor, id_key=DEMO_KEY)
+        except AdapterError as error:
+            _tell(error)
+            raise
         return Example(mapped, self.folder)
 
 
@@ -139,6 +145,12 @@ def _differences(wanted: Json, found: Json, path: str = "") -> Iterable[str]:
 
 def _inside(path: str, tops: Iterable[str]) -> bool:
     return any(path == top or path.startswith((f"{top}.", f"{top}[")) for top in tops)
+
+
+def _tell(error: AdapterError) -> None:
+    for issue in error.issues:
+        place = f" ({issue.source.path}, {issue.source.line}:{issue.source.column})" if issue.source else ""
+        error.add_note(f"{issue.rule_id} {issue.text()}{place}")
 
 
 def _fail(text: str, paths: Iterable[str] = ()) -> NoReturn:

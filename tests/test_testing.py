@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.data import data_root
+from adapter.data import DataFileError, data_root
 from adapter.errors import SourceError
 from adapter.mapping.problems import MappingFileError
 from adapter.source import read
@@ -115,3 +115,23 @@ def test_field_without_a_place_is_told(acme: Path) -> None:
     example.write_text(example.read_text(encoding="utf-8").replace("{", '{"uusiKentta": "x",', 1), encoding="utf-8")
     with pytest.raises(AssertionError, match="uusiKentta"):
         Vendor(opened).example("plan.json").loses_nothing()
+
+
+def test_problems_of_a_document_stand_in_the_output_of_the_test(acme: Path) -> None:
+    """The error carries each problem in words with the vendor's field as a note."""
+    example = acme / "examples" / "plan.json"
+    example.write_text(
+        example.read_text(encoding="utf-8").replace('"tila": "voimassa"', '"tila": "joskus"'), encoding="utf-8"
+    )
+    with pytest.raises(SourceError) as caught:
+        Vendor(acme).example("plan.json")
+    assert any("suunnitelma.tila" in note for note in caught.value.__notes__)
+    assert all("joskus" not in note for note in caught.value.__notes__)
+
+
+def test_a_code_list_that_is_missing_is_named_with_the_schema(acme: Path) -> None:
+    """A schema whose `x-codes` leads nowhere is refused when it is loaded."""
+    lacking = Path(shutil.copytree(acme, acme.with_name("lacking")))
+    (lacking / "codes" / "suunnitelman-tila.conceptmap.json").unlink()
+    with pytest.raises(DataFileError, match=r"schema\.json:1: x-codes 'suunnitelman-tila'"):
+        Vendor(lacking).example("plan.json")

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from adapter.data import DataFileError, data_root
 from adapter.source.accept import compiled
 from adapter.source.check import satisfies
 from adapter.source.formats import FORMATS
 from adapter.source.vocabulary import DESCRIBING, JUDGING, NAMED_NODES, ONE_NODE, SEVERAL_NODES, Node
-from adapter.terminology import PACKAGED, Terminology
+from adapter.terminology import PACKAGED, Kind, Terminology
 from adapter.types import CANONICAL_ROOT, Json
 
 _FILE = "source.schema.json"
@@ -115,21 +115,26 @@ def bundled_schema(record_type: str) -> dict[str, Any]:
     return load_schema(record_type).document
 
 
-def bundled(path: Path) -> dict[str, Any]:
+def bundled(path: Path, terminology: Terminology = PACKAGED) -> dict[str, Any]:
     """Return the schema of a file with everything it refers to under its own `$defs`.
+
+    Args:
+        path: the file.
+        terminology: the lists that `x-codes` may name.
 
     `$ref` may be `#/$defs/Name`, `<relative file>#/$defs/Name` or `<$id of common.schema.json>#/$defs/Name`.
 
     Raises:
         DataFileError: a file or definition is missing, a definition contains itself, two files define the same name,
-            or a keyword or format is not understood.
+            a keyword or format is not understood, or `x-codes` names no list.
     """
-    return _Bundle(path.resolve()).document()
+    return _Bundle(path.resolve(), terminology).document()
 
 
 @dataclass(slots=True)
 class _Bundle:
     path: Path
+    terminology: Terminology
 
     def document(self) -> dict[str, Any]:
         top: dict[str, Any] = _read(self.path)
@@ -145,6 +150,7 @@ class _Bundle:
         if not isinstance(node, dict):
             return node
         _refuse_unknown(node, file)
+        self._refuse_unknown_list(node.get("x-codes"), file)
         moved = dict(node)
         if "$ref" in node:
             moved["$ref"] = self._reference(node["$ref"], file, found, inside)
@@ -176,6 +182,10 @@ class _Bundle:
         elif known[0] != target:
             raise DataFileError(file, 1, f"two definitions have the name '{name}': {known[0].name}, {target.name}")
         return f"#/$defs/{name}"
+
+    def _refuse_unknown_list(self, name: str | None, file: Path) -> None:
+        if name is not None and not any(self.terminology.has(kind, name) for kind in get_args(Kind)):
+            raise DataFileError(file, 1, f"x-codes '{name}' is no code list: codes/{name}.conceptmap.json is missing")
 
 
 def schema_file(name: str, file: Path) -> Path:

@@ -47,7 +47,7 @@ class Vendor:
 
         Raises:
             LookupError: the vendor does not send this record type.
-            DataFileError: the schema is broken.
+            DataFileError: the schema is broken, or names a code list that is nowhere.
         """
         if record_type not in self.kinds.values():
             raise LookupError(f"vendor '{self.name}' has no record type '{record_type}'")
@@ -57,7 +57,8 @@ class Vendor:
 @cache
 def _schema(folder: Path, record_type: str) -> Schema:
     path = folder / f"{record_type.replace('_', '-')}.schema.json"
-    return Schema(f"{folder.name}/{record_type}", bundled(path), Terminology(folder / "codes"))
+    terminology = Terminology(folder / "codes")
+    return Schema(f"{folder.name}/{record_type}", bundled(path, terminology), terminology)
 
 
 @cache
