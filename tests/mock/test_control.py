@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,14 +40,6 @@ expect:
   - {kind: stored-once, resource_type: CareTeam, identifier: "1"}
   - {kind: count, exactly: "1", requests: {fault: lost}}
 """
-
-
-@pytest.fixture
-def control(root: str) -> Iterator[MockClient]:
-    """Control of the test's namespace."""
-    endpoint, _, namespace = root.rpartition("/t/")
-    with MockClient(endpoint, namespace) as client:
-        yield client
 
 
 def test_namespaces_share_nothing(endpoint: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,14 +17,6 @@ from adapter.mock.token_client import TokenClient, make_key
 
 TEAM = {"resourceType": "CareTeam", "identifier": [{"system": "urn:x", "value": "1"}]}
 IDENTIFIER = "urn:x|1"
-
-
-@pytest.fixture
-def control(root: str) -> Iterator[MockClient]:
-    """Control of the test's namespace."""
-    endpoint, _, namespace = root.rpartition("/t/")
-    with MockClient(endpoint, namespace) as client:
-        yield client
 
 
 def stored(fhir: httpx.Client) -> int:

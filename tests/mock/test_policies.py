@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,14 +10,6 @@ import pytest
 from adapter.data import DataFileError
 from adapter.mock.client import MockClient
 from adapter.mock.policy import load_policy, parse_policy
-
-
-@pytest.fixture
-def control(root: str) -> Iterator[MockClient]:
-    """Control of the test's namespace."""
-    endpoint, _, namespace = root.rpartition("/t/")
-    with MockClient(endpoint, namespace) as client:
-        yield client
 
 
 def test_xml_in_and_out(fhir: httpx.Client) -> None:

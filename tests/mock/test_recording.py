@@ -20,14 +20,6 @@ TEAM = {"resourceType": "CareTeam", "name": "tiimi", "identifier": [{"system": "
 
 
 @pytest.fixture
-def control(root: str) -> Iterator[MockClient]:
-    """The namespace that records."""
-    endpoint, _, namespace = root.rpartition("/t/")
-    with MockClient(endpoint, namespace) as client:
-        yield client
-
-
-@pytest.fixture
 def sandbox(endpoint: str, control: MockClient) -> Iterator[MockClient]:
     """Another namespace that stands for a real sandbox."""
     with MockClient(endpoint, f"{control.namespace}-sandbox") as client:
