@@ -212,6 +212,9 @@ class Settings(BaseSettings):
     client_certificate: ClientCertificate | None = None
     """The TLS certificate shown to the repository."""
 
+    road_client: str = Field("", pattern=r"^([!-~]{1,200})?$")
+    """`X-Road-Client` of every request, when the repository is reached over the service bus (Palveluväylä)."""
+
     trusted_authorities: FilePath | None = None
     """PEM file of the authorities that may vouch for the repository; by default the machine's."""
 

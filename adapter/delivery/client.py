@@ -65,6 +65,7 @@ class Repository:
         verify: TLS context; with a client certificate in it for mTLS.
         token_source: makes the token source on the connection, or None for a repository without tokens.
         transport: for tests.
+        road_client: `X-Road-Client` of every request, when the repository is behind the service bus (Palveluväylä).
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Repository:
         verify: ssl.SSLContext | bool = True,
         token_source: Callable[[httpx.Client], TokenSource] | None = None,
         transport: httpx.BaseTransport | None = None,
+        road_client: str = "",
     ) -> None:
         self.base_url = base_url
         self._client = httpx.Client(
@@ -83,7 +85,7 @@ class Repository:
             transport=transport,
             verify=verify,
             follow_redirects=False,
-            headers={"Accept": FHIR_JSON},
+            headers={"Accept": FHIR_JSON} | ({"X-Road-Client": road_client} if road_client else {}),
         )
         self._timeout = timeout
         deadline.obey(self._client)
@@ -125,7 +127,8 @@ class Repository:
         self._client.close()
 
     def _exchange(self, method: str, path: str, content: bytes | None, request_id: str, kind: str) -> Answer:
-        headers = {"X-Request-Id": request_id} if request_id else {}
+        request_id = request_id or uuid4().hex
+        headers = {"X-Request-Id": request_id}
         if content is not None:
             headers["Content-Type"] = kind
         try:
@@ -159,6 +162,7 @@ class Repository:
             if response.status_code != 401 or last_try:
                 break
             self._tokens.forget(token)
+            headers = {**headers, "X-Request-Id": uuid4().hex}  # an id names one request
         return response, received
 
     def _bounded(

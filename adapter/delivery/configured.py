@@ -61,6 +61,7 @@ def repository(settings: Settings) -> Repository:
         timeout=settings.delivery_timeout,
         verify=_tls(settings),
         token_source=_token_source(settings),
+        road_client=settings.road_client,
     )
 
 

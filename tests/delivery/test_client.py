@@ -130,3 +130,22 @@ def dripping(said: bytes) -> Iterator[int]:
         yield server.getsockname()[1]
         stop.set()
         thread.join(5)
+
+
+def test_every_request_has_an_id_of_its_own() -> None:
+    """Bundle, search and metadata alike (X-Request-Id), and the name on the service bus where one is configured."""
+    seen: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers)
+        return httpx.Response(200, json={"resourceType": "Bundle"})
+
+    one = Repository("https://r.example/fhir", transport=httpx.MockTransport(answer), road_client="FI/MUN/1/adapter")
+    one.post_bundle(b"{}", "given")
+    one.metadata()
+    one.find({"resource": {"resourceType": "Patient"}, "request": {"ifNoneExist": "identifier=x"}})
+    one.close()
+    ids = [headers["X-Request-Id"] for headers in seen]
+    assert ids[0] == "given"
+    assert len(set(ids)) == 3
+    assert {headers["X-Road-Client"] for headers in seen} == {"FI/MUN/1/adapter"}
