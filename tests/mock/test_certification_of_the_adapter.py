@@ -98,7 +98,7 @@ def adapter_for(place: Place, folder: Path) -> Iterator[httpx.Client]:
     )
     with (
         in_background(adapter_app(settings, judged_at=recorded), "127.0.0.1", 0) as base,
-        httpx.Client(base_url=base) as client,
+        httpx.Client(base_url=base, timeout=60) as client,
     ):
         yield client
 
