@@ -168,11 +168,17 @@ def _purpose_unused(case: Case) -> Iterator[Hit]:
 def _after_withdrawal(case: Case) -> Iterator[Hit]:
     """Data went out by consent when the last consent for the purpose had been withdrawn."""
     for row in (row for row in case.newest if row.status == "inactive"):
-        others = {purpose for other in case.newest if other.in_force for purpose in other.purposes}
         for one in case.disclosures:
-            late = one.judged > row.recorded and one.basis == "client-consent"
-            if late and one.purpose in row.purposes and one.purpose not in others:
+            late = one.judged > row.recorded and one.basis == "client-consent" and one.purpose in row.purposes
+            if late and not any(_covered(other, one) for other in case.newest):
                 yield Hit(f"{row.record}{one.seq}", row.title, one.judged)
+
+
+def _covered(row: ConsentRow, one: Disclosure) -> bool:
+    """Say whether a consent was in force for the purpose of a disclosure when it was decided."""
+    start, end = as_day(row.start), as_day(row.end)
+    lasts = start is not None and start <= _day(one.judged) and (end is None or _day(one.judged) <= end)
+    return lasts and one.purpose in row.purposes and (row.status == "active" or row.recorded > one.judged)
 
 
 def _statutory(case: Case) -> Iterator[Hit]:

@@ -135,6 +135,15 @@ def test_a_disclosure_after_the_withdrawal_is_found(moona: ClientFile) -> None:
     assert found("after-withdrawal", moona, DURING, disclosure(DURING)) == []
 
 
+def test_a_disclosure_under_a_consent_that_has_ended_since_is_no_finding(moona: ClientFile) -> None:
+    """What counts is the day of the decision: another consent covered the purpose then."""
+    gone = withdrawn(moona)
+    kept = tuple(replace(one, id=f"{one.id}-2", record=f"{one.record}-2") for one in moona.kept)
+    both = ClientFile((*gone.kept, *(one for one in kept if one.record_type == "consent")))
+    assert found("after-withdrawal", both, AFTER, disclosure(DURING)) == []
+    assert len(found("after-withdrawal", both, AFTER, disclosure(AFTER))) == 1
+
+
 def test_a_disclosure_without_a_ground_is_found(moona: ClientFile) -> None:
     """No ground at all, or a consent without a purpose."""
     assert found("without-ground", moona, DURING, disclosure(DURING)) == []
