@@ -72,6 +72,8 @@ def part_of(resource: Resource, source_system: str) -> str | None:
     """Return the value of a resource's part identifier (`record_id/part`), or the bare part of a part-key tag."""
     identifiers = resource.get("identifier", ())
     for identifier in [identifiers] if isinstance(identifiers, dict) else identifiers:
+        if not isinstance(identifier, dict):
+            continue
         if identifier.get("use") == "secondary" and identifier.get("system") == source_system:
             return str(identifier["value"])
     for tag in resource.get("meta", {}).get("tag", ()):

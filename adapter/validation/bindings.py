@@ -14,6 +14,7 @@ from typing import Any
 from adapter.fhir.definitions import Binding
 from adapter.fhir.terminology import Codes, core_terminology
 from adapter.types import Severity
+from adapter.validation.explain import SHOWN_CODES
 from adapter.validation.findings import Finding, Findings, has_errors, joined
 from adapter.validation.run import Run
 
@@ -62,7 +63,15 @@ def binding_findings(value: Any, strength: str, value_set: str, run: Run) -> Fin
     if codes is None or _fits(value, codes, value_set, strength):
         return None
     level: Severity = severity  # type: ignore[assignment]
-    return run.found(Finding(f"binding-{strength}", {"value_set": value_set}, severity=level))
+    key, values = f"binding-{strength}", {"value_set": value_set}
+    if strength == "required" and (allowed := codes.all_codes) and len(allowed) <= SHOWN_CODES:
+        key, values["codes"] = "binding-required-listed", _listed(codes)
+    return run.found(Finding(key, values, severity=level))
+
+
+def _listed(codes: Codes) -> str:
+    """Return the codes for people, by their system."""
+    return "; ".join(f"{system}: {', '.join(sorted(of_it))}" for system, of_it in sorted(codes.by_system.items()))
 
 
 def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:

@@ -18,6 +18,9 @@ ItemCheck = Callable[[Item, Run], Findings]
 
 DEEPEST_INHERITANCE = 64
 
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+"""What a differential that is no differential of R4 raises when it is laid: definitions come from anybody."""
+
 
 class Profile:
     """A StructureDefinition that constrains, with everything it inherits.
@@ -47,20 +50,22 @@ class Profile:
     def _lay_chain(self) -> Overlay:
         chain = [self.definition]
         while len(chain) < DEEPEST_INHERITANCE:
-            base = chain[-1].get("baseDefinition", "")
+            base = str(chain[-1].get("baseDefinition", ""))
             parent = self.registry.structure(base)
-            if parent is None or parent.get("derivation") != "constraint" or parent in chain:
-                if parent is None and not self.registry.is_base(base):
+            circle = any(parent is definition for definition in chain)
+            if parent is None or parent.get("derivation") != "constraint" or circle:
+                if circle or (parent is None and not self.registry.is_base(base)):
                     self.problems.append(f"baseDefinition {base}")
                 break
             chain.append(parent)
+        else:
+            self.problems.append(f"baseDefinition {chain[-1]['url']}")
         tree = Overlay(self.type_name)
         for definition in reversed(chain):
-            rows = definition.get("differential", {}).get("element")
-            if rows is None:
+            try:
+                lay(tree, definition["differential"]["element"], self.type_name)
+            except MALFORMED:
                 self.problems.append("differential")
-                continue
-            lay(tree, rows, self.type_name)
         return tree
 
     def compile(self) -> ItemCheck:

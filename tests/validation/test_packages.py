@@ -63,6 +63,26 @@ def test_unreadable_definitions_are_named(tmp_path: Path) -> None:
     assert [issue.values["name"] for issue in validator.load_issues] == ["puuttuu", "rikki.json", "rikki.tgz"]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"differential": []},
+        {"differential": {"element": ["Patient.name"]}},
+        {"differential": {"element": [{"path": 1}]}},
+        {"differential": {"element": [{"path": "Patient.name", "min": "one"}]}},
+        {"differential": {"element": [{"path": "Patient.name", "max": "9" * 10_000}]}},
+        {"differential": {"element": [{"path": "Patient.name", "type": "HumanName"}]}},
+        {"baseDefinition": None},
+        {"baseDefinition": OWN + "p"},
+    ],
+)
+def test_malformed_definitions_are_named(broken: dict[str, Any]) -> None:
+    """A differential that is none, or a profile that inherits from itself, is said at load and breaks nothing."""
+    validator = Validator([DEFINITION | broken])
+    assert {issue.key for issue in validator.load_issues} == {"validation.profile-not-understood"}
+    validator.validate(PATIENT, profiles=[OWN + "p"])
+
+
 def test_sender_places_are_filled_in() -> None:
     """With a trace an issue names the sender's field, or the nearest one around it."""
     places = {"Patient.name[0]": SourcePlace("nimi", 3, 7)}

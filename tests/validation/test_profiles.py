@@ -156,7 +156,7 @@ ELEMENTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], list[t
             ]
         },
         {"communication": [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "fi"}]}}]},
-        [("binding-required", "Patient.communication[0].language")],
+        [("binding-required-listed", "Patient.communication[0].language")],
     ),
     (
         "preferred binding",

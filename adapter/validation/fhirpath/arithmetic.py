@@ -22,11 +22,22 @@ from adapter.validation.fhirpath.values import (
 
 _LARGEST_INTEGER = 2**63
 
+LONGEST_TEXT = 1_048_576
+"""Longest text in characters that an expression may make, as of a string of R4."""
+
 
 def concatenate(left: Items, right: Items) -> Items:
     """`&`: text of both sides joined, empty counts as empty text."""
     one, other = single(left, "'&'"), single(right, "'&'")
-    return [(to_text(one) or "") + (to_text(other) or "")]
+    texts = (to_text(one) or "", to_text(other) or "")
+    require_length(sum(map(len, texts)))
+    return ["".join(texts)]
+
+
+def require_length(length: int) -> None:
+    """Raise FhirPathError when a text that is to be made would be longer than `LONGEST_TEXT`."""
+    if length > LONGEST_TEXT:
+        raise FhirPathError(f"a text would be longer than {LONGEST_TEXT} characters")
 
 
 def to_text(value: Any) -> str | None:
@@ -65,6 +76,7 @@ def arithmetic(operator: str, left: Items, right: Items) -> Items:
 
 def _calculated(operator: str, one: Any, other: Any) -> Any:
     if operator == "+" and type(one) is str and type(other) is str:
+        require_length(len(one) + len(other))
         return one + other
     if is_number(one) and is_number(other):
         return _NUMERIC[operator](one, other)

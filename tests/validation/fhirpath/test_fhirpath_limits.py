@@ -36,6 +36,21 @@ def test_expressions_over_the_limits_are_refused(text: str) -> None:
         compile_expression(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'0123456789'" + ".select($this + $this)" * 40,
+        "'0123456789'" + ".select($this & $this)" * 40,
+        "'" + "a" * 1_000 + "'" + (".replace('', '" + "b" * 1_000 + "')") * 3,
+        "'" + "a" * 1_000 + "'.replaceMatches('a', '" + "b" * 2_000 + "')",
+    ],
+)
+def test_texts_do_not_grow_without_bound(text: str) -> None:
+    """What doubles or multiplies a text ends at the longest text of R4."""
+    with pytest.raises(FhirPathError, match="longer than"):
+        compile_expression(text).evaluate({})
+
+
 def test_long_unions_and_conjunctions_are_fine() -> None:
     """Hundreds of operands of `|`, `and` and `or` need no recursion."""
     assert compile_expression(" | ".join(str(number) for number in range(800))).evaluate({})[-1] == 799

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
+from adapter.validation.fhirpath.arithmetic import require_length
 from adapter.validation.fhirpath.errors import FhirPathError
 from adapter.validation.fhirpath.functions.signature import BOOLEAN, INTEGER, STRING, Function
 from adapter.validation.fhirpath.nodes import EMPTY, Context, Items
@@ -105,9 +106,15 @@ def _replaceable(pattern: str) -> re.Pattern[str]:
         raise FhirPathError("the regular expression is broken") from None
 
 
+def _replace(text: str, old: Any, new: Any) -> str:
+    require_length(len(text) + text.count(_text(old)) * len(_text(new)))
+    return text.replace(old, new)
+
+
 def _replace_matches(text: str, pattern: Any, replacement: Any) -> str:
     if len(text) > LONGEST_REPLACED:
         raise FhirPathError(f"replaceMatches() takes up to {LONGEST_REPLACED} characters")
+    require_length((len(text) + 1) * len(_text(replacement)))
     template = re.sub(r"\\(?![0-9])", r"\\\\", re.sub(r"\$([0-9])", r"\\\1", _text(replacement)))
     try:
         return _replaceable(_text(pattern)).sub(template, text)
@@ -129,8 +136,10 @@ def _characters(items: Items, _arguments: list[Items], _context: Context) -> Ite
 
 def _join(items: Items, arguments: list[Items], _context: Context) -> Items:
     separator = single(arguments[0], "join()") if arguments else ""
-    texts = [single([item], "join()") for item in items]
-    return [_text(separator or "").join(_text(text) for text in texts if text is not None)] if items else EMPTY
+    texts = [_text(text) for item in items if (text := single([item], "join()")) is not None]
+    between = _text(separator or "")
+    require_length(sum(map(len, texts)) + len(between) * len(texts))
+    return [between.join(texts)] if items else EMPTY
 
 
 FUNCTIONS = {
@@ -143,7 +152,7 @@ FUNCTIONS = {
     "startsWith": _textual("startsWith", lambda text, part: text.startswith(_text(part)), 1, BOOLEAN),
     "endsWith": _textual("endsWith", lambda text, part: text.endswith(_text(part)), 1, BOOLEAN),
     "contains": _textual("contains", lambda text, part: _text(part) in text, 1, BOOLEAN),
-    "replace": _textual("replace", lambda text, old, new: text.replace(_text(old), _text(new)), 2),
+    "replace": _textual("replace", _replace, 2),
     "matches": _textual("matches", _matches, 1, BOOLEAN),
     "replaceMatches": _textual("replaceMatches", _replace_matches, 2),
     "split": Function(_split, 1, 1, STRING, single=False),
