@@ -16,6 +16,9 @@ from adapter.types import Issue, Json, Record, Resource
 _Key = tuple[str, str, str]
 """Record type, source system, record_id."""
 
+_BROKEN = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading raises where an element has a shape that R4 does not allow; the rows ask for no shape themselves."""
+
 
 def unmap(bundle: Resource, *, kept: Iterable[Json] = ()) -> list[Record]:
     """Return the canonical records that a Bundle was made from, in the order of their resources.
@@ -25,8 +28,16 @@ def unmap(bundle: Resource, *, kept: Iterable[Json] = ()) -> list[Record]:
         kept: the entries that the contained form leaves out (`contained.kept_by_adapter`).
 
     Raises:
-        MappingError: it is no Bundle, no resource in it is one of ours, or a record's type is not known here.
+        MappingError: it is no Bundle, no resource in it is one of ours, a record's type is not known here, or a
+            resource breaks R4 so that it cannot be read.
     """
+    try:
+        return _records(bundle, kept)
+    except _BROKEN:
+        raise MappingError(Issue("error", "mapping.broken-bundle")) from None
+
+
+def _records(bundle: Resource, kept: Iterable[Json]) -> list[Record]:
     entries = [*_entries(bundle), *kept]
     resolver = Resolver(entries)
     groups: dict[_Key, dict[str, Found]] = {}

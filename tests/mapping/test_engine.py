@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from decimal import Decimal
@@ -280,6 +281,25 @@ def test_what_is_no_record_is_refused() -> None:
         map_record({"record_type": "horse"}, id_key=KEY)
     with pytest.raises(MappingError, match="not-ours"):
         unmap({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}}]})
+
+
+@pytest.mark.parametrize("broken", ["text", 5, None, [None], ["text"], [{}]])
+@pytest.mark.parametrize("name", ["identifier", "careTeam", "author", "goal"])
+def test_a_broken_bundle_is_refused_or_read(name: str, broken: Any) -> None:
+    """An element that breaks R4 makes no crash when the Bundle is read back."""
+    bundle = map_record(example("work_ability_plan"), id_key=KEY).bundle
+    changed = copy.deepcopy(bundle)
+    changed["entry"][0]["resource"][name] = broken
+    with contextlib.suppress(MappingError):
+        assert unmap(changed)
+
+
+def test_a_broken_bundle_says_what_to_do() -> None:
+    """The refusal sends the reader to the validator."""
+    bundle = map_record(example("work_ability_plan"), id_key=KEY).bundle
+    bundle["entry"][0]["resource"]["author"] = 5
+    with pytest.raises(MappingError, match="broken-bundle"):
+        unmap(bundle)
 
 
 def test_unknown_fields_are_found_at_any_depth() -> None:
