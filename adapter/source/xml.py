@@ -60,8 +60,8 @@ def parse_xml(data: bytes | str, *, limits: Limits = DEFAULT, encoding: str = "u
         log: Any = error.error_log
         last = log.last_error
         problem = last.type_name if last is not None else "ERR_DOCUMENT_EMPTY"
-        key = "source.too-deep" if problem == "ERR_RESOURCE_LIMIT" else "source.not-xml"
-        values = {"limit": str(limits.depth)} if key == "source.too-deep" else {"problem": problem}
+        key = _KEYS.get(problem, "source.not-xml")
+        values = {"limit": str(limits.depth), "problem": problem}
         place = SourcePlace(paths.ROOT, max(line, 1), max(column, 1))
         raise SourceError(Issue("fatal", key, values, source=place)) from None
     _check_extent(root, limits)
@@ -121,6 +121,10 @@ def _check_extent(root: Any, limits: Limits) -> None:
             limit = limits.depth if problem == "too-deep" else limits.nodes
             place = SourcePlace(paths.ROOT, element.sourceline)
             raise SourceError(Issue("fatal", f"source.{problem}", {"limit": str(limit)}, source=place))
+
+
+_KEYS = {"ERR_RESOURCE_LIMIT": "source.too-deep", "ERR_ATTRIBUTE_REDEFINED": "source.xml-duplicate-attribute"}
+"""Message keys of what libxml2 finds, where there is more to say than its name."""
 
 
 def _place(text: str, offset: int) -> SourcePlace:

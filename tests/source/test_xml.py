@@ -189,7 +189,7 @@ def test_every_doctype_is_refused(document: str) -> None:
         ("<a/><b/>", ("not-xml", 1, 5)),
         ("<a>&hello;</a>", ("not-xml", 1, 11)),
         ("<a>&#0;</a>", ("not-xml", 1, 8)),
-        ('<a x="1" x="2"/>', ("not-xml", 1, 15)),
+        ('<a x="1" x="2"/>', ("xml-duplicate-attribute", 1, 15)),
         ("<p:a/>", ("not-xml", 1, 5)),
     ],
 )
