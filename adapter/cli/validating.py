@@ -58,7 +58,8 @@ def validate_files(
 ) -> None:
     """Validate FHIR R4 resources, or records, against base R4, our profiles and rules, and profiles of your own.
 
-    Exit code 0: nothing refuses; 1: findings; 2: a file that cannot be read, or wrong use.
+    Exit code 0: nothing refuses; 1: findings; 2: a file that cannot be read or a record that breaks its schema, or
+    wrong use.
     """
     if at is not None and not _is_instant(at):
         fail(text("cli.not-an-instant", language))
