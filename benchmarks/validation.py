@@ -93,7 +93,10 @@ def care_plan() -> dict[str, Any]:
 
 
 def fastest(*candidates: Callable[[], object]) -> list[float]:
-    """Return microseconds a call of each candidate: the minimum over short batches, taken in turns."""
+    """Return microseconds a call of each candidate: the minimum over short batches, taken in turns.
+
+    The collector of garbage rests meanwhile, as in `timeit`: its work depends on what else the process has loaded.
+    """
     sizes = []
     for candidate in candidates:
         candidate()
@@ -101,13 +104,17 @@ def fastest(*candidates: Callable[[], object]) -> list[float]:
         candidate()
         sizes.append(max(1, int(BATCH_SECONDS / (time.perf_counter() - begin))))
     best = [float("inf")] * len(candidates)
-    for _ in range(ROUNDS):
-        for index, (candidate, size) in enumerate(zip(candidates, sizes, strict=True)):
-            gc.collect(0)
-            begin = time.perf_counter()
-            for _ in range(size):
-                candidate()
-            best[index] = min(best[index], (time.perf_counter() - begin) / size)
+    gc.disable()
+    try:
+        for _ in range(ROUNDS):
+            for index, (candidate, size) in enumerate(zip(candidates, sizes, strict=True)):
+                gc.collect(0)
+                begin = time.perf_counter()
+                for _ in range(size):
+                    candidate()
+                best[index] = min(best[index], (time.perf_counter() - begin) / size)
+    finally:
+        gc.enable()
     return [seconds * 1e6 for seconds in best]
 
 

@@ -55,26 +55,33 @@ def check(plain: Check, targets: tuple[str, ...]) -> Check:
 
 
 def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> bool:
-    """Accept what nearly every reference is: `Type/id`, or `#id` of a contained resource, perhaps with a display."""
-    size = len(value)
-    reference = value.get("reference")
-    if size > 2 or reference.__class__ is not str:
+    """Accept what nearly every reference is: `Type/id`, a full URL of the Bundle, or `#id` of a contained resource.
+
+    Beside it stand at most a display and the type that it leads to.
+    """
+    reference, stated = value.get("reference"), None
+    if reference.__class__ is not str:
         return False
-    if size == 2:
-        display = value.get("display")
-        if display.__class__ is not str or text_fault(display) is not None:
+    if len(value) > 1:
+        display, stated = value.get("display"), value.get("type")
+        if len(value) != 1 + (display is not None) + (stated is not None):
+            return False
+        if display is not None and (display.__class__ is not str or text_fault(display) is not None):
             return False
     if reference[:1] == "#":
         target = run.contained.get(reference[1:])
-        if target is None or (allowed and target.get("resourceType") not in allowed):
-            return False
-        run.local_references.add(reference)
-        return True
-    if run.bundles:
+        name = target.get("resourceType") if target is not None else None
+    elif run.bundles:
         inside = run.bundles[-1].by_full_url.get(reference, ())
-        return len(inside) == 1 and (not allowed or inside[0].get("resourceType") in allowed)
-    match = _PLAIN.match(reference)
-    return match is not None and (not allowed or match[1] in allowed)
+        name = inside[0].get("resourceType") if len(inside) == 1 else None
+    else:
+        match = _PLAIN.match(reference)
+        name = match[1] if match else None
+    if name is None or (allowed and name not in allowed) or (stated is not None and stated != name):
+        return False
+    if reference[:1] == "#":
+        run.local_references.add(reference)
+    return True
 
 
 def _target_type(reference: str, allowed: frozenset[str], run: Run) -> Findings:

@@ -48,6 +48,8 @@ class _Slice:
 
     def holds(self, item: Item, run: Run) -> bool:
         """Tell whether the value is in this slice."""
+        if len(self.tests) == 1:
+            return self.tests[0](item, run)
         return bool(self.tests) and all(test(item, run) for test in self.tests)
 
 
@@ -77,7 +79,7 @@ def slicing_check(
         for item in items:
             if not run.spend(len(slices)):
                 return found
-            position = next((index for index, piece in enumerate(slices) if piece.holds(item, run)), None)
+            position = _first(slices, item, run)
             if position is None:
                 seen_outside = True
                 if slicing.rules == "closed":
@@ -100,6 +102,14 @@ def slicing_check(
         return found
 
     return check
+
+
+def _first(slices: list[_Slice], item: Item, run: Run) -> int | None:
+    """Return the position of the first slice that a value is in."""
+    for position, piece in enumerate(slices):
+        if piece.holds(item, run):
+            return position
+    return None
 
 
 def _implied(definition: ElementDefinition) -> Slicing | None:
