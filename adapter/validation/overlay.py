@@ -101,7 +101,7 @@ def _addressed(elements: list[dict[str, Any]], type_name: str) -> Iterator[tuple
     """Yield every element with its steps, by its id or, where ids are missing, by path and slice names."""
     open_slices: dict[str, str] = {}
     for row in elements:
-        path = row.get("path", "")
+        path = row["path"]
         for other in [held for held in open_slices if held == path or not path.startswith(f"{held}.")]:
             del open_slices[other]
         if "sliceName" in row:
@@ -151,7 +151,11 @@ def _beside(inside: str, name: str) -> str:
 
 
 def _apply(node: Overlay, row: dict[str, Any]) -> None:
-    """Write the facts of one differential element into its node; a later profile wins."""
+    """Write the facts of one differential element into its node; a later profile wins.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: the element is not shaped as R4 has it.
+    """
     if "min" in row:
         node.min = max(node.min or 0, row["min"])
     if "max" in row and row["max"] != "*":
@@ -174,7 +178,7 @@ def _apply(node: Overlay, row: dict[str, Any]) -> None:
     if "valueSet" in binding:
         node.binding = (binding["strength"], binding["valueSet"])
     for constraint in row.get("constraint", ()):
-        if "expression" in constraint:
+        if constraint.get("expression") is not None:
             rule = Constraint(
                 constraint["key"], constraint["severity"], constraint.get("human", ""), constraint["expression"]
             )

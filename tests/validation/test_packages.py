@@ -72,6 +72,8 @@ def test_unreadable_definitions_are_named(tmp_path: Path) -> None:
         {"differential": {"element": [{"path": "Patient.name", "min": "one"}]}},
         {"differential": {"element": [{"path": "Patient.name", "max": "9" * 10_000}]}},
         {"differential": {"element": [{"path": "Patient.name", "type": "HumanName"}]}},
+        {"differential": {"element": [{"path": "Patient.name", "constraint": "name.exists()"}]}},
+        {"differential": {"element": [{"min": 1}]}},
         {"baseDefinition": None},
         {"baseDefinition": OWN + "p"},
     ],
