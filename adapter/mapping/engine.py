@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -152,7 +152,7 @@ def _mapped(
         if not reading.problems:
             raise
         places = Places.of(_hop_trace(hop, source.record)[1]) if hop is not None else None
-        raise MappingError([_placed(issue, places, source.place) for issue in reading.problems]) from None
+        raise MappingError(_placed(reading.problems, places, source.place)) from None
     return Mapped(run.bundle(), record, source.record, loaded.mapping, hop, warnings, source.place, key)
 
 
@@ -174,11 +174,11 @@ def _canonical(hop: registry.LoadedMapping, source: SourceRecord) -> Record:
         problems = _hop_trace(hop.mapping, source.record)[0].problems
         if not problems:
             raise
-        raise MappingError([_placed(issue, None, source.place) for issue in problems]) from None
+        raise MappingError(_placed(problems, None, source.place)) from None
     issues = check(record, load_schema(hop.mapping.record_type))
     if any(issue.severity in ("fatal", "error") for issue in issues):
         places = Places.of(_hop_trace(hop.mapping, source.record)[1])
-        raise SourceError([_placed(issue, places, source.place) for issue in issues])
+        raise SourceError(_placed(issues, places, source.place))
     return record
 
 
@@ -189,7 +189,17 @@ def _hop_trace(hop: Mapping, native: Record) -> tuple[Interpreter, list[tuple[st
     return reading, [(at.removeprefix("."), source) for at, source, _, _ in made.trace if source]
 
 
-def _placed(issue: Issue, places: Places | None, place: Locate) -> Issue:
+def _placed(issues: Iterable[Issue], places: Places | None, place: Locate) -> list[Issue]:
+    """Return issues with the sender's own places, each once: one field of a vendor may have made several of ours."""
+    told: list[Issue] = []
+    for issue in issues:
+        at_home = _at_home(issue, places, place)
+        if at_home not in told:
+            told.append(at_home)
+    return told
+
+
+def _at_home(issue: Issue, places: Places | None, place: Locate) -> Issue:
     """Return an issue with the sender's own place."""
     if issue.source is None:
         return issue

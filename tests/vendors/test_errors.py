@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,31 @@ def test_several_faults_are_told_together() -> None:
         "lahde.kirjaaja.puhelin",
     }
     assert "Sallitut: fi, sv, en" in caught.value.text("fi")
+
+
+def test_each_issue_is_told_once() -> None:
+    """One field of the vendor may make several of ours; what is wrong with it is told once."""
+    document = json.loads(example("lahde", "SCN-5-plan"))
+    told = 0
+    for owner, key in list(texts(document)):
+        kept, owner[key] = owner[key], "x" * 300
+        try:
+            map_record(json.dumps(document), vendor="lahde", id_key=KEY)
+        except AdapterError as error:
+            issues = list(error.issues)
+            told += len(issues)
+            assert all(issue not in issues[:at] for at, issue in enumerate(issues))
+        owner[key] = kept
+    assert told
+
+
+def texts(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield owner and key of every text of a document."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(value, str):
+            yield node, key
+        elif isinstance(value, dict | list):
+            yield from texts(value)
 
 
 def test_bare_numbers_are_named() -> None:
