@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,15 @@ class Endpoint:
             "scope": SCOPE,
         }
         return str(httpx.post(self.base.replace("/fhir", "/oauth/token"), data=form).json()["access_token"])
+
+
+@pytest.fixture(autouse=True)
+def connections_left_open() -> Iterator[None]:
+    """Let go of connections that a library leaves open here, and not in some later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module", params=["open", "smart"])
