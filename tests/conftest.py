@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,3 +36,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """True when golden files are to be rewritten."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is missing: scripts/install_real_clients.sh")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install .[clients]")
+    with playwright.sync_playwright() as engine:
+        found = engine.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()

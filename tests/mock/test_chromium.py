@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,6 @@ import pytest
 
 pytestmark = [pytest.mark.chromium, pytest.mark.filterwarnings("ignore")]
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Chromium is missing: scripts/install_real_clients.sh")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install .[clients]")
-    with playwright.sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -41,9 +26,9 @@ def namespace(root: str, fhir: httpx.Client, patient: dict[str, Any]) -> str:
     return name
 
 
-def show(browser: Any, **options: Any) -> Any:
+def show(chromium: Any, **options: Any) -> Any:
     """A new window without JavaScript unless told otherwise."""
-    return browser.new_context(**({"viewport": WIDE, "java_script_enabled": False} | options)).new_page()
+    return chromium.new_context(**({"viewport": WIDE, "java_script_enabled": False} | options)).new_page()
 
 
 def picture(page: Any, name: str) -> None:
@@ -54,11 +39,11 @@ def picture(page: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("fi", "light"), ("sv", "dark"), ("en", "light"), ("fi", "dark")])
-def test_no_accessibility_violation(browser: Any, endpoint: str, namespace: str, language: str, scheme: str) -> None:
+def test_no_accessibility_violation(chromium: Any, endpoint: str, namespace: str, language: str, scheme: str) -> None:
     """WCAG 2.1 A and AA by axe-core: list and request, three languages, light and dark."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install .[clients]").Axe()
     rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
-    page = show(browser, java_script_enabled=True, color_scheme=scheme, bypass_csp=True)
+    page = show(chromium, java_script_enabled=True, color_scheme=scheme, bypass_csp=True)
     for path in ("", "requests/2", "profiles/kykysilta-work-ability-plan"):
         page.goto(f"{endpoint}/_mock/{path}?ns={namespace}&lang={language}")
         found = axe.run(page, options=rules).response["violations"]
@@ -67,9 +52,9 @@ def test_no_accessibility_violation(browser: Any, endpoint: str, namespace: str,
     page.context.close()
 
 
-def test_a_narrow_screen_scrolls_only_inside_the_table(browser: Any, endpoint: str, namespace: str) -> None:
+def test_a_narrow_screen_scrolls_only_inside_the_table(chromium: Any, endpoint: str, namespace: str) -> None:
     """The page itself never scrolls sideways (WCAG 1.4.10); the table does."""
-    page = show(browser, viewport=NARROW, java_script_enabled=True)
+    page = show(chromium, viewport=NARROW, java_script_enabled=True)
     for path in ("", "requests/2", "profiles/kykysilta-consent"):
         page.goto(f"{endpoint}/_mock/{path}?ns={namespace}&lang=fi")
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
@@ -77,9 +62,9 @@ def test_a_narrow_screen_scrolls_only_inside_the_table(browser: Any, endpoint: s
     page.context.close()
 
 
-def test_a_refusal_is_found_by_keyboard(browser: Any, endpoint: str, namespace: str) -> None:
+def test_a_refusal_is_found_by_keyboard(chromium: Any, endpoint: str, namespace: str) -> None:
     """Skip link first; then to the refused request, whose body shows the place, without a mouse or a script."""
-    page = show(browser)
+    page = show(chromium)
     page.goto(f"{endpoint}/_mock/?ns={namespace}&lang=en")
     page.keyboard.press("Tab")
     assert page.locator(":focus").get_attribute("href") == "#content"
@@ -94,10 +79,10 @@ def test_a_refusal_is_found_by_keyboard(browser: Any, endpoint: str, namespace: 
 
 
 def test_a_fault_and_the_clock_are_switched_without_javascript(
-    browser: Any, endpoint: str, namespace: str, fhir: httpx.Client
+    chromium: Any, endpoint: str, namespace: str, fhir: httpx.Client
 ) -> None:
     """Forms that a tester fills in: remove the fault that is set, add another, freeze the clock."""
-    page = show(browser)
+    page = show(chromium)
     page.goto(f"{endpoint}/_mock/?ns={namespace}&lang=en")
     page.get_by_role("button", name="Remove lost").click()
     page.get_by_label("What goes wrong").select_option("status")
@@ -111,9 +96,9 @@ def test_a_fault_and_the_clock_are_switched_without_javascript(
     page.context.close()
 
 
-def test_a_duplicate_is_told_and_its_requests_are_a_key_away(browser: Any, endpoint: str, namespace: str) -> None:
+def test_a_duplicate_is_told_and_its_requests_are_a_key_away(chromium: Any, endpoint: str, namespace: str) -> None:
     """The lost answer stored a patient that was there already; the page says so and leads to both requests."""
-    page = show(browser)
+    page = show(chromium)
     page.goto(f"{endpoint}/_mock/?ns={namespace}&lang=en")
     told = page.get_by_role("region", name="Duplicates were made")
     assert "Patient: 2 resources carry the same identifier" in told.inner_text()
@@ -128,13 +113,13 @@ def test_a_duplicate_is_told_and_its_requests_are_a_key_away(browser: Any, endpo
     page.context.close()
 
 
-def test_from_a_refusal_to_its_profile(browser: Any, endpoint: str, root: str, fhir: httpx.Client) -> None:
+def test_from_a_refusal_to_its_profile(chromium: Any, endpoint: str, root: str, fhir: httpx.Client) -> None:
     """The link of a refusal shows what the profile asks, in the page's language."""
     profile = "https://kykysilta.example/fhir/StructureDefinition/kykysilta-work-ability-plan"
     name = root.rpartition("/")[2]
     httpx.patch(f"{endpoint}/_mock/api/{name}/behaviour", json={"strictness": "national"}).raise_for_status()
     fhir.post("CarePlan", json={"resourceType": "CarePlan", "meta": {"profile": [profile]}})
-    page = show(browser)
+    page = show(chromium)
     page.goto(f"{endpoint}/_mock/requests/1?ns={name}&lang=sv")
     page.get_by_role("link", name=profile).first.click()
     assert "Profil: Työkyvyn tuen suunnitelma" in page.locator("h2").first.inner_text()

@@ -28,19 +28,6 @@ PARTS = ("", "/seen", "/explain", "/withdrawal", "/draft", "/log-copy")
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Chromium is missing: scripts/install_real_clients.sh")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install .[clients]")
-    with playwright.sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
 def pages(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The pages over HTTP, on the first of September 2021."""
     copy = tmp_path_factory.mktemp("browser") / "k.sqlite"
@@ -63,6 +50,7 @@ def window(chromium: Any, pages: str, name: str = "tarkastaja", **options: Any) 
     page.get_by_label("Käyttäjätunnus").fill(name)
     page.get_by_label("Salasana").fill(PASSWORD)
     page.get_by_role("button", name="Kirjaudu sisään").click()
+    page.wait_for_url(lambda address: "sign-in" not in address)  # and loaded: a key pressed earlier is lost
     return page
 
 
