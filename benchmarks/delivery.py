@@ -5,8 +5,8 @@
 
 All servers run in processes of their own. Accepting, single and in one NDJSON body, is compared with a server that does
 nothing but insert each body and commit. End to end, from the first record handed over to the last receipt, is compared
-with a loop that only posts the same signed Bundles to the same bare endpoint. With `--memory` the adapter's memory is
-looked at while so many records go through. Exit code 1 when something is not as asked for.
+with a loop that only posts the same signed Bundles to the same bare endpoint. With `--memory` so many records go in and
+out, and the adapter's memory is looked at after each tenth. Exit code 1 when something is not as asked for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ ASKED = {"single": 0.3, "batch": 0.5, "end to end": 0.4}
 GROWTH = 1.2
 """How much larger the adapter may be at the end than after a tenth of the records."""
 
+BATCH = 1000
+"""Records of one body when memory is looked at."""
+
 TURNS = 5
+LONGEST_WAIT = 3600.0
 Way = Callable[[httpx.Client, list[bytes]], list[float]]
 STATES = re.compile(r'kykysilta_outbox_messages{state="(\w+)"} ([0-9.]+)')
 BARE = """
@@ -44,7 +48,7 @@ database.execute("PRAGMA journal_mode=WAL")
 database.execute("PRAGMA synchronous=FULL")
 database.execute("CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, body BLOB)")
 
-kept = open(sys.argv[2] + ".bundles", "ab")
+kept = open(sys.argv[3], "ab")
 
 @app.get("/healthz")
 async def alive():
@@ -139,26 +143,26 @@ def end_to_end(url: str, bare_url: str, bundles: Path, count: int) -> tuple[floa
     return count / ours, count / posted
 
 
-def wait_until_delivered(client: httpx.Client, count: int) -> None:
-    """Return when so many messages are delivered."""
-    until = time.monotonic() + 600
+def wait_until_delivered(client: httpx.Client, count: int, pause: float = 0.05) -> None:
+    """Return when so many messages are delivered; looks every `pause` seconds."""
+    until = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < until:
         states = dict(STATES.findall(client.get("/metrics").text))
         if float(states["delivered"]) >= count:
             return
-        time.sleep(0.05)
+        time.sleep(pause)
     raise TimeoutError("the records are not delivered")
 
 
-def memory(url: str, process: int, count: int) -> tuple[int, int]:
-    """Send so many records in batches of 1,000; returns the adapter's memory (kB) after a tenth and at the end."""
-    early = 0
+def memory(url: str, process: int, count: int) -> Iterator[tuple[int, int]]:
+    """Hand records over and wait for their receipts; yields after each tenth how many and the adapter's memory (kB)."""
+    tenth = max(BATCH, count // 10)
     with httpx.Client(base_url=url, timeout=600) as client:
-        for done in range(0, count, 1000):
-            batch(client, bodies(1000, f"memory{done}"))
-            if done + 1000 == max(1000, count // 10):
-                early = resident(process)
-    return early, resident(process)
+        for done in range(BATCH, count + 1, BATCH):
+            batch(client, bodies(BATCH, f"memory{done}"))
+            if done % tenth == 0:
+                wait_until_delivered(client, done, pause=1)
+                yield done, resident(process)
 
 
 def resident(process: int) -> int:
@@ -189,10 +193,15 @@ def serving(command: list[str], port: int, environment: dict[str, str]) -> Itera
 
 
 @contextmanager
-def bare(folder: str) -> Iterator[str]:
-    """The bare server; yields its URL."""
+def bare(folder: str, bundles: str = os.devnull) -> Iterator[str]:
+    """The bare server; yields its URL.
+
+    Args:
+        bundles: file that keeps the Bundles that it gets.
+    """
     port = free_port()
-    with serving([sys.executable, "-c", BARE, str(port), f"{folder}/bare.sqlite"], port, {}) as (url, _):
+    command = [sys.executable, "-c", BARE, str(port), f"{folder}/bare.sqlite", bundles]
+    with serving(command, port, {}) as (url, _):
         yield url
 
 
@@ -225,8 +234,9 @@ def speeds(folder: str, count: int) -> dict[str, float]:
             print(
                 f"{way.__name__}: {rate:.1f}/s, p99 {p99 * 1e3:.1f} ms; bare {bare_rate:.1f}/s, {bare_p99 * 1e3:.1f} ms"
             )
-    with bare(folder) as url, adapter(folder, "deliver", f"{url}/fhir") as (ours, _):
-        rate, posted = end_to_end(ours, url, Path(folder) / "bare.sqlite.bundles", count)
+    bundles = Path(folder) / "bundles"
+    with bare(folder, str(bundles)) as url, adapter(folder, "deliver", f"{url}/fhir") as (ours, _):
+        rate, posted = end_to_end(ours, url, bundles, count)
         ratios["end to end"] = rate / posted
         print(f"end to end: {rate:.1f}/s; only posted {posted:.1f}/s")
     return ratios
@@ -241,9 +251,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kykysilta-accept-") as folder:
         if given.memory:
             with bare(folder) as url, adapter(folder, "memory", f"{url}/fhir") as (ours, process):
-                early, late = memory(ours, process, given.memory)
-            print(f"memory: {early} kB after a tenth of {given.memory} records, {late} kB at the end")
-            return 0 if late <= early * GROWTH else 1
+                sizes = []
+                for done, size in memory(ours, process, given.memory):
+                    print(f"memory: {size} kB after {done} records", flush=True)
+                    sizes.append(size)
+            return 0 if sizes[-1] <= sizes[0] * GROWTH else 1
         ratios = speeds(folder, given.records)
     for name, asked in ASKED.items():
         print(f"{name}: ratio {ratios[name]:.3f} (asked for {asked})")
