@@ -29,13 +29,13 @@ LARGEST_READ = 11_000_000
 MARKS: dict[Severity, str] = {"fatal": "[red]✗[/]", "error": "[red]✗[/]", "warning": "[yellow]![/]", "information": "·"}
 
 
-def read_file(name: str) -> bytes:
-    """Return the bytes of a file or of standard input; exits with 2 when it cannot be read."""
+def read_file(name: str, longest: int = LARGEST_READ) -> bytes:
+    """Return the bytes of a file or of standard input, at most so many; exits with 2 when it cannot be read."""
     if name == "-":
-        return sys.stdin.buffer.read(LARGEST_READ)
+        return sys.stdin.buffer.read(longest)
     try:
         with Path(name).open("rb") as file:
-            return file.read(LARGEST_READ)
+            return file.read(longest)
     except OSError as error:
         fail(f"{name}: {error.strerror}")
 

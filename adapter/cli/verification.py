@@ -1,11 +1,11 @@
-"""`kykysilta verify-log` and the keys of its checkpoints."""
+"""`kykysilta verify-log`, the keys of its checkpoints, and the check of files that were taken along."""
 
 from __future__ import annotations
 
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -79,6 +79,51 @@ def change_key(
     with opened(settings, language) as database, database.transaction() as connection:
         write(verification.change_key(connection, time.time(), old, coming).rstrip().encode(), out)
     print(text("audit.key-changed", language), file=sys.stderr)
+
+
+@audit_app.command("check-export")
+def check_export(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="A file taken from the reviewer's pages.")],
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", help="PEM of the public key or certificate; by default our own.")
+    ] = None,
+    config: Config = None,
+    language: Lang = "fi",
+) -> None:
+    """Check hashes and signature of a file from the reviewer's pages; exit 1 names every part that is wrong."""
+    from adapter.review.checking import LARGEST, flaws_of
+
+    keys = [_verifying_key(path, language) for path in key] if key else _signing_key(settings_of(config))
+    found = flaws_of(read_file(str(file), longest=LARGEST), keys)
+    if found:
+        lines = (text(f"audit.export-{one.kind}", language, name=one.name) for one in found)
+        fail("\n".join(lines), Exit.FINDINGS)
+    print(text("audit.export-whole" if keys else "audit.export-no-key", language))
+
+
+def _signing_key(settings: Settings) -> list[Any]:
+    """Return the public key of `signing`; nothing when none is set."""
+    from adapter.delivery.configured import signer
+    from adapter.security.keys import KeyProblem
+
+    try:
+        current = signer(settings)
+        return [current().private_key.public_key()] if current else []
+    except KeyProblem as problem:
+        fail(str(problem))
+
+
+def _verifying_key(path: Path, language: str) -> Any:
+    """Return the public key of a PEM file: a key, or a certificate of one."""
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    content = read_file(str(path))
+    try:
+        is_certificate = b"BEGIN CERTIFICATE" in content
+        return load_pem_x509_certificate(content).public_key() if is_certificate else load_pem_public_key(content)
+    except ValueError:
+        fail(text("audit.export-bad-key", language, name=path.name))
 
 
 def _own_key(settings: Settings) -> Ed25519PrivateKey | None:
