@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import ssl
 import tempfile
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -22,6 +23,10 @@ from adapter.data import data_root
 from adapter.events import Event, log
 from adapter.settings import Settings, key_bytes
 from adapter.types import Record
+
+if TYPE_CHECKING:
+    from adapter.pipeline import Line
+    from adapter.store import Database
 
 DEMO_ID_KEY = b"kykysilta-demo-id-key-published!"
 DEMO_STORAGE_KEY = b"kykysilta-demo-storage-key-open!"
@@ -124,17 +129,35 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
     from adapter.api import create_app
     from adapter.api.configured import access
     from adapter.delivery.chores import HOUR, Chore
-    from adapter.delivery.configured import certificates, chores, repository, signer
-    from adapter.pipeline import Line
+    from adapter.delivery.configured import certificates, chores, signer
     from adapter.review import review_app
     from adapter.store import Cipher, Database
 
     check_keys(settings)
     id_key, storage_keys = keys(settings)
-    database, cipher = Database(settings.database), Cipher(storage_keys)
-    line = Line(
+    database = Database(settings.database)
+    app = create_app(
+        _line(settings, database, judged_at),
+        access=access(settings),
+        workers=settings.workers,
+        chores=[*chores(settings, database), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
+        body_seconds=settings.body_seconds,
+        certificates=certificates(settings),
+    )
+    pages = review_app(database, Cipher(storage_keys), id_key=id_key, settings=settings, signer=signer(settings))
+    app.mount("/review", pages)
+    return app
+
+
+def _line(settings: Settings, database: Database, judged_at: Callable[[Record], float] | None = None) -> Line:
+    from adapter.delivery.configured import repository, signer
+    from adapter.pipeline import Line
+    from adapter.store import Cipher
+
+    id_key, storage_keys = keys(settings)
+    return Line(
         database,
-        cipher,
+        Cipher(storage_keys),
         id_key=id_key,
         repository=repository(settings),
         signer=signer(settings),
@@ -143,17 +166,6 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
         max_entries=settings.max_entries,
         judged_at=judged_at,
     )
-    app = create_app(
-        line,
-        access=access(settings),
-        workers=settings.workers,
-        chores=[*chores(settings, database), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
-        body_seconds=settings.body_seconds,
-        certificates=certificates(settings),
-    )
-    pages = review_app(database, cipher, id_key=id_key, settings=settings, signer=signer(settings))
-    app.mount("/review", pages)
-    return app
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -183,16 +195,45 @@ def run(settings: Settings) -> None:
     from adapter.api.configured import tls
 
     refuse_taken_port(settings.host, settings.port)
-    if settings.tracing_url:
-        try:
-            tracing.start(settings.tracing_url)
-        except tracing.NoTracingError as error:
-            raise MissingKeyError(f"tracing_url: {error}") from None
+    _start_tracing(settings)
     server = _server(adapter_app(settings), settings.host, settings.port, tls(settings))
     log(Event.STARTED, host=settings.host, port=settings.port, part="api")
     if settings.demo:
         log(Event.DEMO_KEY)
     server.run()
+
+
+def work(settings: Settings, *, threads: int) -> None:
+    """Deliver what other processes accept, without an API, until a signal comes; what is in hand is finished first.
+
+    Raises:
+        MissingKeyError: a key is missing or cannot be used.
+    """
+    from adapter.delivery import Worker
+    from adapter.store import Database
+
+    check_keys(settings)
+    _start_tracing(settings)
+    stopping = threading.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stopping.set())
+    line = _line(settings, Database(settings.database))
+    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=threads)
+    worker.start()
+    log(Event.STARTED, part="worker")
+    stopping.wait()
+    worker.stop(SHUTDOWN_SECONDS)
+    line.close()
+    tracing.flush()
+    log(Event.STOPPED, part="worker")
+
+
+def _start_tracing(settings: Settings) -> None:
+    if settings.tracing_url:
+        try:
+            tracing.start(settings.tracing_url)
+        except tracing.NoTracingError as error:
+            raise MissingKeyError(f"tracing_url: {error}") from None
 
 
 def _server(app: Any, host: str, port: int, tls: ssl.SSLContext | None) -> uvicorn.Server:

@@ -233,8 +233,8 @@ class Settings(BaseSettings):
     delivery_timeout: float = Field(30.0, gt=0)
     """Seconds to wait for the repository's answer."""
 
-    workers: int = Field(8, ge=1, le=64)
-    """Threads that deliver."""
+    workers: int = Field(8, ge=0, le=64)
+    """Threads of `kykysilta serve` that deliver; 0 when `kykysilta outbox work` does it in a process of its own."""
 
     retention_days: int = Field(30, ge=0)
     """Bodies are deleted this many days after the receipt."""

@@ -3,11 +3,11 @@
     python benchmarks/crash.py --records 10000 --clients 500 --kills 50
     scripts/with_postgresql.sh python benchmarks/crash.py --records 10000 --clients 500 --kills 50
 
-Real `kykysilta serve` processes (two that share the database on PostgreSQL) deliver, with tokens and signatures, to a
-mock repository in a process of its own, where a fifth of all transactions goes wrong in some way. They get `kill -9` at
-random moments and are started again. At the end: one effect for each record, in order for each client, every record
-final, the audit chain intact, and no transaction sent again without asking first. Exit code 1 when any of it does not
-hold.
+Real processes of `kykysilta serve` (two on PostgreSQL) and one of `kykysilta outbox work` share the database and
+deliver, with tokens and signatures, to a mock repository in a process of its own, where a fifth of all transactions
+goes wrong in some way. Any of them gets `kill -9` at random moments and is started again. At the end: one effect for
+each record, in order for each client, every record final, the audit chain intact, and no transaction sent again without
+asking first. Exit code 1 when any of it does not hold.
 """
 
 from __future__ import annotations
@@ -112,10 +112,18 @@ class Result:
 
 
 class Adapter:
-    """A `kykysilta serve` process that can be killed and started again."""
+    """A process of `kykysilta serve` or `outbox work` that can be killed and started again.
 
-    def __init__(self, port: int, database: str, repository: str, key_file: Path, log: Path) -> None:
+    Args:
+        command: what follows `kykysilta`.
+        port: where it listens, when it does.
+    """
+
+    def __init__(
+        self, command: tuple[str, ...], port: int, database: str, repository: str, key_file: Path, log: Path
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self._command = [sys.executable, "-c", "from adapter.cli import main; main()", *command]
         self._log = log
         self._environment = os.environ | {
             "KYKYSILTA_PORT": str(port),
@@ -134,9 +142,8 @@ class Adapter:
 
     def start(self) -> None:
         """Start it; does not wait until it answers."""
-        command = [sys.executable, "-c", "from adapter.cli import main; main()", "serve"]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
 
     def killed_by_others(self) -> bool:
         """Whether a signal from elsewhere ended it; raises when it ended by itself: that is not measured here."""
@@ -160,7 +167,7 @@ def run(
     Args:
         database: URL of an empty database.
         folder: for logs.
-        adapters: processes on this database; more than one only on PostgreSQL.
+        adapters: processes of `serve` on this database; one of `outbox work` is beside them.
     """
     chance = random.Random(seed)
     begun = time.monotonic()
@@ -168,10 +175,12 @@ def run(
         key_file = folder / "client.pem"
         mock = stack.enter_context(_mock(records * 12 + 1000, new_key(key_file)))
         _break(mock)
-        running = [
-            Adapter(free_port(), database, mock.fhir_url, key_file, folder / f"adapter-{number}.log")
+        serving = [
+            Adapter(("serve",), free_port(), database, mock.fhir_url, key_file, folder / f"adapter-{number}.log")
             for number in range(adapters)
         ]
+        worker = Adapter(("outbox", "work"), 0, database, mock.fhir_url, key_file, folder / "worker.log")
+        running = [*serving, worker]
         for adapter in running:
             adapter.start()
             stack.callback(adapter.kill)
@@ -179,7 +188,7 @@ def run(
         handing = progress.add_task("accepted", total=records)
         sending = [
             threading.Thread(target=_hand_over, args=(adapter.url, mine, clients, lambda: progress.advance(handing)))
-            for adapter, mine in zip(cycle(running), _shares(records, clients), strict=False)
+            for adapter, mine in zip(cycle(serving), _shares(records, clients), strict=False)
         ]
         for thread in sending:
             thread.daemon = True

@@ -1,4 +1,4 @@
-"""`kykysilta outbox`: what you handed over and where it is; send again, take back, watch live."""
+"""`kykysilta outbox`: what you handed over and where it is; send again, take back, watch live; deliver."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from adapter.cli.calling import HERE, Url, calling
 from adapter.cli.inputs import Lang, fail
+from adapter.cli.service import work
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that t
 Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
 State = Annotated[str | None, typer.Option("--state", help="Only this state.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only this record type.")]
+
+
+outbox_app.command("work")(work)
 
 
 @outbox_app.command("list")

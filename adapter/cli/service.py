@@ -48,6 +48,23 @@ def serve(config: Config = None) -> None:
         fail(str(error))
 
 
+def work(
+    config: Config = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="How many deliver at the same time.")] = 8,
+) -> None:
+    """Deliver what `kykysilta serve` accepts, in a process of its own; several may share the database."""
+    from adapter.events import configure_logging
+    from adapter.serve import MissingKeyError
+    from adapter.serve import work as deliver
+
+    settings = settings_of(config)
+    configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
+    try:
+        deliver(settings, threads=threads)
+    except MissingKeyError as error:
+        fail(str(error))
+
+
 def send(
     files: Files,
     url: Url = HERE,

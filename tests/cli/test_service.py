@@ -16,6 +16,9 @@ from typer.testing import CliRunner
 
 from adapter.cli.app import command_line
 from adapter.client import AdapterClient
+from adapter.mock.serve import running_mock
+from adapter.mock.settings import MockSettings
+from adapter.serve import adapter_app, in_background, load_settings
 from tests.api.conftest import adapter_url, record, repository
 from tests.cli.test_demo import free_port
 
@@ -71,7 +74,7 @@ def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, content: str) ->
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value of the environment is told by the variable's name."""
-    monkeypatch.setenv("KYKYSILTA_WORKERS", "0")
+    monkeypatch.setenv("KYKYSILTA_WORKERS", "65")
     code, said = run("config", "check")
     assert code == 1
     assert "KYKYSILTA_WORKERS: workers: " in said
@@ -139,8 +142,6 @@ def test_a_consent_has_a_receipt_and_a_record_is_taken_back(adapter_url: str) ->
 
 def test_submissions_are_cancelled_and_sent_again(tmp_path: Path) -> None:
     """One, then all of a state; what is not possible is said."""
-    from adapter.serve import adapter_app, in_background, load_settings
-
     settings = load_settings(
         database=f"sqlite:///{tmp_path / 'k.sqlite'}", repository_url=f"http://127.0.0.1:{free_port()}/fhir", demo=True
     )
@@ -160,6 +161,24 @@ def test_an_adapter_that_is_not_there_is_said() -> None:
     code, said = run("outbox", "list", "--url", f"http://127.0.0.1:{free_port()}")
     assert code == 4
     assert "kykysilta serve" in said
+
+
+def test_a_worker_of_its_own_delivers_and_ends_gently(tmp_path: Path) -> None:
+    """An API without workers accepts; `outbox work` delivers from the same database, and SIGTERM ends it with 0."""
+    given = {"KYKYSILTA_DATABASE": f"sqlite:///{tmp_path / 'k.sqlite'}", "KYKYSILTA_DEMO": "true"}
+    with running_mock(MockSettings(port=0)) as repository_url:
+        given["KYKYSILTA_REPOSITORY_URL"] = repository_url
+        settings = load_settings(
+            database=given["KYKYSILTA_DATABASE"], repository_url=repository_url, demo=True, workers=0
+        )
+        with in_background(adapter_app(settings), "127.0.0.1", 0) as url, AdapterClient(url) as client:
+            taken = client.send(record("client"))
+            command = [str(Path(sys.executable).parent / "kykysilta"), "outbox", "work", "--threads", "2"]
+            assert client.status(taken.id).state == "queued"
+            with subprocess.Popen(command, env=os.environ | given, stderr=subprocess.DEVNULL) as worker:
+                assert client.wait_for_receipt(taken.id, seconds=60).state == "delivered"
+                worker.send_signal(signal.SIGTERM)
+                assert worker.wait(60) == 0
 
 
 def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
