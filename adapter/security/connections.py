@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,8 +25,48 @@ LARGEST_HEAD = 65_536
 """Bytes of request line and headers that may come without the head being complete."""
 
 
+class GatheringTransport:
+    """A connection that sends what is written in one turn of the event loop at once: head and body in one packet.
+
+    uvicorn writes them one after the other, and every write to a socket costs as much as reading a resource.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Send `data` at the end of this turn, or now when much is waiting."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size > LARGEST_HEAD:
+            self._flush()
+
+    def close(self) -> None:
+        """Send what waits, then close."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is done by the connection itself."""
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(self._waiting))
+        self._waiting.clear()
+        self._size = 0
+
+
 class OpenProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with the connection itself in the ASGI scope, and limits for the head of a request."""
+    """uvicorn's HTTP protocol with the connection itself in the ASGI scope, and limits for the head of a request.
+
+    An answer leaves in one packet.
+    """
 
     _head_late: asyncio.TimerHandle | None = None
     _head_size = 0
@@ -34,7 +74,7 @@ class OpenProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
