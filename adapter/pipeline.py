@@ -36,7 +36,7 @@ from adapter.mapping.contained import contain
 from adapter.release import Released, Word, check_release
 from adapter.security.signatures import Signer
 from adapter.source.record import SourceRecord, read
-from adapter.store import Cipher, Database
+from adapter.store import Cipher, Database, clients
 from adapter.store.cipher import keyed_hash
 from adapter.tracing import traced
 from adapter.types import Issue, Record, Resource
@@ -199,11 +199,11 @@ class Line:
             return
         source = self._read(data, **asked)
         one.mapped = self._map(source)
-        lane = self._lane(one.mapped)
-        if lane in lanes:
+        names = self._names(one.mapped)
+        if not lanes.isdisjoint(names):
             self._database.flush()
             lanes.clear()
-        lanes.add(lane)
+        lanes |= names
         one.answer = self._database.soon(self._storing(self._checked(source, one.mapped, sender), data, sender.id, key))
 
     def _answer(self, one: _Taken, sender: Sender) -> Accepted | Exception:
@@ -293,7 +293,7 @@ class Line:
         # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
         on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
         released, words = self._consent(checked.mapped, on_file)
-        lane, is_consent = self._lane(checked.mapped), arrival.record_type == "consent"
+        lane, is_consent = clients.bind(connection, self._lookups(checked.mapped)), arrival.record_type == "consent"
         if is_consent:
             consents.refuse_second(connection, self._cipher, lane, arrival.record_key, checked.mapped.bundle)
         submissions.store(connection, self._cipher, arrival, now)
@@ -352,17 +352,19 @@ class Line:
         kinds = RELATED.get(mapped.record_type, ())
         if "release" in mapped.record:
             kinds = tuple({*kinds, "consent", "team"})
-        lane = self._lane(mapped) if kinds else ""
+        lane = clients.lane_of(connection, self._lookups(mapped)) if kinds else ""
         return [bundle for kind in kinds for bundle in submissions.newest_bundles(connection, self._cipher, lane, kind)]
 
-    def _lane(self, mapped: Mapped) -> str:
-        """One lane a client: the keyed id of the Patient in the Bundle keeps the order of their records."""
-        patients = (entry for entry in mapped.bundle["entry"] if entry["resource"]["resourceType"] == "Patient")
-        return keyed_hash(self._id_key, next(patients)["fullUrl"])
+    def _lookups(self, mapped: Mapped) -> tuple[str, ...]:
+        return clients.lookups(self._id_key, mapped.record_type, mapped.bundle)
+
+    def _names(self, mapped: Mapped) -> frozenset[str]:
+        with self._database.reading() as connection:
+            return clients.names(connection, self._lookups(mapped))
 
     def _facts(self, connection: Connection, mapped: Mapped) -> dict[str, str | int]:
         """What the audit keeps of a record."""
-        lane = self._lane(mapped)
+        lane = clients.lane_of(connection, self._lookups(mapped))
         return record_facts(connection, self._cipher, self._id_key, lane, mapped.record, mapped.bundle)
 
     def _refuse_too_large(self, bundle: Resource) -> None:

@@ -214,7 +214,7 @@ def _client(connection: Connection, settings: Settings, language: str) -> str:
     from adapter.serve import keys
 
     code = sys.stdin.readline().strip()
-    found = persons.known(connection, lane_of(keys(settings)[0], code))
+    found = persons.known(connection, lane_of(connection, keys(settings)[0], code))
     if found is None:
         fail(text("audit.no-such-client", language), Exit.FINDINGS)
     return found

@@ -18,12 +18,10 @@ from adapter.consent.context import identifiers_of
 from adapter.consent.references import Token
 from adapter.consent.withholding import is_protected, without_names
 from adapter.delivery import submissions
-from adapter.fhir.ids import ids_under
 from adapter.mapping import unmap
 from adapter.mapping.conversions import CONVERSIONS, IDENTITY_CODE
 from adapter.release import Asked, OnFile, Reader, Word, grounds, pass_gate
-from adapter.store import Cipher
-from adapter.store.cipher import keyed_hash
+from adapter.store import Cipher, clients
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Record, Resource
 
@@ -80,7 +78,7 @@ def fetch(
         now: UTC seconds.
         id_key: keys the look-up of the client.
     """
-    lane = lane_of(question.client, id_key)
+    lane = clients.lane_of(connection, [lookup_of(question.client, id_key)])
     deciding = _bundles(connection, cipher, lane, DECIDING)
     kept = {
         kind: deciding.get(kind) or _bundles(connection, cipher, lane, (kind,))[kind] for kind in question.record_types
@@ -97,11 +95,11 @@ def fetch(
     return [record | ({"client": question.client} if "client" in record else {}) for record in found.records]
 
 
-def lane_of(client: Record, id_key: bytes) -> str:
-    """Return the lane of a client, as a record would name the client."""
+def lookup_of(client: Record, id_key: bytes) -> str:
+    """Return the look-up value of a client, as a record would name the client."""
     code = client.get("personal_identity_code")
     system, value = (IDENTITY_CODE, code.strip().upper()) if code else (client["system"], client["id"])
-    return keyed_hash(id_key, ids_under(id_key).urn(f"{system}#Patient", value))
+    return clients.lookup(id_key, system, value)
 
 
 def _bundles(

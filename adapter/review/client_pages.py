@@ -74,7 +74,7 @@ def permission(request: Request, handle: str, fields: Fields, session: Reviewer)
 
 def _found(here: Office, connection: Connection, session: Session, asked: str) -> dict[str, str]:
     """Return pseudonyms and names of the clients whom an identity code or all words of a name fit."""
-    lane = lane_of(here.id_key, asked)
+    lane = lane_of(connection, here.id_key, asked)
     file = read_file(connection, here.cipher, lane, session.custodians)
     if file is not None:
         return {handle_of(connection, lane): file.name}

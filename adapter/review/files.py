@@ -18,14 +18,12 @@ from sqlalchemy import Connection, select
 from adapter.audit import persons
 from adapter.consent import Context
 from adapter.delivery.states import State
-from adapter.fhir.ids import ids_under
 from adapter.lifecycle.consents import ADAPTER
 from adapter.mapping.lifting import lifted
 from adapter.release import keeps_register
 from adapter.review.resources import actors, class_of, value_of
 from adapter.source.json import read_json
-from adapter.store import Cipher
-from adapter.store.cipher import keyed_hash
+from adapter.store import Cipher, clients
 from adapter.store.tables import outbox, submission
 from adapter.types import Resource
 
@@ -155,10 +153,9 @@ def masked(identity_code: str) -> str:
     return f"••••{identity_code[4:6]}•••••" if identity_code else "–"
 
 
-def lane_of(id_key: bytes, identity_code: str) -> str:
-    """Return the look-up value of a client; the code itself is stored nowhere."""
-    address = ids_under(id_key).urn(f"{IDENTITY_CODE}#Patient", identity_code.strip().upper())
-    return keyed_hash(id_key, address)
+def lane_of(connection: Connection, id_key: bytes, identity_code: str) -> str:
+    """Return the lane of a client, by a present or former identity code."""
+    return clients.lane_of(connection, [clients.lookup(id_key, IDENTITY_CODE, identity_code.strip().upper())])
 
 
 def read_file(connection: Connection, cipher: Cipher, lane: str, custodians: frozenset[str]) -> ClientFile | None:

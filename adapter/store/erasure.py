@@ -8,7 +8,7 @@ import secrets
 from sqlalchemy import Connection, delete, func, select, update
 
 from adapter.store.review_tables import review_note, review_permission
-from adapter.store.tables import idempotency, known_resource, outbox, receipt, submission
+from adapter.store.tables import client_identity, idempotency, known_resource, outbox, receipt, submission
 
 
 class StillOpenError(Exception):
@@ -22,7 +22,8 @@ class StillOpenError(Exception):
 def forget_client(connection: Connection, lane: str) -> int:
     """Delete what the store holds of a client and cut what is left from the person; returns how many records.
 
-    Bodies, receipts' addresses, what the repository said, notes of reviewers and idempotency keys go. Rows that
+    Bodies, receipts' addresses, what the repository said, notes of reviewers, idempotency keys and what codes the
+    client is known by go. Rows that
     count acts stay under random names: the log refers to them.
 
     Args:
@@ -43,7 +44,7 @@ def forget_client(connection: Connection, lane: str) -> int:
     connection.execute(update(receipt).where(receipt.c.submission.in_(ids)).values(resources="{}"))
     connection.execute(delete(idempotency).where(idempotency.c.submission.in_(ids)))
     connection.execute(update(outbox).where(theirs).values(lane=secrets.token_hex(16), issues=None))
-    for table in (review_note, review_permission):
+    for table in (review_note, review_permission, client_identity):
         connection.execute(delete(table).where(table.c.lane == lane))
     return len(ids)
 

@@ -13,7 +13,15 @@ from sqlalchemy import Column, Connection, delete, inspect, text
 from sqlalchemy.schema import CreateColumn
 
 from adapter.store.review_tables import review_account
-from adapter.store.tables import audit_person, idempotency, metadata, outbox_lane, outbox_open, submission
+from adapter.store.tables import (
+    audit_person,
+    client_identity,
+    idempotency,
+    metadata,
+    outbox_lane,
+    outbox_open,
+    submission,
+)
 
 Migration = Callable[[Connection], None]
 
@@ -56,6 +64,11 @@ def _name_clients_in_one_key_table(connection: Connection) -> None:
         connection.execute(text("DROP TABLE review_client"))
 
 
+def _name_clients_by_all_their_codes(connection: Connection) -> None:
+    """A lane is the look-up value of the code that named the client first: until a join nothing need be written."""
+    client_identity.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Add a column that an older program did not make; a new database has it already."""
     table = column.table.name
@@ -70,6 +83,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _keep_answers,
     _index_what_is_open_and_lanes,
     _name_clients_in_one_key_table,
+    _name_clients_by_all_their_codes,
 )
 """The first made the tables of version 1."""
 

@@ -1,7 +1,7 @@
 """Tables of the adapter, the same on SQLite and PostgreSQL.
 
 Everything that names a person is encrypted (`body`, `source`, `receipt`) or a keyed hash (`lane`,
-`record_key`). Times are UTC seconds (float), written by the caller: the store has no clock.
+`lookup`, `record_key`). Times are UTC seconds (float), written by the caller: the store has no clock.
 """
 
 from __future__ import annotations
@@ -77,6 +77,13 @@ transition = Table(
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("cause", String(200), nullable=False),
+)
+
+client_identity = Table(
+    "client_identity",
+    metadata,
+    Column("lookup", String(32), primary_key=True),
+    Column("lane", String(32), nullable=False, index=True),
 )
 
 receipt = Table(

@@ -80,7 +80,8 @@ def test_what_looks_like_an_identity_code_is_masked(database: Database) -> None:
 
 def test_an_erased_person_is_nobody(told: Database, client: str) -> None:
     """Without the key row nothing leads from chain or store to the person, and the log still verifies."""
-    lane = lane_of(ID_KEY, CODE)
+    with told.reading() as connection:
+        lane = lane_of(connection, ID_KEY, CODE)
     bend(told, "UPDATE outbox SET final = 1, state = 'delivered'")
     before = rows_of(told)
     with told.transaction() as connection:

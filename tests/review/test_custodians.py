@@ -34,7 +34,7 @@ def names_of(text: str) -> set[str]:
 def seen(desk: Desk, client: str, *custodians: str) -> ClientFile | None:
     """A client's file as a reviewer of these controllers sees it."""
     with desk.database.reading() as connection:
-        return read_file(connection, desk.cipher, lane_of(ID_KEY, client), frozenset(custodians))
+        return read_file(connection, desk.cipher, lane_of(connection, ID_KEY, client), frozenset(custodians))
 
 
 async def handle_for(browser: Browser, name: str, client: str) -> str:

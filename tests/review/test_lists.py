@@ -37,7 +37,7 @@ def moment(day: str) -> float:
 def moona(desk: Desk) -> ClientFile:
     """Moona's whole file."""
     with desk.database.reading() as connection:
-        found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
+        found = read_file(connection, desk.cipher, lane_of(connection, ID_KEY, MOONA), frozenset(CUSTODIANS))
     assert found is not None
     return found
 

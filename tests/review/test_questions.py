@@ -32,7 +32,7 @@ def words(html: str) -> str:
 def access(desk: Desk, day: str, *withdrawn: str) -> Access:
     """The questions to the engine about Moona at the end of a day."""
     with desk.database.reading() as connection:
-        file = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
+        file = read_file(connection, desk.cipher, lane_of(connection, ID_KEY, MOONA), frozenset(CUSTODIANS))
     assert file is not None
     moment = end_of_day(date.fromisoformat(day))
     return Access(file.at(moment), moment, withdrawn=withdrawn)
@@ -56,7 +56,7 @@ async def test_a_disclosure_is_shown_with_recipient_and_ground(browser: Browser,
     """A record released by consent is found by its data class, with to whom and why, by name."""
     with desk.database.transaction() as connection:
         entry = {"basis": "client-consent", "purpose": "service-coordination", "recipients": "te-4100"}
-        found = read_file(connection, desk.cipher, lane_of(ID_KEY, MOONA), frozenset(CUSTODIANS))
+        found = read_file(connection, desk.cipher, lane_of(connection, ID_KEY, MOONA), frozenset(CUSTODIANS))
         assert found is not None
         check = next(one for one in found.kept if one.record_type == "health_check")
         audit.append(connection, desk.clock.now, "decision", {"submission": check.id, "decision": "permit", **entry})
