@@ -91,8 +91,8 @@ def resource_types() -> frozenset[str]:
 
 @cache
 def uri_elements() -> frozenset[str]:
-    """Return JSON names of elements that hold a URI: references inside a transaction are rewritten there."""
-    return frozenset(_table()["uri_elements"])
+    """Return JSON names of elements that hold a URL or URI: references inside a transaction are rewritten there."""
+    return frozenset(one for one in _table()["uri_elements"] if not one.endswith(("Uuid", "Oid")))
 
 
 @cache

@@ -1,8 +1,8 @@
 """References inside a transaction: `urn:uuid` and other fullUrls become the ids that the server gave.
 
-They are rewritten wherever R4 says ("transaction"): Reference.reference, elements of type uri, url, uuid, oid and
-canonical (so also extension.valueUri), and links and images of a narrative, in contained resources too.
-Identifier.value is a string and stays.
+They are rewritten wherever R4 says ("transaction"): Reference.reference, elements of type uri, url and canonical (so
+also extension.valueUri), and links and images of a narrative, in contained resources too. Identifier.value is a string
+and stays; so do elements of type uuid and oid, which could not hold the new URL.
 """
 
 from __future__ import annotations

@@ -127,17 +127,82 @@ def test_put_and_delete_and_get_inside_a_transaction(fhir: httpx.Client, patient
     [
         [entry("Patient/a", {"resourceType": "Patient", "id": "a"}, method="PUT")] * 2,
         [entry("Patient", {"resourceType": "Patient"}, ifNoneExist="identifier=1")] * 2,
+        [entry("Patient", {"resourceType": "Patient"}, PATIENT_URN)] * 2,
+        [entry("Patient/a", {"resourceType": "Patient"})],
         [entry("CareTeam", {"resourceType": "CareTeam", "subject": {"reference": PATIENT_URN}})],
         [entry("CareTeam", {"resourceType": "CareTeam", "subject": {"reference": "Patient?identifier=none"}})],
         [{"request": {"method": "POST", "url": "Patient"}}],
         [{"resource": {"resourceType": "Patient"}}],
     ],
-    ids=["same id", "same condition", "dangling urn", "no conditional target", "no resource", "no request"],
+    ids=[
+        "same id",
+        "same condition",
+        "same fullUrl",
+        "POST to an id",
+        "dangling urn",
+        "no conditional target",
+        "no resource",
+        "no request",
+    ],
 )
 def test_broken_transactions_are_refused(fhir: httpx.Client, entries: list[dict[str, Any]]) -> None:
     """The same identity twice, links that lead nowhere and incomplete entries fail as a whole."""
-    assert fhir.post("", json=transaction(*entries)).status_code in (400, 412)
+    assert fhir.post("", json=transaction(*entries)).status_code in (400, 405, 412)
     assert fhir.get("_history").json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"request": {"method": "DELETE", "url": "Patient?identifier=urn:x|1"}},
+        entry("Patient?identifier=urn:x|1", {"resourceType": "Patient"}, method="PUT"),
+        entry("Patient?identifier=urn:x|1", {"resourceType": "Parameters"}, method="PATCH"),
+    ],
+    ids=["DELETE", "PUT", "PATCH"],
+)
+def test_a_condition_may_not_mean_what_another_entry_changes(fhir: httpx.Client, other: dict[str, Any]) -> None:
+    """Identities that a condition finds count too (R4 "transaction": overlapping identities fail)."""
+    patient = {"resourceType": "Patient", "id": "a", "identifier": [{"system": "urn:x", "value": "1"}]}
+    fhir.put("Patient/a", json=patient)
+    answer = fhir.post("", json=transaction(entry("Patient/a", patient, method="PUT"), other))
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[1]"]
+    assert fhir.get("Patient/a").headers["etag"] == 'W/"1"'
+
+
+def test_a_conditional_create_comes_after_the_deletions(fhir: httpx.Client, patient: dict[str, Any]) -> None:
+    """What the same transaction deletes is not found any more, in whatever order the entries stand."""
+    kept = {"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": "1"}]}
+    fhir.put(f"Patient/{patient['id']}", json=kept | {"id": patient["id"]})
+    deleted = {"request": {"method": "DELETE", "url": f"Patient/{patient['id']}"}}
+    answer = fhir.post("", json=transaction(entry("Patient", kept, ifNoneExist="identifier=urn:x|1"), deleted))
+    assert answer.json()["entry"][0]["response"]["status"] == "201 Created"
+    assert fhir.get("Patient?identifier=urn:x|1").json()["total"] == 1
+
+
+def test_relative_references_continue_the_base_of_the_full_url(fhir: httpx.Client) -> None:
+    """`Patient/5` beside a fullUrl of a server is the entry with that server's Patient/5 (R4 Bundle, "references")."""
+    team = {"resourceType": "CareTeam", "subject": {"reference": "Patient/5"}}
+    root = "https://elsewhere.example/fhir"
+    answer = fhir.post(
+        "",
+        json=transaction(
+            entry("CareTeam", team, f"{root}/CareTeam/1"),
+            entry("Patient", {"resourceType": "Patient", "id": "5"}, f"{root}/Patient/5"),
+        ),
+    )
+    stored = located(answer)
+    assert fhir.get(stored[0]).json()["subject"]["reference"] == stored[1]
+    assert stored[1] != "Patient/5"
+
+
+def test_elements_that_cannot_hold_a_url_keep_their_uuid(fhir: httpx.Client) -> None:
+    """A valueUuid equal to a fullUrl stays a UUID, so that the resource stays valid."""
+    extension = [{"url": "https://kykysilta.example/e", "valueUuid": PATIENT_URN}]
+    answer = fhir.post(
+        "", json=transaction(entry("Patient", {"resourceType": "Patient", "extension": extension}, PATIENT_URN))
+    )
+    assert fhir.get(located(answer)[0]).json()["extension"] == extension
 
 
 def test_an_empty_transaction_is_fine(fhir: httpx.Client) -> None:

@@ -11,9 +11,18 @@ from functools import partial
 from typing import Any
 
 from adapter.mock.clock import fhir_instant
-from adapter.mock.exchange import Answer, Request, location, parse_query, version_headers
+from adapter.mock.exchange import Answer, Request, parse_query
 from adapter.mock.interactions.bundle_entries import ORDER, Entry, entry_of, entry_response, shaped_entries
-from adapter.mock.interactions.write import ID, answer, check_version, condition_match, criteria_query, put
+from adapter.mock.interactions.write import (
+    ID,
+    answer,
+    check_version,
+    condition_match,
+    condition_matches,
+    existing,
+    found_answer,
+    put,
+)
 from adapter.mock.judge import check_interaction
 from adapter.mock.national import check_bundle
 from adapter.mock.negotiation import read_resource
@@ -24,6 +33,9 @@ from adapter.mock.storage import Stored
 from adapter.types import Resource
 
 Dispatch = Callable[[Request], Answer]
+
+_NO_ID = ("$", "_")
+"""How segments of a URL begin that are no id and no type: operations, `_search`, `_history`."""
 
 
 def system_post(request: Request, dispatch: Dispatch) -> Answer:
@@ -58,11 +70,15 @@ def _batch(request: Request, entry: dict[str, Any], dispatch: Dispatch) -> dict[
 def _transaction(entries: list[Entry], dispatch: Dispatch) -> None:
     ordered = sorted(entries, key=lambda one: ORDER[one.request.method])
     for one in ordered:
-        _placed(one, _identify)
-    _check_unique(ordered)
+        if one.request.method in ("DELETE", "PUT", "PATCH"):
+            _placed(one, _identify)
+    _check_unique(entries)
     for one in ordered:
         if one.request.method == "DELETE":
             _placed(one, partial(_run, dispatch=dispatch))
+    for one in ordered:
+        if one.request.method == "POST":
+            _placed(one, _identify_new)
     targets = {
         one.full_url: f"{one.request.path[0]}/{one.identity}" for one in entries if one.full_url and one.identity
     }
@@ -88,51 +104,66 @@ def _placed(entry: Entry, work: Callable[[Entry], object]) -> None:
         raise refusal.below(entry.place) from None
 
 
+def _checked_interaction(entry: Entry) -> str:
+    """Return the type whose resources the entry writes, refused unless the policy and the scopes allow it."""
+    kind, method = entry.request.path[0], entry.request.method
+    interaction = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[method]
+    check_interaction(entry.request, kind, interaction)
+    return kind
+
+
 def _identify(entry: Entry) -> None:
-    """Find or draw the id of the resource that the entry is about, before anything is written."""
+    """Find or draw the id of the resource that the entry changes, before anything is written."""
     request, path = entry.request, entry.request.path
-    if not path or path[-1].startswith(("$", "_")) or request.method in ("GET", "HEAD"):
+    if len(path) not in (1, 2) or path[-1].startswith(_NO_ID):
         return
-    kind = path[0]
-    interaction = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[request.method]
-    check_interaction(request, kind, interaction)
-    if request.method == "POST":
-        criteria = request.headers.get("if-none-exist")
-        entry.found = condition_match(request, kind, criteria_query(criteria, kind)) if criteria is not None else None
-        entry.identity = entry.found.id if entry.found else request.world.identities.draw()
-        if entry.found is not None:
-            headers = version_headers(entry.found) | {"Location": location(request, entry.found)}
-            entry.answer = answer(request, 200, entry.found, headers)
-    elif len(path) == 2:
-        entry.identity = path[1]
-    elif request.method == "PUT":
-        entry.found = condition_match(request, kind, request.query)
+    kind = _checked_interaction(entry)
+    if len(path) == 2:
+        entry.changes = [path[1]]
+    elif request.method == "DELETE":
+        entry.changes = [one.id for one in condition_matches(request, kind, request.query)]
+    else:
+        found = condition_match(request, kind, request.query)
         own = (entry.resource or {}).get("id")
-        if entry.found is not None and own is not None and own != entry.found.id:
+        if found is not None and own is not None and own != found.id and request.method == "PUT":
             raise refuse(400, "id-differs", f"{kind}.id")
-        entry.identity = entry.found.id if entry.found else own or request.world.identities.draw()
+        entry.changes = [found.id] if found is not None else [own or request.world.identities.draw()]
+    if request.method != "DELETE":
+        entry.identity = entry.changes[0]
+
+
+def _identify_new(entry: Entry) -> None:
+    """Find the resource that a conditional create means, as the deletions left it, or draw an id."""
+    request = entry.request
+    if len(request.path) != 1 or request.path[0].startswith(_NO_ID):
+        return
+    kind = _checked_interaction(entry)
+    found = existing(request, kind)
+    entry.identity = found.id if found is not None else request.world.identities.draw()
+    if found is not None:
+        entry.answer = found_answer(request, found)
 
 
 def _check_unique(entries: list[Entry]) -> None:
-    seen: set[tuple[str, str]] = set()
-    criteria: set[tuple[str, str]] = set()
+    """No resource is meant twice: neither by id, nor by a condition, nor by a fullUrl (R4 "transaction", bdl-7)."""
+    seen: set[tuple[str, ...]] = set()
     for one in entries:
-        if one.identity and one.answer is None:
-            key = (one.request.path[0], one.identity)
-            if key in seen:
-                raise refuse(400, "same-identity", f"Bundle.entry[{one.number}]")
-            seen.add(key)
+        kind, place = "".join(one.request.path[:1]), f"Bundle.entry[{one.number}]"
         condition = one.request.headers.get("if-none-exist")
-        if condition is not None:
-            key = (one.request.path[0], condition)
-            if key in criteria:
-                raise refuse(400, "same-identity", f"Bundle.entry[{one.number}].request.ifNoneExist")
-            criteria.add(key)
+        meant = [
+            *(("same-identity", place, (kind, identity)) for identity in one.changes),
+            *([("same-identity", f"{place}.request.ifNoneExist", (kind, "?", condition))] if condition else []),
+            *([("same-full-url", f"{place}.fullUrl", (one.full_url,))] if one.full_url else []),
+        ]
+        for key, where, mark in meant:
+            if mark in seen:
+                raise refuse(400, key, where)
+            seen.add(mark)
 
 
 def _write(entry: Entry, targets: dict[str, str], conditional: list[tuple[Entry, Stored]], dispatch: Dispatch) -> None:
     """Store the entry's resource; when it holds conditional references, it joins `conditional`."""
-    request, resource = entry.request, rewrite(entry.resource, targets)
+    request, resource = entry.request, rewrite(entry.resource, _seen_from(entry, targets))
     if not entry.identity:
         request.resource = resource
         entry.answer = dispatch(request)
@@ -150,6 +181,13 @@ def _write(entry: Entry, targets: dict[str, str], conditional: list[tuple[Entry,
     if any("?" in node["reference"] for node, _ in links):
         conditional.append((entry, stored))
     entry.answer = answer(request, status, stored)
+
+
+def _seen_from(entry: Entry, targets: dict[str, str]) -> dict[str, str]:
+    """Add what relative references of the entry mean: they continue the base of its fullUrl (R4 Bundle)."""
+    root, _, _ = entry.full_url.rpartition(f"/{''.join(entry.request.path[:1])}/")
+    below = len(root) + 1
+    return targets | {url[below:]: one for url, one in targets.items() if root and url.startswith(f"{root}/")}
 
 
 def _put_entry(entry: Entry, resource: Resource) -> tuple[Stored, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,7 +11,6 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, parse_query
 from adapter.mock.outcomes import refuse
 from adapter.mock.scope_gate import ScopeGate
-from adapter.mock.storage import Stored
 from adapter.types import Resource
 
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
@@ -28,14 +27,19 @@ _STATUS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 N
 
 @dataclass(slots=True)
 class Entry:
-    """One entry on its way: its request, where it stands, what came of it."""
+    """One entry on its way: its request, where it stands, what came of it.
+
+    Attributes:
+        identity: id that the entry's resource will have; references to its fullUrl lead there.
+        changes: ids of the resources that an entry other than a create changes or deletes.
+    """
 
     number: int
     request: Request
     full_url: str
     resource: Resource | None
     identity: str = ""
-    found: Stored | None = None
+    changes: list[str] = field(default_factory=list)
     answer: Answer | None = None
 
     @property

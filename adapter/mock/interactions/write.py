@@ -26,11 +26,9 @@ def create(request: Request) -> Answer:
     if request.query and request.world.strictness == "strict":
         raise refuse(400, "post-with-parameters")
     resource = body_of(request, kind)
-    criteria = request.headers.get("if-none-exist")
     with request.world.store.transaction():
-        if criteria is not None and (found := condition_match(request, kind, criteria_query(criteria, kind))):
-            headers = version_headers(found) | {"Location": location(request, found)}
-            return answer(request, 200, found, headers)
+        if (found := existing(request, kind)) is not None:
+            return found_answer(request, found)
         identity = request.world.identities.draw()
         stored = put(request, resource | {"id": identity}, "POST")
     return answer(request, 201, stored)
@@ -85,8 +83,7 @@ def delete(request: Request) -> Answer:
             check_version(request, current)
             found = [current] if current is not None and current.body is not None else []
         else:
-            matched = store.by_sequence(matches(request, kind, request.query))
-            found = [one for one in matched if _met(request, one, request.query)]
+            found = condition_matches(request, kind, request.query)
             if len(found) > 1 and request.world.policy.conditional_delete == "single":
                 raise refuse(412, "many-matches", count=str(len(found)))
         for one in found:
@@ -119,10 +116,32 @@ def put(request: Request, resource: Resource, method: str) -> Stored:
     return stored
 
 
-def criteria_query(text: str, kind: str) -> Query:
-    """Return the parameters of `If-None-Exist`; clients send also the full form `Type?…` or `?…`."""
+def existing(request: Request, kind: str) -> Stored | None:
+    """Return the resource that `If-None-Exist` finds, None when it finds none or is not there.
+
+    Clients send its parameters alone, and also the full forms `?…`, `Type?…` and `[base]/Type?…`.
+    """
+    text = request.headers.get("if-none-exist")
+    if text is None:
+        return None
     head, mark, tail = text.partition("?")
-    return parse_query(tail if mark and head in ("", kind) else text)
+    full = mark and head in ("", kind, f"{request.base}/{kind}")
+    return condition_match(request, kind, parse_query(tail if full else text))
+
+
+def found_answer(request: Request, found: Stored) -> Answer:
+    """Return the answer to a conditional create that found what it would have created."""
+    return answer(request, 200, found, version_headers(found) | {"Location": location(request, found)})
+
+
+def condition_matches(request: Request, kind: str, query: Query) -> list[Stored]:
+    """Return the resources that a condition finds.
+
+    Raises:
+        Refusal: 400 an unknown parameter, 412 no criterion at all.
+    """
+    found = request.world.store.by_sequence(matches(request, kind, query))
+    return [one for one in found if _met(request, one, query)]
 
 
 def condition_match(request: Request, kind: str, query: Query) -> Stored | None:
@@ -131,7 +150,7 @@ def condition_match(request: Request, kind: str, query: Query) -> Stored | None:
     Raises:
         Refusal: 412 when there are several.
     """
-    found = [one for one in request.world.store.by_sequence(matches(request, kind, query)) if _met(request, one, query)]
+    found = condition_matches(request, kind, query)
     if len(found) > 1:
         raise refuse(412, "many-matches", count=str(len(found)))
     return found[0] if found else None
