@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from adapter.audit import persons
 from adapter.audit.chain import append
 from adapter.audit.rows import read_rows
+from adapter.store import clients
 from adapter.store.erasure import forget_client
 from adapter.store.tables import audit_person
 
@@ -29,9 +30,9 @@ def expired(connection: Connection, before: float) -> list[str]:
 
 
 def erase_person(connection: Connection, now: float, pseudonym: str, by: Mapping[str, str] | None = None) -> int | None:
-    """Drop a person's key row, forget what the store holds of a client, and write the act to the log.
+    """Drop a person's key rows, forget what the store holds of a client, and write the act to the log.
 
-    The entry names the pseudonym, which from now on stands for nobody.
+    The entry names the pseudonym, which from now on stands for nobody; nor does one that the client had before.
 
     Args:
         now: the present instant, UTC seconds.
@@ -46,8 +47,12 @@ def erase_person(connection: Connection, now: float, pseudonym: str, by: Mapping
     person = persons.person(connection, pseudonym)
     if person is None:
         return None
-    records = forget_client(connection, person.lookup) if person.kind == "client" else 0
-    persons.forget(connection, pseudonym)
-    named = "client" if person.kind == "client" else "user"
+    names, records, named = {pseudonym}, 0, "user"
+    if person.kind == "client":
+        lane = clients.lane_of(connection, [person.lookup])
+        names |= set(persons.known_by(connection, clients.lookups_of(connection, lane)))
+        records, named = forget_client(connection, lane), "client"
+    for name in names:
+        persons.forget(connection, name)
     append(connection, now, "admin", {"act": "erase-person", named: pseudonym, "records": records, **(by or {})})
     return records

@@ -2,24 +2,35 @@
 
 Dropping the row of the key table makes the person unreadable in the whole chain without changing a byte of it
 (GDPR art. 17 once the retention of the log has ended). A person who comes back gets another pseudonym.
+
+Clients who turn out to be one person have several pseudonyms in the chain, which is never rewritten: whoever reads the
+log (`adapter.audit.rows`) gets all of them under the one of the lane that they were joined into.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.store.cipher import Cipher
-from adapter.store.tables import audit_person
+from adapter.store.tables import audit_person, client_identity
 
 Kind = Literal["client", "professional"]
 
 # Built once: every accepted record asks it twice.
 _KNOWN = select(audit_person.c.pseudonym).where(audit_person.c.lookup == bindparam("lookup"))
+_BEFORE = audit_person.alias("before")
+_FORMER = (
+    select(_BEFORE.c.pseudonym.label("former"), audit_person.c.pseudonym)
+    .join(client_identity, client_identity.c.lookup == _BEFORE.c.lookup)
+    .join(audit_person, audit_person.c.lookup == client_identity.c.lane)
+    .where(_BEFORE.c.pseudonym != audit_person.c.pseudonym)
+)
 # Another process may have met the same person in the same moment: the first one wins for both.
 _ADD = {
     "postgresql": postgresql.insert(audit_person).on_conflict_do_nothing(index_elements=["lookup"]),
@@ -53,17 +64,19 @@ def pseudonym_of(
     kind: Kind = "client",
     identity: Identity | None = None,
     cipher: Cipher | None = None,
+    draw: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> str:
     """Return the pseudonym of a person; a person who is not known yet gets one.
 
     Args:
         lookup: a value that cannot be turned back without a key (`adapter.store.cipher.keyed_hash`).
         identity: kept for a person who is new, encrypted with `cipher`; without both nothing is kept.
+        draw: gives a new pseudonym; by chance when not given.
     """
     found = known(connection, lookup)
     if found is not None:
         return found
-    pseudonym = secrets.token_hex(16)
+    pseudonym = draw()
     sealed = None
     if identity is not None and cipher is not None:
         sealed = cipher.encrypt(_place(pseudonym), json.dumps(identity).encode())
@@ -75,6 +88,17 @@ def pseudonym_of(
 def known(connection: Connection, lookup: str) -> str | None:
     """Return the pseudonym of a person, or None when the chain knows nobody of that look-up value."""
     return connection.execute(_KNOWN, {"lookup": lookup}).scalar()
+
+
+def known_by(connection: Connection, lookups: Sequence[str]) -> list[str]:
+    """Return every pseudonym that belongs to one of these look-up values."""
+    query = select(audit_person.c.pseudonym).where(audit_person.c.lookup.in_(lookups))
+    return list(connection.execute(query).scalars())
+
+
+def former(connection: Connection) -> dict[str, str]:
+    """Return the pseudonyms that clients had before a join, with the one that each has now."""
+    return {row.former: row.pseudonym for row in connection.execute(_FORMER)}
 
 
 def person(connection: Connection, pseudonym: str) -> Person | None:

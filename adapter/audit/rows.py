@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
+from adapter.audit import persons
 from adapter.store.tables import audit_entry
 
 
@@ -60,12 +61,12 @@ def read_rows(
     client: str = "",
     newest_first: bool = False,
 ) -> Iterator[Row]:
-    """Yield the entries that fit, in the order of the chain.
+    """Yield the entries that fit, in the order of the chain; a client who has had several pseudonyms has the present.
 
     Args:
         since, until: UTC seconds, both inclusive.
         kinds: only these kinds; none given means all.
-        client: pseudonym of a client; the entry must name it.
+        client: pseudonym of a client; the entry must name it, or one that the client had before.
     """
     order = audit_entry.c.seq.desc() if newest_first else audit_entry.c.seq
     query = select(audit_entry.c.seq, audit_entry.c.at, audit_entry.c.kind, audit_entry.c.entry).order_by(order)
@@ -75,10 +76,18 @@ def read_rows(
         query = query.where(audit_entry.c.at <= until)
     if wanted := tuple(kinds):
         query = query.where(audit_entry.c.kind.in_(wanted))
+    now = persons.former(connection)
+    client = now.get(client, client)
     if client:
         # The text narrows the search inside the database; the fact itself decides.
-        query = query.where(audit_entry.c.entry.contains(client, autoescape=True))
+        names = (client, *(before for before, present in now.items() if present == client))
+        query = query.where(or_(*(audit_entry.c.entry.contains(name, autoescape=True) for name in names)))
     for seq, at, kind, entry in connection.execute(query):
-        row = Row(seq, at, kind, json.loads(entry))
+        row = Row(seq, at, kind, _under_present_name(json.loads(entry), now))
         if not client or row.fact("client") == client:
             yield row
+
+
+def _under_present_name(facts: dict[str, str | int], now: Mapping[str, str]) -> dict[str, str | int]:
+    client = str(facts.get("client", ""))
+    return facts | {"client": now[client]} if client in now else facts

@@ -83,7 +83,7 @@ class ClientFile:
     Attributes:
         kept: what the reviewer may see.
         beside: consents and teams of other controllers, for the engine alone.
-        client: `urn:uuid:…` under which the records refer to the client; by default that of the first record.
+        client: `urn:uuid:…` under which the records refer to the client; by default see `address`.
     """
 
     kept: tuple[Kept, ...]
@@ -121,8 +121,12 @@ class ClientFile:
 
     @cached_property
     def address(self) -> str:
-        """`urn:uuid:…` under which the client's records refer to the client; empty when there is no record."""
-        entries = (entry for one in self.kept for entry in one.bundle["entry"])
+        """`urn:uuid:…` under which the client's records refer to the client; empty when there is no record.
+
+        A client who got another code has several; that of the newest consent is asked for, as the gate would.
+        """
+        newest_first = sorted(reversed(self.kept), key=lambda one: one.record_type != "consent")
+        entries = (entry for one in newest_first for entry in one.bundle["entry"])
         found = (str(each["fullUrl"]) for each in entries if each["resource"]["resourceType"] == "Patient")
         return self.client or next(found, "")
 
@@ -215,9 +219,9 @@ def handle_of(connection: Connection, lane: str) -> str:
 
 
 def lane_named(connection: Connection, handle: str) -> str | None:
-    """Return the lane of a client's pseudonym."""
+    """Return the lane of a client's pseudonym, also of a former one."""
     found = persons.person(connection, handle)
-    return found.lookup if found is not None and found.kind == "client" else None
+    return clients.lane_of(connection, [found.lookup]) if found is not None and found.kind == "client" else None
 
 
 def end_of_day(day: date) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from fastapi import APIRouter, Request
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from adapter.audit import breach, log_copy, persons
 from adapter.audit.acts import act_of, acts
 from adapter.audit.rows import Row
-from adapter.review.files import ZONE, end_of_day, lane_named, read_file
+from adapter.review.files import ZONE, end_of_day, handle_of, lane_named, read_file
 from adapter.review.log import REASONS, LogQuery, Reach, search_log
 from adapter.review.opened import open_client
 from adapter.review.sessions import Session
@@ -104,6 +105,7 @@ def found_rows(here: Office, connection: Connection, session: Session, fields: d
     lane = lane_named(connection, query.client) if query.client else None
     file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
     mine = frozenset(one.id for one in file.kept) if file else frozenset()
+    query = replace(query, client=handle_of(connection, lane)) if lane else query
     return search_log(connection, Reach.of(connection, session.who), query, mine)
 
 

@@ -12,7 +12,7 @@ from fastapi import Request
 from sqlalchemy import Connection
 
 from adapter.review.consents import rows_of
-from adapter.review.files import ClientFile, end_of_day, lane_named, read_file
+from adapter.review.files import ClientFile, end_of_day, handle_of, lane_named, read_file
 from adapter.review.log import Disclosure, Reach, disclosures
 from adapter.review.matrix import ACTIONS, Access
 from adapter.review.sessions import Session
@@ -48,7 +48,7 @@ def open_client(
     file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
     if file is None or lane is None:
         raise RefusedError(404)
-    reach = Reach.of(connection, session.who)
+    handle, reach = handle_of(connection, lane), Reach.of(connection, session.who)
     here.record(connection, session.account, act, client=handle, **facts)
     return Opened(handle, lane, file, reach, tuple(disclosures(connection, reach, {handle: file})[handle]))
 
