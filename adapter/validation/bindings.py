@@ -98,9 +98,7 @@ def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:
 
 def _coding_fits(coding: dict[str, Any], codes: Codes) -> bool:
     system, code = coding.get("system"), coding.get("code")
-    if not isinstance(code, str):
-        return False
-    if system is None:
+    if not isinstance(code, str) or not isinstance(system, str):
         return False
     return codes.holds(system, code) is not False
 
@@ -116,6 +114,8 @@ def holds_code(value: Any, codes: Codes) -> bool | None:
     answers = [
         codes.holds(coding.get("system"), coding["code"])
         for coding in codings
-        if isinstance(coding, dict) and isinstance(coding.get("code"), str)
+        if isinstance(coding, dict)
+        and isinstance(coding.get("code"), str)
+        and isinstance(coding.get("system", ""), str)
     ]
     return True if True in answers else None if None in answers else False

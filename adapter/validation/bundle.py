@@ -166,7 +166,7 @@ def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
     """Check full URL and id against each other."""
     url, resource = entry.get("fullUrl"), entry.get("resource")
     id_value = resource.get("id") if isinstance(resource, dict) else None
-    if url is None:
+    if "fullUrl" not in entry:
         if kind not in (*OF_REQUESTS, *OF_RESPONSES) and not _is_search_outcome(entry):
             yield Finding("full-url-missing")
     elif isinstance(url, str):
@@ -179,7 +179,8 @@ def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
     request = entry.get("request")
     if _is_search_outcome(entry):
         return
-    needs_id = "response" not in entry and "request" not in entry and not str(url).startswith(("urn:uuid:", "urn:oid:"))
+    named = isinstance(url, str) and is_absolute(url) and not url.startswith(("urn:uuid:", "urn:oid:"))
+    needs_id = named and "response" not in entry and "request" not in entry
     if isinstance(request, dict) and request.get("method") == "PUT" and "url" not in request:
         needs_id = True
     if needs_id and isinstance(resource, dict) and id_value is None:

@@ -22,8 +22,10 @@ SHOWN_CODES = 15
 """A message lists no more allowed codes than this."""
 
 
-def not_an_object(value: object, run: Run) -> Findings:
-    """Return the finding that a JSON object is expected."""
+def no_content(value: object, run: Run) -> Findings:
+    """Return the finding that a JSON object with content is expected."""
+    if value == {}:
+        return run.found(Finding("rule-ele-1", rule="ele-1"))
     if value is None:
         return run.found(Finding("null-value"))
     if isinstance(value, list):

@@ -31,13 +31,14 @@ def check(shape: Check, *, modifier: bool, nested: bool) -> Check:
 
     def check_extension(value: Any, run: Run) -> Findings:
         found = shape(value, run)
-        if value.__class__ is not dict:
+        if value.__class__ is not dict or not value:
             return found
         has_value = any(key.startswith(("value", "_value")) for key in value)
-        if has_value == ("extension" in value):
+        broken = has_value == ("extension" in value)
+        if broken:
             found = joined(found, run.found(Finding("extension-value", rule=BOTH_OR_NEITHER)))
         url = value.get("url")
-        if url.__class__ is not str or (nested and not is_absolute(url)):
+        if broken or url.__class__ is not str or (nested and not is_absolute(url)):
             return found
         return joined(found, _definition(url, value, run, modifier))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from adapter.types import Issue, Severity, SourcePlace
+from adapter.validation.causes import without_consequences
 from adapter.validation.contexts import fits
 from adapter.validation.findings import Finding, Findings
 from adapter.validation.run import Run
@@ -20,7 +21,7 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
     if found is None and run.left > 0 and run.work_left >= 0:
         return ()
     kept: dict[tuple[object, ...], Issue] = {}
-    for finding in found or ():
+    for finding in without_consequences(found or []):
         if finding.contexts and fits(finding.contexts, finding.path, run):
             continue
         mark = (finding.path, finding.key, finding.rule, tuple(sorted(finding.values.items())), finding.severity)

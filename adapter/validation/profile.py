@@ -28,6 +28,7 @@ class Profile:
     Attributes:
         url, version: its canonical.
         type_name: the type it constrains.
+        lineage: urls of itself and of all profiles that it builds on.
         tree: its overlay.
         problems: what could not be understood, each by the element's name; found when it is compiled.
     """
@@ -60,6 +61,7 @@ class Profile:
             chain.append(parent)
         else:
             self.problems.append(f"baseDefinition {chain[-1]['url']}")
+        self.lineage = frozenset(definition["url"] for definition in chain)
         tree = Overlay(self.type_name)
         for definition in reversed(chain):
             try:

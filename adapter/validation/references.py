@@ -102,10 +102,10 @@ def _stated_type(stated: str, reference: Any, allowed: frozenset[str], run: Run)
     name = stated.removeprefix("http://hl7.org/fhir/StructureDefinition/")
     if not is_resource_type(name):
         return None
-    if allowed and name not in allowed:
+    actual = target_type(reference, run)
+    if allowed and name not in allowed and actual != name:
         names = ", ".join(sorted(allowed))
         return run.found(Finding("reference-target", {"type": name, "names": names}, "type"))
-    actual = target_type(reference, run)
     if actual and actual != name:
         return run.found(Finding("reference-type-differs", {"stated": name, "type": actual}, "type"))
     return None

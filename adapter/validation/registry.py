@@ -87,6 +87,17 @@ class Registry:
         found = self.profile(canonical.partition("#")[0])
         return found.type_name if found else ""
 
+    def claims(self, resource: dict[str, Any], profiles: tuple[str, ...]) -> bool:
+        """True when a resource claims one of the profiles, or a profile that builds on one."""
+        meta = resource.get("meta")
+        claimed = meta.get("profile") if isinstance(meta, dict) else None
+        wanted = {profile.partition("|")[0] for profile in profiles}
+        for canonical in claimed if isinstance(claimed, list) else ():
+            known = self.profile(canonical) if isinstance(canonical, str) else None
+            if known is not None and not wanted.isdisjoint(known.lineage):
+                return True
+        return False
+
     def profile(self, canonical: str) -> Profile | None:
         """Return a profile, or None when it is not known or no profile."""
         if canonical not in self._profiles:

@@ -19,7 +19,7 @@ from adapter.validation.explain import (
     element_id,
     explain_primitive,
     missing,
-    not_an_object,
+    no_content,
     sibling_findings,
     unknown_element,
 )
@@ -133,8 +133,8 @@ class _Node:
             self.fast["resourceType"] = {type_name: None}.__getitem__
 
         def check(value: Any, run: Run) -> Findings:
-            if value.__class__ is not dict:
-                return not_an_object(value, run)
+            if value.__class__ is not dict or not value:
+                return no_content(value, run)
             found: Findings = None
             for key, item in value.items():
                 fast = fast_of(key)
@@ -162,7 +162,7 @@ class _Node:
                 present = 0 if choice.keys.isdisjoint(value) else len(choice.keys & value.keys())
                 if present > 1 or (choice.required and not present):
                     found = joined(found, _choice(choice, value, run))
-            if len(value) < 2 and (not value or "id" in value) and not is_resource:
+            if len(value) == 1 and "id" in value and not is_resource:
                 found = joined(found, run.found(Finding("rule-ele-1", rule="ele-1")))
             if run.structure_only or (found is not None and has_errors(found)):
                 return found

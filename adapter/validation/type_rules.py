@@ -121,13 +121,16 @@ def _target_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemC
             return joined(found, run.found(Finding("profile-target-type", values)))
         if target is None or type_name in types or not known:
             return found
-        return joined(found, _target_profile(target, type_name, known, run))
+        own = tuple(profile for profile in known if run.registry.type_of(profile) == type_name)
+        if target is not run.related.get(reference.partition("/_history/")[0]) and run.registry.claims(target, own):
+            return found
+        return joined(found, _target_profile(target, type_name, own, run))
 
     return check
 
 
-def _target_profile(target: dict[str, Any], type_name: str, known: tuple[str, ...], run: Run) -> Findings:
-    own = [profile for profile in known if run.registry.type_of(profile) == type_name]
+def _target_profile(target: dict[str, Any], type_name: str, own: tuple[str, ...], run: Run) -> Findings:
+    """Check a target that claims none of the profiles; what claims one is judged where it stands."""
     for profile in own:
         if not has_errors(run.trial(partial(_in_place, target, profile, run))):
             return None

@@ -47,7 +47,7 @@ def mutants(type_name: str) -> Iterator[Mutant]:
         resource, holder, definition = with_element(type_name, path)
         yield Mutant(f"valid {shown}", resource)
         key = path[-1]
-        for what, change in _changes(definition, key, holder[key]):
+        for what, change in changes(definition, key, holder[key]):
             broken, copied = _copy(resource, holder)
             change(copied)
             yield Mutant(f"{what} {shown}", broken)
@@ -59,7 +59,9 @@ def _copy(resource: dict[str, Any], holder: dict[str, Any]) -> tuple[dict[str, A
     return broken, memo[id(holder)]
 
 
-def _changes(definition: ElementDefinition, key: str, value: Any) -> Iterator[tuple[str, Any]]:
+def changes(definition: ElementDefinition, key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every way to break an element: its name, and what does it to the object that holds the element."""
+
     def put(new: Any) -> Any:
         return lambda holder: holder.__setitem__(key, new)
 
