@@ -18,7 +18,7 @@ from adapter.audit.rows import read_rows
 from adapter.mock.exchange import Request, Wire
 from adapter.mock.storage import Stored
 from adapter.release import Word, grounds
-from adapter.store.tables import audit_checkpoint, audit_entry, audit_person
+from adapter.store.tables import audit_checkpoint, audit_entry, audit_person, client_identity
 
 ACTS = {
     **{name: name for name in ("read", "vread", "create", "update", "patch", "delete")},
@@ -42,7 +42,8 @@ class AuditLog:
     def __init__(self, path: Path | str) -> None:
         url = "sqlite://" if path == ":memory:" else f"sqlite:///{path}"
         self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-        audit_entry.metadata.create_all(self._engine, tables=[audit_entry, audit_checkpoint, audit_person])
+        tables = [audit_entry, audit_checkpoint, audit_person, client_identity]
+        audit_entry.metadata.create_all(self._engine, tables=tables)
 
     def record(self, request: Request, wire: Wire, changes: list[Stored]) -> None:
         """Append what was asked, by whom, what was decided for which resource, and what was written."""
@@ -53,7 +54,7 @@ class AuditLog:
             for client, words, written in _by_client(request, changes):
                 facts = common | _told(words, written)
                 if client:
-                    facts["client"] = persons.pseudonym_of(connection, client)
+                    facts["client"] = _pseudonym(connection, request, client)
                 append(connection, at, kind, facts)
 
     def entries(self) -> list[dict[str, Any]]:
@@ -89,8 +90,14 @@ def _asked(connection: Connection, request: Request, wire: Wire) -> dict[str, st
     if gate is not None:
         facts["purpose"] = gate.purpose["code"]
         if person := gate.claim("subject_id"):
-            facts["user"] = persons.pseudonym_of(connection, person, kind="professional")
+            facts["user"] = _pseudonym(connection, request, person, "professional")
     return {name: value for name, value in facts.items() if value != ""}
+
+
+def _pseudonym(connection: Connection, request: Request, person: str, kind: persons.Kind = "client") -> str:
+    """The person's name in the log; a new one is drawn as the namespace draws its ids."""
+    draw = request.world.identities.draw
+    return persons.pseudonym_of(connection, person, kind=kind, draw=lambda: draw().replace("-", ""))
 
 
 def _by_client(request: Request, changes: list[Stored]) -> Iterator[tuple[str, list[Word], list[Stored]]]:

@@ -26,6 +26,10 @@ class Clock:
             return self.frozen
         return _milliseconds(datetime.now(UTC) + self.offset)
 
+    def lasted(self, seconds: float) -> float:
+        """Return how long something lasted: no time at all while the clock stands still, so runs can be compared."""
+        return 0.0 if self.frozen is not None else seconds
+
     def freeze(self, instant: datetime | None = None) -> None:
         """Stand still at `instant`, or now."""
         self.frozen = _utc(instant or self.now())

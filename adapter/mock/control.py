@@ -27,7 +27,6 @@ from adapter.mock.control_models import (
 )
 from adapter.mock.effects import Verdict
 from adapter.mock.faults import FaultRule, FaultState
-from adapter.mock.identity import Identities
 from adapter.mock.journal import Entry
 from adapter.mock.outcomes import Refusal
 from adapter.mock.policy import load_policy, parse_policy
@@ -134,7 +133,7 @@ async def change_behaviour(world: InWorld, change: Behaviour) -> BehaviourState:
     if change.dialect is not None:
         world.dialects |= change.dialect
     if change.seed is not None:
-        world.identities = Identities(change.seed)
+        world.draw_from(change.seed)
     return await behaviour(world)
 
 

@@ -80,7 +80,8 @@ class FhirEndpoint:
         for _ in range(2 if effect is not None and effect.kind == "duplicate" else 1):
             wire, changes = await _done(world, request, _below(scope, request), effect)
             broken = effect is not None and effect.kind in BREAKING
-            entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, time.monotonic() - begun, changes)
+            lasted = world.clock.lasted(time.monotonic() - begun)
+            entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, lasted, changes)
             entry.fault, entry.broken = (rule.name if rule is not None else ""), broken
             world.journal.add(entry)
         if effect is not None and broken:

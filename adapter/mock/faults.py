@@ -101,7 +101,8 @@ class _Live:
         self.rule = rule
         self.seen = 0
         self.fired = 0
-        self.random = random.Random(rule.when.seed)  # noqa: S311 - wanted repeatable
+        seed = rule.when.seed
+        self._random = random.Random(seed) if seed is not None else None  # noqa: S311 - wanted repeatable
 
     def fires(self, request: Request) -> bool:
         """Count the request and say whether the rule fires."""
@@ -115,10 +116,14 @@ class _Live:
             and (not when.count or self.fired < when.count)
             and (when.since is None or now >= when.since)
             and (when.until is None or now <= when.until)
-            and (when.probability >= 1 or self.random.random() < when.probability)
+            and (when.probability >= 1 or self._chance(request) < when.probability)
         )
         self.fired += fires
         return fires
+
+    def _chance(self, request: Request) -> float:
+        """Chance of the rule's own seed, else of the namespace's."""
+        return self._random.random() if self._random is not None else request.world.identities.chance()
 
 
 def _fits(match: Match, request: Request) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,29 @@ class Guard:
         clients: registered systems.
         clock: the namespace's clock: tokens and assertions expire by it.
         secret: what signs the tokens; differs for every namespace.
+        draw: gives the ids of tokens.
 
     Raises:
         KeyProblem: an inline key set cannot be used.
     """
 
-    def __init__(self, clients: tuple[ClientSettings, ...], clock: Clock, secret: bytes) -> None:
+    def __init__(
+        self, clients: tuple[ClientSettings, ...], clock: Clock, secret: bytes, draw: Callable[[], str]
+    ) -> None:
         self.directory = KeyDirectory(clock=lambda: clock.now().timestamp(), allow_loopback=True)
         known = {one.id: registered(one) for one in clients}
-        self.tokens = TokenServer(
-            known, self.directory, hashlib.sha256(secret).digest(), clock=lambda: clock.now().timestamp()
-        )
+        key = hashlib.sha256(secret).digest()
+        self.tokens = TokenServer(known, self.directory, key, clock=lambda: clock.now().timestamp(), draw=draw)
         self.failures = Window()
         self.scopes = sorted({word for one in clients for word in (one.scopes or SCOPES).split()}) or [SCOPES]
 
     def register(self, client: ClientSettings) -> None:
         """Add or replace a client."""
         self.tokens.register(registered(client))
+
+    def sign_with(self, secret: bytes) -> None:
+        """Sign tokens with another secret; those given before hold no more."""
+        self.tokens.sign_with(hashlib.sha256(secret).digest())
 
     def token_url(self, request: Request) -> str:
         """Absolute URL of the namespace's token endpoint."""

@@ -40,6 +40,7 @@ class Entry:
     Attributes:
         number: counted from 1 in the namespace.
         at: instant of the endpoint's clock.
+        duration: seconds that the answer took; 0 while the endpoint's clock stands still.
         elapsed: position on a steady clock in seconds, for the spacing of retries.
         changes: versions that the request wrote.
         fault: name of the rule that fired, or empty.

@@ -11,7 +11,6 @@ from adapter.data import parse_yaml_with_places
 from adapter.mock.assertions import Assertion, judge
 from adapter.mock.effects import Verdict
 from adapter.mock.faults import FaultRule
-from adapter.mock.identity import Identities
 from adapter.mock.policy import load_policy
 from adapter.mock.seeding import seed_resources
 from adapter.mock.settings import Strictness
@@ -95,7 +94,7 @@ def begin(world: World, scenario: Scenario, base: str) -> int:
     if scenario.strictness is not None:
         world.strictness = scenario.strictness
     if scenario.seed is not None:
-        world.identities = Identities(scenario.seed)
+        world.draw_from(scenario.seed)
     if scenario.clock is not None:
         world.clock.freeze(scenario.clock)
     stored = seed_resources(world, scenario.resources.encode(), base) if scenario.resources else 0

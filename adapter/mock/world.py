@@ -42,7 +42,7 @@ class World:
         self.clock = Clock(settings.clock)
         self.started = self.clock.now()
         self.identities = Identities(settings.seed)
-        self.pages = Pages(Identities(settings.seed))
+        self.pages = Pages(self.identities.draw)
         self.faults = Faults()
         self.journal = Journal(settings.journal_size)
         self.rate = Window()
@@ -56,9 +56,17 @@ class World:
     def _new_guard(self) -> Guard | None:
         if self.settings.auth == "open":
             return None
-        seed = self.settings.seed
-        secret = secrets.token_bytes(32) if seed is None else f"{seed}".encode()
-        return Guard(self.settings.clients, self.clock, secret + self.name.encode())
+        return Guard(self.settings.clients, self.clock, self._secret(self.settings.seed), self.identities.draw)
+
+    def _secret(self, seed: int | None) -> bytes:
+        """What signs the namespace's tokens: the same again under a seed."""
+        return (secrets.token_bytes(32) if seed is None else f"{seed}".encode()) + self.name.encode()
+
+    def draw_from(self, seed: int) -> None:
+        """Draw all ids from a seed from now on: of resources, requests, pages, tokens. Tokens given before end."""
+        self.identities.begin(seed)
+        if self.guard is not None:
+            self.guard.sign_with(self._secret(seed))
 
     @property
     def audit(self) -> AuditLog:
@@ -101,8 +109,8 @@ class World:
         self.use(self.initial_policy)
         self.strictness = self.settings.strictness
         self.clock = Clock(self.settings.clock)
-        self.identities = Identities(self.settings.seed)
-        self.pages = Pages(Identities(self.settings.seed))
+        self.identities.begin(self.settings.seed)
+        self.pages = Pages(self.identities.draw)
         self.guard = self._new_guard()
 
 

@@ -61,15 +61,23 @@ class TokenServer:
         directory: their keys.
         key: secret of at least 32 bytes that signs our own tokens; processes that share tokens share it.
         clock: UTC seconds.
+        draw: gives the id (`jti`) of a new token; by chance when not given.
     """
 
     def __init__(
-        self, clients: Mapping[str, Client], directory: KeyDirectory, key: bytes, *, clock: Callable[[], float]
+        self,
+        clients: Mapping[str, Client],
+        directory: KeyDirectory,
+        key: bytes,
+        *,
+        clock: Callable[[], float],
+        draw: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._clients = dict(clients)
         self._directory = directory
         self._key = key
         self._clock = clock
+        self._draw = draw
         self._used: dict[tuple[str, str], float] = {}
         self._revoked: set[str] = set()
         self._lock = threading.Lock()
@@ -106,7 +114,7 @@ class TokenServer:
             "sub": client.id,
             "iat": now,
             "exp": now + LIFETIME,
-            "jti": secrets.token_hex(16),
+            "jti": self._draw(),
             "scope": scope,
             "extensions": claims.get("extensions", {}),
         }
@@ -135,6 +143,10 @@ class TokenServer:
     def revoke(self, token_id: str) -> None:
         """Refuse a token from now on, by its `jti`."""
         self._revoked.add(token_id)
+
+    def sign_with(self, key: bytes) -> None:
+        """Sign with another key from now on; tokens given before hold no more."""
+        self._key = key
 
     def register(self, client: Client) -> None:
         """Add or replace a client."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-from adapter.mock.identity import Identities
 
 REMEMBERED = 200
 """Results that a namespace keeps for paging; the oldest is forgotten first and its pages answer 410."""
@@ -29,15 +28,19 @@ class Result:
 
 
 class Pages:
-    """The results that can still be paged through, by opaque token."""
+    """The results that can still be paged through, by opaque token.
 
-    def __init__(self, identities: Identities) -> None:
-        self._identities = identities
+    Args:
+        draw: gives the tokens.
+    """
+
+    def __init__(self, draw: Callable[[], str]) -> None:
+        self._draw = draw
         self._results: OrderedDict[str, Result] = OrderedDict()
 
     def keep(self, result: Result) -> str:
         """Remember a result and return its token."""
-        token = self._identities.draw()
+        token = self._draw()
         self._results[token] = result
         if len(self._results) > REMEMBERED:
             self._results.popitem(last=False)
