@@ -20,7 +20,7 @@ MOST_ISSUES = 100
 """So many problems of one document are told; the scanner then stops."""
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_TEXT = r'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
+_TEXT = r'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*'
 _STRING = re.compile(f'"({_TEXT})"')
 _STRING_BEGUN = re.compile(f'"{_TEXT}')
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*+)(\.[0-9]++)?(?:[eE]([+-]?[0-9]++))?(?![0-9.eE+-])")

@@ -24,7 +24,9 @@ from adapter.types import Issue, Json, SourcePlace
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 _INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
 _DECLARED = re.compile(r"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-_DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)
+_COMMENT = r"<!--[^-]*+(?:-(?!->)[^-]*+)*-->"
+_INSTRUCTION = r"<\?[^?]*+(?:\?(?!>)[^?]*+)*\?>"
+_DOCTYPE = re.compile(rf"(?:\s++|{_INSTRUCTION}|{_COMMENT})*<!DOCTYPE", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}

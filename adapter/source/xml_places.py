@@ -16,7 +16,7 @@ from adapter.types import SourcePlace
 
 _MARKUP = re.compile(
     r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|</[^>]*+>"""
-    r"""|<(?P<name>[^\s/>!?]++)(?P<attributes>(?:[^<>"'/]|/(?!>)|"[^"]*"|'[^']*')*+)(?P<closed>/?)>""",
+    r"""|<(?P<name>[^\s/>!?]++)(?P<attributes>(?:[^<>"'/]++|/(?!>)|"[^"]*+"|'[^']*+')*)(?P<closed>/?)>""",
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(r"""([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
