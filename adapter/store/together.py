@@ -14,6 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+DEADLOCK = "40P01"
+"""SQLSTATE of PostgreSQL."""
+
 Act = Callable[[Connection], Any]
 """Writes with the connection that it is given; it may be run twice, and must not wait for another act."""
 
@@ -63,7 +66,7 @@ class Together:
             with self._transaction() as connection:
                 values = [act(connection) for act, _ in jobs]
         except BaseException as error:
-            if len(jobs) == 1:
+            if len(jobs) == 1 and not _is_deadlock(error):
                 jobs[0][1].set_exception(error)
                 return
             for job in jobs:
@@ -71,3 +74,8 @@ class Together:
             return
         for (_, result), value in zip(jobs, values, strict=True):
             result.set_result(value)
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    """Say whether this was one of two that waited for each other: the other is done now, so it may run again."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == DEADLOCK

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect, make_url, text
 
 from adapter import audit
 from adapter.delivery import Outbox, submissions
-from adapter.store import Cipher, Database
+from adapter.store import Cipher, Database, clients
 from tests.databases import KINDS, empty_database
 
 DUMPS = Path(__file__).parent / "version-1"
@@ -92,3 +92,13 @@ def test_an_upgrade_is_made_once(first: str) -> None:
     once_more = Database(first)
     assert shape(once_more) == before
     once_more.close()
+
+
+def test_a_client_of_an_older_program_is_joined_with_a_code_that_becomes_known(first: str) -> None:
+    """Its records have a lane and its code has no row: another code leads to that lane, not to a new one."""
+    database = Database(first)
+    with database.transaction() as connection:
+        lane = connection.execute(text("SELECT lane FROM outbox ORDER BY seq LIMIT 1")).scalar_one()
+        assert clients.bind(connection, ["another code", lane]) == lane
+        assert clients.lane_of(connection, ["another code"]) == lane
+    database.close()
