@@ -199,7 +199,8 @@ class Line:
             return
         source = self._read(data, **asked)
         one.mapped = self._map(source)
-        names = self._names(one.mapped)
+        with self._database.reading() as connection:
+            names = clients.names(connection, self._lookups(one.mapped))
         if not lanes.isdisjoint(names):
             self._database.flush()
             lanes.clear()
@@ -357,10 +358,6 @@ class Line:
 
     def _lookups(self, mapped: Mapped) -> tuple[str, ...]:
         return clients.lookups(self._id_key, mapped.record_type, mapped.bundle)
-
-    def _names(self, mapped: Mapped) -> frozenset[str]:
-        with self._database.reading() as connection:
-            return clients.names(connection, self._lookups(mapped))
 
     def _facts(self, connection: Connection, mapped: Mapped) -> dict[str, str | int]:
         """What the audit keeps of a record."""
