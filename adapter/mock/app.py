@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from starlette.exceptions import HTTPException
 
 from adapter.mock import control, control_recording, control_security, pages
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
 from adapter.mock.guard import registered
+from adapter.mock.outside import outside
 from adapter.mock.settings import MockSettings
 from adapter.mock.tls import CertificateFolder
 from adapter.mock.world import Worlds
@@ -34,6 +37,7 @@ class MockApp(FastAPI):
         self.include_router(control_security.router)
         self.include_router(pages.router)
         self.add_api_route("/", pages.root, include_in_schema=False)
+        self.add_exception_handler(404, self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event."""
@@ -41,6 +45,15 @@ class MockApp(FastAPI):
             await self.endpoint(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    async def _lost(self, request: Request, error: Exception) -> Response:
+        """Say where the FHIR base is to whoever missed it; below `/_mock` FastAPI's own answer stays."""
+        assert isinstance(error, HTTPException)
+        if request.url.path.startswith("/_mock"):
+            return await http_exception_handler(request, error)
+        base = f"{str(request.base_url).rstrip('/')}{self.endpoint.base_path}"
+        wire = outside(request.headers, "outside-base", base=base)
+        return Response(wire.body, wire.status, wire.headers)
 
 
 class ControlOnly:

@@ -16,6 +16,7 @@ from adapter.mock.exchange import Answer, Request, Wire, parse_query
 from adapter.mock.fault_kinds import AT_TOKEN_ENDPOINT
 from adapter.mock.faults import Effect
 from adapter.mock.journal import Entry
+from adapter.mock.outside import outside
 from adapter.mock.recording import NoAnswer
 from adapter.mock.respond import failure, render_outcome, respond
 from adapter.mock.storage import Stored
@@ -65,7 +66,7 @@ class FhirEndpoint:
         try:
             world = self.worlds.get(namespace)
         except LookupError:
-            await _send(send, Wire(404, {}, b""))
+            await _send(send, outside(_headers(scope), "bad-namespace"))
             return
         request = self._request(world, scope, relative)
         request.body = await _body(receive)
@@ -92,7 +93,7 @@ class FhirEndpoint:
             await _send(send, wire)
 
     def _request(self, world: World, scope: Scope, relative: str) -> Request:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         return Request(
             world=world,
             method=scope["method"],
@@ -146,6 +147,10 @@ def _altered(request: Request, wire: Wire, effect: Effect | None) -> Wire:
     if effect is None:
         return wire
     return status_answer(request, effect) if effect.kind in REPLACING else damaged(request, wire, effect)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _below(scope: Scope, request: Request) -> str:

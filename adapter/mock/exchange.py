@@ -71,12 +71,8 @@ class Request:
 
     @property
     def language(self) -> str:
-        """Language for texts: the first of fi, sv, en that `Accept-Language` names, else English."""
-        for part in self.headers.get("accept-language", "").split(","):
-            code = part.split(";")[0].strip()[:2].lower()
-            if code in ("fi", "sv", "en"):
-                return code
-        return "en"
+        """Language for texts, see `asked_language`."""
+        return asked_language(self.headers.get("accept-language", ""))
 
 
 @dataclass(slots=True)
@@ -108,6 +104,15 @@ class Wire:
     headers: dict[str, str]
     body: bytes
     refusal: tuple[Issue, ...] = ()
+
+
+def asked_language(header: str) -> str:
+    """Return the first of fi, sv, en that `Accept-Language` names, else English."""
+    for part in header.split(","):
+        code = part.split(";")[0].strip()[:2].lower()
+        if code in ("fi", "sv", "en"):
+            return code
+    return "en"
 
 
 def visible(request: Request, stored: Stored) -> Resource | None:

@@ -84,6 +84,11 @@ def check_resource(request: Request, resource: Resource) -> None:
     refusing = ("fatal", "error", "warning") if request.world.strictness == "strict" else ("fatal", "error")
     if any(one.severity in refusing for one in outcome.issues):
         raise Refusal(422, outcome.issues)
+    check_policy(request, resource)
+
+
+def check_policy(request: Request, resource: Resource) -> None:
+    """Refuse a resource without a profile that the policy demands, or that breaks a rule of it (422)."""
     _check_profiles(request, resource)
     if broken := broken_rules(request.world.policy.rules, resource):
         raise Refusal(422, broken)

@@ -16,9 +16,10 @@ from adapter.validation import reading
 JSON_TYPE = "application/fhir+json"
 XML_TYPE = "application/fhir+xml"
 JSON_PATCH = "application/json-patch+json"
+FORM = "application/x-www-form-urlencoded"
 _JSON = {"json", "application/json", JSON_TYPE, "text/json", "application/json+fhir"}
 _XML = {"xml", "application/xml", XML_TYPE, "text/xml", "application/xml+fhir"}
-_ANY = {"*/*", "application/*", "text/html", "text/*"}
+_ANY = {"*/*", "application/*"}
 
 
 @dataclass(frozen=True, slots=True)

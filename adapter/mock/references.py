@@ -53,6 +53,12 @@ def absolute_references(node: Any, base: str) -> Any:
     return [absolute_references(one, base) for one in node] if isinstance(node, list) else node
 
 
+def is_conditional(reference: str) -> bool:
+    """True for `Type?parameters`, a reference that a transaction resolves by a search."""
+    kind, mark, _ = reference.partition("?")
+    return bool(mark) and "/" not in kind and ":" not in kind
+
+
 def references(node: Any, place: str = "") -> Iterator[tuple[dict[str, Any], str]]:
     """Yield every dict with a `reference` (a FHIR Reference) below `node`, with its FHIRPath."""
     if isinstance(node, dict):

@@ -43,7 +43,7 @@ def refused(request: Request, refusal: Refusal, wanted: Format = JSON) -> Wire:
     return wire
 
 
-def _request_ids(request: Request) -> dict[str, str]:
+def request_ids(request: Request) -> dict[str, str]:
     """The caller's id comes back; under a national policy as correlation id beside one of our own.
 
     One that holds an identity code is not repeated: headers end in logs.
@@ -58,7 +58,7 @@ def _request_ids(request: Request) -> dict[str, str]:
 def _render(request: Request, answer: Answer, wanted: Format) -> Wire:
     headers = {
         "Date": http_date(request.world.clock.now()),
-        **_request_ids(request),
+        **request_ids(request),
         "Cache-Control": "no-store",
         **answer.headers,
     }

@@ -11,6 +11,7 @@ from adapter.mock.exchange import Request, Wire, parse_query
 from adapter.mock.faults import Effect
 from adapter.mock.guard import Guard, token_url
 from adapter.mock.limits import WRONG_ASSERTIONS
+from adapter.mock.respond import request_ids
 from adapter.mock.storage import to_json
 from adapter.security.assertions import AssertionRefused, client_of
 from adapter.security.tokens import TokenRefused
@@ -117,6 +118,7 @@ def _wire(request: Request, status: int, body: dict[str, object], more: dict[str
         "Content-Length": str(len(content)),
         "Cache-Control": "no-store",
         "Pragma": "no-cache",
+        **request_ids(request),
         **(more or {}),
     }
     return Wire(status, headers, content)

@@ -33,7 +33,7 @@ def root(endpoint: str) -> str:
 @pytest.fixture
 def fhir(root: str) -> Iterator[httpx.Client]:
     """Client whose base is the FHIR base of the namespace."""
-    headers = {"content-type": "application/fhir+json", "accept": "application/fhir+json"}
+    headers = {"accept": "application/fhir+json"}
     with httpx.Client(base_url=f"{root}/fhir/", headers=headers) as client:
         yield client
 

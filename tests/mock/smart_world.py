@@ -79,6 +79,6 @@ def holding(control: MockClient, scope: str, client: str = "ehr") -> Iterator[ht
 
     answer = asked(control, text=assertion(control, change), scope=scope)
     assert answer.status_code == 200, answer.text
-    headers = {"authorization": f"Bearer {answer.json()['access_token']}", "content-type": "application/fhir+json"}
+    headers = {"authorization": f"Bearer {answer.json()['access_token']}"}
     with httpx.Client(base_url=f"{control.fhir_url}/", headers=headers, verify=PLAIN) as found:
         yield found

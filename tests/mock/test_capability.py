@@ -67,6 +67,7 @@ def test_the_statement_names_version_types_formats_and_conditions(fhir: httpx.Cl
         "multiple",
     ]
     assert (plan["readHistory"], plan["updateCreate"]) == (True, True)
+    assert rest["compartment"] == ["http://hl7.org/fhir/CompartmentDefinition/patient"]
     for name in statement["format"]:
         assert fhir.get("CarePlan", params={"_format": name}).status_code == 200
     assert statement["patchFormat"] == ["application/json-patch+json", "application/fhir+json", "application/fhir+xml"]

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapter.mock.client import MockClient
 from adapter.mock.patch.fhirpath_patch import apply_fhirpath_patch
 from adapter.mock.patch.json_patch import PatchError, apply_json_patch
 
@@ -106,17 +107,57 @@ def test_what_does_not_apply_is_refused(wrong: dict[str, Any]) -> None:
         patched(wrong)
 
 
+FHIR_JSON = {"content-type": "application/fhir+json"}
+
+
 def test_fhirpath_patch_over_http_and_in_a_transaction(fhir: httpx.Client, patient: dict[str, Any]) -> None:
     """Parameters as PATCH body and as resource of a PATCH entry; a wrong one is 422."""
     url = f"Patient/{patient['id']}"
     change = operation("replace", "Patient.gender", value={"valueCode": "unknown"})
     parameters = {"resourceType": "Parameters", "parameter": [change]}
-    assert fhir.patch(url, json=parameters).json()["gender"] == "unknown"
+    assert fhir.patch(url, json=parameters, headers=FHIR_JSON).json()["gender"] == "unknown"
     wrong = operation("replace", "Patient.gender", value={"valueCode": 7})
-    assert fhir.patch(url, json={"resourceType": "Parameters", "parameter": [wrong]}).status_code == 422
+    broken = {"resourceType": "Parameters", "parameter": [wrong]}
+    assert fhir.patch(url, json=broken, headers=FHIR_JSON).status_code == 422
     entry = {"resource": parameters, "request": {"method": "PATCH", "url": url}}
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
     assert fhir.post("", json=bundle).json()["entry"][0]["response"]["etag"] == 'W/"3"'
+
+
+def test_validate_says_what_would_refuse_an_interaction(fhir: httpx.Client, root: str) -> None:
+    """`mode` adds what ids and the policy say to the content; a delete needs no content; another word is 400."""
+
+    def codes(path: str, mode: str, resource: dict[str, Any] | None = None) -> list[str]:
+        parts = [
+            {"name": "mode", "valueCode": mode},
+            *([{"name": "resource", "resource": resource}] if resource else []),
+        ]
+        answer = fhir.post(f"{path}/$validate", json={"resourceType": "Parameters", "parameter": parts})
+        assert answer.status_code == 200
+        issues = answer.json()["issue"]
+        return [one["details"]["coding"][0]["code"] for one in issues if one["severity"] == "error"]
+
+    plain = {"resourceType": "Patient", "id": "a"}
+    assert (
+        codes("Patient", "create", plain) == codes("Patient/a", "update", plain) == codes("Patient/a", "delete") == []
+    )
+    assert codes("Patient/b", "update", plain) == ["K7009"]
+    endpoint, _, namespace = root.rpartition("/t/")
+    with MockClient(endpoint, namespace) as control:
+        control.behave(policy="transactions")
+    assert codes("Patient", "create", plain) == []
+    assert fhir.post("Patient/$validate?mode=delete", json=plain).json()["issue"][0]["severity"] == "information"
+    assert fhir.post("Patient/$validate?mode=destroy", json=plain).status_code == 400
+
+
+def test_everything_by_parameters_and_what_it_cannot_do(fhir: httpx.Client, patient: dict[str, Any]) -> None:
+    """POST with Parameters asks the same; a time of care is refused, not ignored."""
+    url = f"Patient/{patient['id']}/$everything"
+    fhir.post("CareTeam", json={"resourceType": "CareTeam", "subject": {"reference": f"Patient/{patient['id']}"}})
+    asked = {"resourceType": "Parameters", "parameter": [{"name": "_type", "valueCode": "CareTeam"}]}
+    assert (fhir.get(url).json()["total"], fhir.post(url, json=asked).json()["total"]) == (2, 1)
+    for wrong in ("start=2025-01-01", "end=2025-01-01", "_count=many", "_since=soon"):
+        assert fhir.get(f"{url}?{wrong}").status_code == 400, wrong
 
 
 def test_validate_answers_200_with_findings(fhir: httpx.Client, patient: dict[str, Any]) -> None:

@@ -122,6 +122,8 @@ def test_conditional_create_finds_creates_and_refuses(fhir: httpx.Client) -> Non
     second = fhir.post("CarePlan", json=plan, headers={"if-none-exist": "CarePlan?identifier=urn:x|7"})
     assert (first.status_code, second.status_code) == (201, 200)
     assert second.headers["location"] == first.headers["location"]
+    absolute = {"if-none-exist": f"{str(fhir.base_url).rstrip('/')}/CarePlan?identifier=urn:x|7"}
+    assert fhir.post("CarePlan", json=plan, headers=absolute).status_code == 200
     fhir.post("CarePlan", json=plan)
     assert fhir.post("CarePlan", json=plan, headers=condition).status_code == 412
     assert fhir.post("CarePlan", json=plan, headers={"if-none-exist": "identifer=1"}).status_code == 400
@@ -251,7 +253,11 @@ def test_history_pages_are_stable(fhir: httpx.Client, patient: dict[str, Any]) -
     for _ in range(4):
         fhir.put(url, json=patient)
     first = fhir.get(f"{url}/_history?_count=2").json()
-    following = next(one["url"] for one in first["link"] if one["relation"] == "next")
+    links = {one["relation"]: one["url"] for one in first["link"]}
+    assert list(links) == ["self", "first", "next", "last"]
+    assert links["self"].endswith(f"{url}/_history?_count=2")
+    assert fhir.get(links["next"].replace("_offset=2", "_offset=two")).status_code == 400
+    following = links["next"]
     fhir.put(url, json=patient)
     assert [one["resource"]["meta"]["versionId"] for one in fhir.get(following).json()["entry"]] == ["3", "2"]
 

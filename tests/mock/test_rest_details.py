@@ -13,6 +13,7 @@ from adapter.mock.settings import MockSettings
 
 PLAN = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"display": "x"}}
 JSON_PATCH = {"content-type": "application/json-patch+json"}
+FHIR_JSON = {"content-type": "application/fhir+json"}
 XHTML = '<div xmlns="http://www.w3.org/1999/xhtml">{}</div>'
 SMALL_PAGE = 2
 
@@ -22,9 +23,23 @@ def test_metadata_has_an_etag_that_follows_its_content(fhir: httpx.Client, root:
     endpoint, _, namespace = root.rpartition("/t/")
     before = fhir.get("metadata").headers["etag"]
     assert fhir.get("metadata?mode=normative").headers["etag"] == before
+    assert fhir.get("metadata", headers={"if-none-match": before}).status_code == 304
+    assert fhir.get("metadata", headers={"accept": "text/html"}).status_code == 406
     with MockClient(endpoint, namespace) as control:
         control.behave(policy="national")
     assert fhir.get("metadata").headers["etag"] != before
+
+
+def test_who_misses_the_fhir_base_is_told_where_it_is(root: str) -> None:
+    """An OperationOutcome with the base, the request id coming back; wrong names of namespaces say what is right."""
+    endpoint, _, _ = root.rpartition("/t/")
+    missed = httpx.get(f"{endpoint}/Patient/1", headers={"x-request-id": "r-1", "accept-language": "fi"})
+    assert (missed.status_code, missed.headers["x-request-id"]) == (404, "r-1")
+    assert f"{endpoint}/fhir" in missed.json()["issue"][0]["details"]["text"]
+    wrong = httpx.get(f"{endpoint}/t/Iso_nimi/fhir/Patient/1")
+    assert (wrong.status_code, wrong.json()["resourceType"]) == (404, "OperationOutcome")
+    assert wrong.headers["x-request-id"]
+    assert httpx.get(f"{endpoint}/_mock/api/nothing/here").json() == {"detail": "Not Found"}
 
 
 def test_ids_and_versions_that_cannot_be(fhir: httpx.Client, patient: dict[str, Any]) -> None:
@@ -89,7 +104,8 @@ def test_a_patch_honours_prefer_and_if_match(fhir: httpx.Client, patient: dict[s
     done = fhir.patch(url, json=change, headers=JSON_PATCH | {"if-match": 'W/"1"', "prefer": "return=minimal"})
     assert (done.status_code, done.content, done.headers["etag"]) == (200, b"", 'W/"2"')
     empty = {"resourceType": "Parameters"}
-    assert fhir.patch(url, json=empty, headers={"if-match": 'W/"1"'}).status_code == 412
+    assert fhir.patch(url, json=empty, headers=FHIR_JSON | {"if-match": 'W/"1"'}).status_code == 412
+    assert fhir.patch(url, json=empty).status_code == 415
     assert fhir.patch(url, json={"op": "x"}, headers=JSON_PATCH).status_code == 400
     assert fhir.patch(url, content=b"<diff/>", headers={"content-type": "application/xml-patch+xml"}).status_code == 415
 

@@ -239,6 +239,7 @@ def found(client: httpx.Client, url: str) -> list[str]:
         ("Patient/moona/Observation?status=final", ["panel", "parts", "pulse"]),
         ("Patient/ville/Observation", []),
         ("?_type=Patient,Organization&_id=org", ["org"]),
+        ("Patient?family=&_id=ville", ["ville"]),
     ],
 )
 def test_search_finds(data: httpx.Client, url: str, expected: list[str]) -> None:
@@ -275,6 +276,10 @@ def test_search_finds(data: httpx.Client, url: str, expected: list[str]) -> None
         "Patient?_has:Observation:nonsense:code=1",
         "Patient?active:missing=perhaps",
         "?name=x",
+        "Patient?_summary=text&_include=Patient:organization",
+        "Patient?_revinclude=*:subject",
+        "Patient/moona?_summary=some",
+        "_history?_sort=_lastUpdated",
     ],
 )
 def test_search_refuses_what_it_cannot_do(data: httpx.Client, url: str) -> None:
@@ -293,6 +298,7 @@ def test_post_search_is_the_same_without_values_in_the_url(data: httpx.Client) -
     """Form parameters search as those of the URL do."""
     answer = data.post("Patient/_search", data={"identifier": "010594Y9032"})
     assert answer.json()["total"] == 1
+    assert data.post("Patient/_search", json={"identifier": "010594Y9032"}).status_code == 415
 
 
 def test_includes_forward_back_and_iterated(data: httpx.Client) -> None:
@@ -309,6 +315,7 @@ def test_includes_forward_back_and_iterated(data: httpx.Client) -> None:
         "org",
     ]
     assert included("Observation?_id=panel&_include=Observation:subject:Group") == []
+    assert included("Organization?_id=org&_revinclude=*") == ["moona"]
     assert included("Organization?_revinclude=Patient:organization&_revinclude:iterate=CarePlan:subject") == [
         "moona",
         "part",
@@ -334,6 +341,10 @@ def test_summary_and_elements_subset_and_say_so(data: httpx.Client) -> None:
     plan = data.get("CarePlan?_elements=period").json()["entry"][0]["resource"]
     assert set(plan) == {"resourceType", "id", "meta", "status", "intent", "subject", "period"}
     assert plan["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    of_types = "Observation?_id=pulse&_include=Observation:subject&_elements=Observation.value,Patient.birthDate"
+    pulse, moona = (one["resource"] for one in data.get(of_types).json()["entry"])
+    assert ("valueQuantity" in pulse, "effectiveDateTime" in pulse) == (True, False)
+    assert ("birthDate" in moona, "name" in moona) == (True, False)
     summary = data.get("Patient/moona?_summary=true").json()
     assert "birthDate" in summary
     assert summary["meta"]["tag"][-1]["code"] == "SUBSETTED"

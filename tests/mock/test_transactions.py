@@ -205,6 +205,18 @@ def test_elements_that_cannot_hold_a_url_keep_their_uuid(fhir: httpx.Client) -> 
     assert fhir.get(located(answer)[0]).json()["extension"] == extension
 
 
+def test_conditional_references_belong_into_a_transaction(fhir: httpx.Client, patient: dict[str, Any]) -> None:
+    """A create, an update and a batch refuse them with their place: they would be stored as a link to nowhere."""
+    team = {"resourceType": "CareTeam", "subject": {"reference": "Patient?identifier=1"}}
+    alone = fhir.post("CareTeam", json=team)
+    assert (alone.status_code, alone.json()["issue"][0]["expression"]) == (400, ["CareTeam.subject.reference"])
+    assert fhir.put("CareTeam/a", json=team | {"id": "a"}).status_code == 400
+    batch = transaction(entry("CareTeam", team)) | {"type": "batch"}
+    assert fhir.post("", json=batch).json()["entry"][0]["response"]["status"] == "400"
+    link = {"reference": f"https://elsewhere.example/{patient['id']}?x=1"}
+    assert fhir.post("CareTeam", json=team | {"subject": link}).status_code == 201
+
+
 def test_an_empty_transaction_is_fine(fhir: httpx.Client) -> None:
     """No entries, no problem."""
     answer = fhir.post("", json={"resourceType": "Bundle", "type": "transaction"})

@@ -14,20 +14,20 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, parse_query
 from adapter.mock.interactions.bundle_entries import ORDER, Entry, entry_of, entry_response, shaped_entries
 from adapter.mock.interactions.write import (
-    ID,
     answer,
-    check_version,
+    check_identity,
     condition_match,
     condition_matches,
     existing,
     found_answer,
     put,
+    update_to,
 )
 from adapter.mock.judge import check_interaction
 from adapter.mock.national import check_bundle
 from adapter.mock.negotiation import read_resource
 from adapter.mock.outcomes import Refusal, refuse
-from adapter.mock.references import references, rewrite
+from adapter.mock.references import is_conditional, references, rewrite
 from adapter.mock.search.request import matches
 from adapter.mock.storage import Stored
 from adapter.types import Resource
@@ -177,8 +177,10 @@ def _write(entry: Entry, targets: dict[str, str], conditional: list[tuple[Entry,
     if request.method == "POST":
         stored, status = put(request, resource | {"id": entry.identity}, "POST"), 201
     else:
-        stored, status = _put_entry(entry, resource)
-    if any("?" in node["reference"] for node, _ in links):
+        if len(request.path) == 2:
+            check_identity(request, resource, entry.identity)
+        stored, status = update_to(request, resource, entry.identity)
+    if any(is_conditional(node["reference"]) for node, _ in links):
         conditional.append((entry, stored))
     entry.answer = answer(request, status, stored)
 
@@ -188,20 +190,6 @@ def _seen_from(entry: Entry, targets: dict[str, str]) -> dict[str, str]:
     root, _, _ = entry.full_url.rpartition(f"/{''.join(entry.request.path[:1])}/")
     below = len(root) + 1
     return targets | {url[below:]: one for url, one in targets.items() if root and url.startswith(f"{root}/")}
-
-
-def _put_entry(entry: Entry, resource: Resource) -> tuple[Stored, int]:
-    request = entry.request
-    current = request.world.store.current(request.path[0], entry.identity)
-    if len(request.path) == 2 and resource.get("id") != entry.identity:
-        raise refuse(400, "id-differs" if "id" in resource else "id-missing", f"{request.path[0]}.id")
-    if current is None and len(request.path) == 2 and not request.world.policy.update_create:
-        raise refuse(405, "not-found")
-    if not ID.match(entry.identity):
-        raise refuse(400, "bad-id", f"{request.path[0]}.id")
-    check_version(request, current)
-    stored = put(request, resource | {"id": entry.identity}, "PUT")
-    return stored, 201 if current is None or current.body is None else 200
 
 
 def _check_links(kind: str, links: list[tuple[dict[str, Any], str]]) -> None:
@@ -216,9 +204,9 @@ def _resolve(entry: Entry, stored: Stored) -> None:
     resource = stored.resource
     changed = False
     for node, place in references(resource):
-        kind, mark, query = node["reference"].partition("?")
-        if not mark or "/" in kind or ":" in kind:
+        if not is_conditional(node["reference"]):
             continue
+        kind, _, query = node["reference"].partition("?")
         found = matches(entry.request, kind, parse_query(query))
         if len(found) != 1:
             raise refuse(412, "unresolved-reference", f"{stored.type}.{place}.reference", count=str(len(found)))

@@ -9,6 +9,7 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import parameters
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.guard import token_url
+from adapter.mock.interactions.read import etag_versions
 from adapter.mock.negotiation import JSON_PATCH, JSON_TYPE, XML_TYPE
 from adapter.mock.outcomes import refuse
 from adapter.mock.policy import Policy
@@ -29,7 +30,10 @@ def capabilities(request: Request) -> Answer:
         statement = capability_statement(policy, request.base, fhir_instant(world.started), smart=smart)
         world.statements[request.base] = statement
     digest = hashlib.sha256(to_json(statement)).hexdigest()[:16]
-    return Answer(200, statement, headers={"ETag": f'W/"{digest}"'})
+    headers = {"ETag": f'W/"{digest}"'}
+    if digest in etag_versions(request.headers.get("if-none-match", "")):
+        return Answer(304, headers=headers)
+    return Answer(200, statement, headers=headers)
 
 
 def smart_configuration(request: Request) -> Answer:
@@ -63,6 +67,8 @@ def capability_statement(policy: Policy, base: str, date: str, *, smart: bool = 
         rest["security"] = _security(base)
     if policy.system:
         rest["interaction"] = [{"code": one} for one in sorted(policy.system)]
+    if "Patient" in policy.types:
+        rest["compartment"] = ["http://hl7.org/fhir/CompartmentDefinition/patient"]
     return {
         "resourceType": "CapabilityStatement",
         "url": f"{CANONICAL_ROOT}/CapabilityStatement/mock-{policy.name}",
@@ -110,7 +116,7 @@ def _resource(policy: Policy, name: str, reverse: dict[str, list[str]]) -> dict[
         "readHistory": "vread" in rules.interactions,
         "updateCreate": policy.update_create and "update" in rules.interactions,
         "conditionalCreate": policy.conditional_create and "create" in rules.interactions,
-        "conditionalRead": "full-support",
+        "conditionalRead": "full-support" if "read" in rules.interactions else "not-supported",
         "conditionalUpdate": policy.conditional_update and "update" in rules.interactions,
         "conditionalDelete": policy.conditional_delete if "delete" in rules.interactions else "not-supported",
     }

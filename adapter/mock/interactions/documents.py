@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions.search import search_type
@@ -30,8 +29,8 @@ def get_persons_documents(request: Request) -> Answer:
     for name in MANDATORY:
         if not any(key.startswith("value") for key in given.get(name, ())):
             raise refuse(400, "parameter-required", "Parameters.parameter", parameter=name, type="Communication")
-    form = urlencode({"subject:identifier": _identifier(given["patient"])})
-    return search_type(replace(request, path=("Communication", "_search"), body=form.encode()))
+    query = [("subject:identifier", _identifier(given["patient"]))]
+    return search_type(replace(request, path=("Communication", "_search"), query=query, body=b""))
 
 
 def _identifier(parameter: dict[str, Any]) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from adapter.mock.clock import fhir_instant
 from adapter.mock.exchange import Answer, Request, visible
+from adapter.mock.interactions.search import asked_page, page_links
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.dates import date_range
 from adapter.mock.search.pages import Result
+from adapter.mock.search.request import DEFAULT_COUNT, SILENT, whole_number
 from adapter.mock.storage import Stored
 from adapter.types import Resource
 
-DEFAULT_COUNT = 50
+PARAMETERS = ("_count", "_since", "_at")
 
 
 def history(request: Request) -> Answer:
@@ -20,11 +23,10 @@ def history(request: Request) -> Answer:
     path = [one for one in request.path if one != "_history"]
     values = dict(request.query)
     world = request.world
-    if token := values.get("_page", ""):
-        result = world.pages.get(token, request.client)
-        if result is None:
-            raise refuse(410, "page-expired")
-        return Answer(200, _bundle(request, result, token, int(values.get("_offset", "0"))))
+    if page := asked_page(request, request.query):
+        return Answer(200, _bundle(request, *page))
+    if request.preference("handling") == "strict" or world.strictness == "strict":
+        _check_known(values)
     versions = world.store.history(*path)
     if len(path) == 2 and not versions:
         raise refuse(404, "not-found")
@@ -37,12 +39,17 @@ def history(request: Request) -> Answer:
         versions = _permitted(request, versions)
         if len(path) == 2 and not versions:
             raise refuse(404, "not-found")
-    size = values.get("_count", str(DEFAULT_COUNT))
-    if not (size.isascii() and size.isdigit()):
-        raise refuse(400, "bad-value", parameter="_count", kind="number", hint="0, 1, 2, …")
-    result = Result([one[0] for one in versions], int(size), None, request.client)
+    size = whole_number("_count", values.get("_count", str(DEFAULT_COUNT)))
+    result = Result([one[0] for one in versions], size, None, request.client)
     token = world.pages.keep(result) if 0 < result.size < len(result.sequences) else ""
     return Answer(200, _bundle(request, result, token, 0))
+
+
+def _check_known(values: dict[str, str]) -> None:
+    """Refuse what a history cannot be asked for, under strict handling."""
+    for name in values:
+        if name not in (*PARAMETERS, *SILENT):
+            raise refuse(400, "unknown-history-parameter", parameter=name, allowed=", ".join(PARAMETERS))
 
 
 def _permitted(request: Request, versions: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -74,13 +81,15 @@ def _current_at(versions: list[Stored], span: tuple[int, int]) -> list[tuple[int
 
 
 def _bundle(request: Request, result: Result, token: str, offset: int) -> Resource:
+    url = f"{request.base}/{'/'.join(request.path)}"
+    used = urlencode([(name, value) for name, value in request.query if name in PARAMETERS])
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "id": request.world.identities.draw(),
         "meta": {"lastUpdated": fhir_instant(request.world.clock.now())},
         "type": "history",
         "total": len(result.sequences),
-        "link": _links(request, result, token, offset),
+        "link": page_links(url, result, token, offset, f"{url}?{used}" if used else url),
     }
     found = request.world.store.by_sequence(result.sequences[offset : offset + result.size])
     if found:
@@ -88,22 +97,6 @@ def _bundle(request: Request, result: Result, token: str, offset: int) -> Resour
     if request.gate is not None and (labels := request.gate.handling):
         bundle["meta"]["security"] = labels
     return bundle
-
-
-def _links(request: Request, result: Result, token: str, offset: int) -> list[dict[str, str]]:
-    url = f"{request.base}/{'/'.join(request.path)}"
-    if not token:
-        return [{"relation": "self", "url": url}]
-
-    def page(start: int) -> str:
-        return f"{url}?_page={token}&_offset={start}"
-
-    links = [{"relation": "self", "url": page(offset)}, {"relation": "first", "url": page(0)}]
-    if offset > 0:
-        links.append({"relation": "previous", "url": page(max(0, offset - result.size))})
-    if offset + result.size < len(result.sequences):
-        links.append({"relation": "next", "url": page(offset + result.size)})
-    return links
 
 
 def _entry(request: Request, stored: Stored) -> dict[str, Any]:

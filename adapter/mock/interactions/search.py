@@ -10,11 +10,12 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.definitions import patient_compartment
 from adapter.mock.exchange import Answer, Query, Request, parse_query, visible
 from adapter.mock.national import check_search
+from adapter.mock.negotiation import FORM, media_type
 from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.includes import included
 from adapter.mock.search.pages import Result
-from adapter.mock.search.request import Search, read_search
+from adapter.mock.search.request import SUMMARIES, Search, choice, elements_asked, read_search, whole_number
 from adapter.mock.search.shaping import shaped
 from adapter.mock.storage import Stored
 from adapter.types import Resource, operation_outcome
@@ -51,7 +52,9 @@ def search_system(request: Request) -> Answer:
 
 def _parameters(request: Request) -> Query:
     query = list(request.query)
-    if request.method == "POST" and request.path and request.path[-1] == "_search":
+    if request.method == "POST" and request.body:
+        if media_type(request) != FORM:
+            raise refuse(415, "unsupported-media", allowed=FORM)
         query += parse_query(request.body.decode("utf-8", "replace"))
     return query
 
@@ -64,9 +67,8 @@ def _search(
     compartment: tuple[str, tuple[str, ...]] | None = None,
     named: list[str] | None = None,
 ) -> Answer:
-    token = next((value for key, value in query if key == "_page"), "")
-    if token:
-        return _page(request, token, query)
+    if page := asked_page(request, query):
+        return Answer(200, bundle_page(request, *page))
     strict = request.preference("handling") == "strict" or request.world.strictness == "strict"
     if request.world.policy.patient_parameter_required:
         _check_patient(kinds, query)
@@ -136,14 +138,20 @@ def _restrict(search: Search, identity: str, links: tuple[str, ...]) -> None:
     search.criteria += 1
 
 
-def _page(request: Request, token: str, query: Query) -> Answer:
+def asked_page(request: Request, query: Query) -> tuple[Result, str, int] | None:
+    """Return the fixed result, its token and the offset of the page that a link of ours asks for.
+
+    Raises:
+        Refusal: 410 the result is forgotten or another client's, 400 the offset is no number.
+    """
+    values = dict(query)
+    token, offset = values.get("_page", ""), values.get("_offset", "0")
+    if not token:
+        return None
     result = request.world.pages.get(token, request.client)
     if result is None:
         raise refuse(410, "page-expired")
-    offset = next((value for key, value in query if key == "_offset"), "0")
-    if not offset.isdigit():
-        raise refuse(400, "bad-value", parameter="_offset", kind="number", hint="0, 1, 2, …")
-    return Answer(200, bundle_page(request, result, token, int(offset)))
+    return result, token, whole_number("_offset", offset)
 
 
 def _self(request: Request, search: Search) -> str:
@@ -195,29 +203,30 @@ def _entries(request: Request, search: Search, found: list[Stored], mode: str) -
 
 
 def _links(request: Request, result: Result, token: str, offset: int, self_url: str) -> list[dict[str, str]]:
+    path = "/".join(one for one in request.path if one != "_search" and not one.startswith("$"))
+    path = path.removesuffix(f"/{request.path[1]}") if request.path and request.path[-1].startswith("$") else path
+    return page_links(f"{request.base}/{path}", result, token, offset, self_url)
+
+
+def page_links(url: str, result: Result, token: str, offset: int, self_url: str) -> list[dict[str, str]]:
+    """Return the links of one page of a fixed result; an empty token means that there is only this page."""
     if not token:
         return [{"relation": "self", "url": self_url}]
-
-    def page(start: int) -> str:
-        path = "/".join(one for one in request.path if one != "_search" and not one.startswith("$"))
-        path = path.removesuffix(f"/{request.path[1]}") if request.path and request.path[-1].startswith("$") else path
-        return f"{request.base}/{path}?_page={token}&_offset={start}"
-
     size, last = result.size, (len(result.sequences) - 1) // result.size * result.size
-    links = [{"relation": "self", "url": self_url if offset == 0 else page(offset)}]
-    links.append({"relation": "first", "url": page(0)})
+    starts = {"first": 0, "last": last}
     if offset > 0:
-        links.append({"relation": "previous", "url": page(max(0, offset - size))})
+        starts["previous"] = max(0, offset - size)
     if offset + size < len(result.sequences):
-        links.append({"relation": "next", "url": page(offset + size)})
-    links.append({"relation": "last", "url": page(last)})
-    return links
+        starts["next"] = offset + size
+    pages = {name: f"{url}?_page={token}&_offset={start}" for name, start in starts.items()}
+    pages["self"] = f"{url}?_page={token}&_offset={offset}" if offset else self_url
+    order = ("self", "first", "previous", "next", "last")
+    return [{"relation": name, "url": pages[name]} for name in order if name in pages]
 
 
 def read_shape(query: Query) -> tuple[str, tuple[str, ...]]:
     """Return (`_summary`, `_elements`) of a read; both empty when the whole resource is wanted."""
     if not query:
         return "", ()
-    summary = next((value for key, value in query if key == "_summary"), "")
-    elements = next((value for key, value in query if key == "_elements"), "")
-    return summary, tuple(one.strip().rpartition(".")[2] for one in elements.split(",") if one.strip())
+    values = dict(query)
+    return choice("_summary", values.get("_summary", ""), ("", *SUMMARIES)), elements_asked(values.get("_elements", ""))

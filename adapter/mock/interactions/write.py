@@ -12,6 +12,7 @@ from adapter.mock.national import check_alone
 from adapter.mock.negotiation import read_resource
 from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
+from adapter.mock.references import is_conditional, references
 from adapter.mock.search.request import matches
 from adapter.mock.storage import Stored
 from adapter.types import Resource, operation_outcome
@@ -41,13 +42,11 @@ def update(request: Request) -> Answer:
     with request.world.store.transaction():
         if len(request.path) == 2:
             identity = request.path[1]
-            if "id" not in resource:
-                raise refuse(400, "id-missing", f"{kind}.id")
-            if resource["id"] != identity:
-                raise refuse(400, "id-differs", f"{kind}.id")
+            check_identity(request, resource, identity)
         else:
             identity = _conditional_identity(request, kind, resource)
-        return update_to(request, resource, identity)
+        stored, status = update_to(request, resource, identity)
+    return answer(request, status, stored)
 
 
 def _conditional_identity(request: Request, kind: str, resource: Resource) -> str:
@@ -60,17 +59,24 @@ def _conditional_identity(request: Request, kind: str, resource: Resource) -> st
     return found.id
 
 
-def update_to(request: Request, resource: Resource, identity: str) -> Answer:
-    """Store `resource` as the next version of `identity`; create it when the id is unused or deleted."""
+def check_identity(request: Request, resource: Resource, identity: str) -> None:
+    """Refuse an update whose body has no id or another one (400), or that creates where the policy does not (405)."""
     kind = resource["resourceType"]
-    current = request.world.store.current(kind, identity)
-    if current is None and len(request.path) == 2 and not request.world.policy.update_create:
+    if resource.get("id") != identity:
+        raise refuse(400, "id-differs" if "id" in resource else "id-missing", f"{kind}.id")
+    if not request.world.policy.update_create and request.world.store.current(kind, identity) is None:
         raise refuse(405, "not-found")
+
+
+def update_to(request: Request, resource: Resource, identity: str) -> tuple[Stored, int]:
+    """Store `resource` as the next version of `identity`; 201 beside it when the id was unused or deleted, else 200."""
+    kind = resource["resourceType"]
     if not ID.match(identity):
         raise refuse(400, "bad-id", f"{kind}.id")
+    current = request.world.store.current(kind, identity)
     check_version(request, current)
     stored = put(request, resource | {"id": identity}, "PUT")
-    return answer(request, 201 if current is None or current.body is None else 200, stored)
+    return stored, 201 if current is None or current.body is None else 200
 
 
 def delete(request: Request) -> Answer:
@@ -101,7 +107,16 @@ def body_of(request: Request, kind: str) -> Resource:
     found = resource.get("resourceType")
     if found != kind:
         raise refuse(400, "wrong-type", "resourceType", expected=kind, found=str(found)[:40])
+    if request.in_bundle or b"?" in request.body:
+        _check_literal(resource)
     return resource
+
+
+def _check_literal(resource: Resource) -> None:
+    """Refuse a conditional reference: only a transaction resolves one (R4 "transaction")."""
+    for node, place in references(resource):
+        if is_conditional(node["reference"]):
+            raise refuse(400, "conditional-reference", f"{resource['resourceType']}.{place}.reference")
 
 
 def put(request: Request, resource: Resource, method: str) -> Stored:

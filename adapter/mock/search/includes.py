@@ -37,10 +37,10 @@ def included(request: Request, found: list[Stored], includes: Query) -> list[Sto
 
 
 def _rule(key: str, value: str) -> tuple[str, str, str]:
-    """Return (source type, parameter, target type); `*` as parameter means all references."""
+    """Return (source type, parameter, target type); `*` as parameter means all references, as source all types."""
     source, _, rest = value.partition(":")
     name, _, target = rest.partition(":")
-    fits = source in resource_types() and (not target or target in resource_types())
+    fits = (source in resource_types() or value == "*:*") and (not target or target in resource_types())
     if fits and name != "*":
         parameter = parameters(source).get(name)
         fits = parameter is not None and parameter.type == "reference"
@@ -67,12 +67,14 @@ def _forward(store: Store, frontier: Iterable[Stored], source: str, parameter: s
 
 def _backward(store: Store, frontier: Iterable[Stored], source: str, parameter: str, target: str) -> set[int]:
     condition, arguments = ("x.parameter = ?", [f"{source}.{parameter}"]) if parameter != "*" else ("1 = 1", [])
+    if source != "*":
+        condition, arguments = f"{condition} AND s.type = ?", [*arguments, source]
     sql = (
         "SELECT s.seq FROM index_reference x JOIN resource s ON s.pk = x.pk AND s.deleted = 0 "
-        f"WHERE x.type = ? AND x.id = ? AND s.type = ? AND {condition}"
+        f"WHERE x.type = ? AND x.id = ? AND {condition}"
     )
     found: set[int] = set()
     for one in frontier:
         if not target or one.type == target:
-            found |= {row[0] for row in store.rows(sql, [one.type, one.id, source, *arguments])}
+            found |= {row[0] for row in store.rows(sql, [one.type, one.id, *arguments])}
     return found

@@ -16,6 +16,7 @@ DEFAULT_COUNT = 50
 LARGEST_COUNT = 1000
 INCLUDES = ("_include", "_revinclude", "_include:iterate", "_revinclude:iterate")
 SILENT = ("_format", "_pretty")
+SUMMARIES = ("true", "text", "data", "count", "false")
 NOT_OFFERED = ("_filter", "_query")
 """To ignore them would answer another question, whatever the handling."""
 
@@ -80,7 +81,7 @@ def read_search(
     resolves = request.world.policy.identifier_resolves
     compiler = Compiler(request.base, request.world.clock.now(), seen=seen, resolves=resolves)
     for key, value in query:
-        if key in SILENT:
+        if key in SILENT or not value:
             continue
         try:
             _one(search, compiler, key, value)
@@ -90,6 +91,8 @@ def read_search(
             search.issues.append(Issue("warning", "mock.ignored-parameter", {"parameter": unknown.name}))
             continue
         search.used.append((key, value))
+    if search.summary == "text" and search.includes:
+        raise refuse(400, "text-with-include")
     for other in sorted(compiler.touched):
         authorise(request, other, "search-type", whole=True)
     search.chained = frozenset(compiler.chained)
@@ -98,35 +101,43 @@ def read_search(
 
 def _one(search: Search, compiler: Compiler, key: str, value: str) -> None:
     if key in INCLUDES:
-        search.includes.append((key, f"{search.resource_type}:*" if value == "*" else value))
+        everything = f"{search.resource_type}:*" if key.startswith("_include") else "*:*"
+        search.includes.append((key, everything if value == "*" else value))
     elif key == "_count":
-        search.count = min(_whole_number(key, value), LARGEST_COUNT)
+        search.count = min(whole_number(key, value), LARGEST_COUNT)
     elif key == "_sort":
         search.order, search.order_arguments = order(search.resource_type, value)
     elif key == "_total":
-        search.total = _choice(key, value, ("none", "estimate", "accurate"))
+        search.total = choice(key, value, ("none", "estimate", "accurate"))
     elif key == "_summary":
-        search.summary = _choice(key, value, ("true", "text", "data", "count", "false"))
+        search.summary = choice(key, value, SUMMARIES)
     elif key == "_elements":
-        search.elements = tuple(one.strip().rpartition(".")[2] for one in value.split(",") if one.strip())
+        search.elements = elements_asked(value)
     elif key in NOT_OFFERED:
         raise refuse(400, "not-offered", parameter=key)
     elif key == "_contained":
-        _choice(key, value, ("false",))
-    elif value:
+        choice(key, value, ("false",))
+    else:
         sql, arguments = compiler.criterion(search.resource_type, key, value)
         search.where.append(sql)
         search.arguments += arguments
         search.criteria += 1
 
 
-def _whole_number(key: str, value: str) -> int:
+def whole_number(key: str, value: str) -> int:
+    """Return a value that must be a number without sign; 400 when it is none."""
     if not (value.isascii() and value.isdigit()):
         raise refuse(400, "bad-value", parameter=key, kind="number", hint="0, 1, 2, …")
     return int(value)
 
 
-def _choice(key: str, value: str, allowed: tuple[str, ...]) -> str:
+def elements_asked(text: str) -> tuple[str, ...]:
+    """Return the names in a value of `_elements`, each perhaps with its type before it (`Patient.name`)."""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def choice(key: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return a value that must be one of a few; 400 when it is another."""
     if value not in allowed:
         raise refuse(400, "bad-value", parameter=key, kind="code", hint=", ".join(allowed))
     return value

@@ -16,9 +16,23 @@ def shaped(resource: Resource, summary: str, elements: tuple[str, ...]) -> Resou
     if summary in ("true", "text", "data"):
         return _marked(_summary(resource, summary))
     if elements:
-        kept = {*_ALWAYS, *elements, *shape(resource["resourceType"]).mandatory}
-        return _marked({name: one for name, one in resource.items() if name.lstrip("_") in kept})
+        asked = _asked(resource["resourceType"], elements)
+        kept = {*_ALWAYS, *shape(resource["resourceType"]).mandatory}
+        found = {name: one for name, one in resource.items() if name.lstrip("_") in kept or _is_asked(name, asked)}
+        return _marked(found)
     return resource
+
+
+def _asked(kind: str, elements: tuple[str, ...]) -> set[str]:
+    """The elements asked for of one type: `name` means every type, `Patient.name` patients alone."""
+    named = [one.rpartition(".") for one in elements]
+    return {name.removesuffix("[x]") for of, _, name in named if of in ("", kind)}
+
+
+def _is_asked(name: str, asked: set[str]) -> bool:
+    """A choice of types is asked for as `value`, and stands there as `valueQuantity`."""
+    plain = name.lstrip("_")
+    return plain in asked or any(plain.startswith(one) and plain[len(one)].isupper() for one in asked)
 
 
 def _summary(resource: Resource, summary: str) -> Resource:
