@@ -53,6 +53,7 @@ class Event(Enum):
     ANSWERED = (3007, logging.INFO, "request answered", ("method", "route", "http_status", "milliseconds"))
     API_FAILED = (3008, logging.ERROR, "the API met a fault", ("error_type", "place"))
     SERVER_SAID = (3009, logging.WARNING, "the HTTP server said something", ("text",))
+    DATABASE_DAMAGED = (3010, logging.ERROR, "the database is damaged: restore a backup, nothing more is written", ())
 
     SIGN_IN_FAILED = (4001, logging.WARNING, "the organisation's log-in failed", ("cause",))
 

@@ -13,7 +13,6 @@ from cryptography import x509
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -27,7 +26,14 @@ from adapter.api.bodies import BODY_SECONDS
 from adapter.api.keys import InWork
 from adapter.api.openapi import describe, page
 from adapter.api.pace import Pace
-from adapter.api.refusals import BadRequest, Broken, NotAllowed, NotFound, Unavailable
+from adapter.api.refusals import (
+    DATABASE_PROBLEMS,
+    BadRequest,
+    Broken,
+    NotAllowed,
+    NotFound,
+    of_database,
+)
 from adapter.delivery import Chore, Chores, Worker
 from adapter.delivery.chores import WARNING_DAYS
 from adapter.errors import AdapterError
@@ -133,8 +139,8 @@ def _add_routes(app: FastAPI) -> None:
 
     @app.get("/readyz", tags=["service"])
     def ready(request: Request) -> Response:
-        """Say that the database answers, 503 when it does not; and which certificates end within 30 days."""
-        line_of(request).outbox.stock()
+        """Say that the database answers, 503 when it does not or is damaged; which certificates end within 30 days."""
+        line_of(request).outbox.reach()
         ending = {name: int(days) for name, days in metrics.days_of(request).items() if days <= WARNING_DAYS}
         return json_answer({"status": "ready"} | ({"certificates_end_in_days": ending} if ending else {}))
 
@@ -145,7 +151,8 @@ def _add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _bad_request)
-    app.add_exception_handler(OperationalError, _unavailable)
+    for kind in DATABASE_PROBLEMS:
+        app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -173,9 +180,9 @@ async def _bad_request(request: Request, _error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    """The database is full, locked or gone: nothing was taken."""
+    """The database is full, locked, gone or damaged: nothing was taken."""
     log(Event.API_FAILED, error_type=type(error).__name__, place="database")
-    return error_answer(request, Unavailable())
+    return error_answer(request, of_database(error))
 
 
 async def _broken(request: Request, error: Exception) -> Response:

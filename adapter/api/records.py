@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
@@ -15,7 +14,7 @@ from adapter.api.access import line_of, sender_of
 from adapter.api.answers import json_answer, language_of, outcome
 from adapter.api.bodies import lines, read_body
 from adapter.api.keys import InWork, checked_key
-from adapter.api.refusals import Unavailable
+from adapter.api.refusals import DATABASE_PROBLEMS, of_database
 from adapter.errors import AdapterError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Sender
@@ -142,8 +141,8 @@ def _answer(request: Request, number: int, answer: Accepted | Exception, key: st
         return {"line": number, "status": 202, **_told(request, answer, key)}
     if isinstance(answer, AdapterError):
         return _refused(request, number, answer)
-    if isinstance(answer, OperationalError):
-        return _refused(request, number, Unavailable())
+    if isinstance(answer, DATABASE_PROBLEMS):
+        return _refused(request, number, of_database(answer))
     raise answer
 
 

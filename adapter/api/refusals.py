@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
+
 from adapter.errors import AdapterError
+from adapter.store import DamagedError
 from adapter.types import Issue
+
+DATABASE_PROBLEMS = (OperationalError, InternalError, InterfaceError, TimeoutError, DamagedError)
+"""What a database throws that is full, locked, read-only, busy, gone or damaged."""
 
 
 class NotFound(AdapterError):  # noqa: N818
@@ -56,6 +62,26 @@ class Unavailable(AdapterError):  # noqa: N818
 
     def __init__(self) -> None:
         super().__init__(Issue("fatal", "api.unavailable", {"seconds": str(self.seconds)}))
+
+
+class Damaged(AdapterError):  # noqa: N818
+    """The database is damaged; nothing was taken, and nothing will be until a backup is restored.
+
+    Attributes:
+        seconds: when to try again.
+    """
+
+    stage = "api"
+    http_status = 503
+    seconds = 300
+
+    def __init__(self) -> None:
+        super().__init__(Issue("fatal", "api.damaged"))
+
+
+def of_database(error: Exception) -> Damaged | Unavailable:
+    """Return what callers are told of a problem of the database."""
+    return Damaged() if isinstance(error, DamagedError) else Unavailable()
 
 
 class Broken(AdapterError):  # noqa: N818

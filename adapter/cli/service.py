@@ -37,6 +37,7 @@ def serve(config: Config = None) -> None:
     """Serve the vendor API."""
     from adapter.events import configure_logging
     from adapter.serve import MissingKeyError, PortTakenError, run
+    from adapter.store import DamagedError
 
     settings = settings_of(config)
     configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
@@ -44,7 +45,7 @@ def serve(config: Config = None) -> None:
         run(settings)
     except PortTakenError as error:
         fail(text("delivery.port-taken", settings.language, port=str(error.port), option="KYKYSILTA_PORT"))
-    except MissingKeyError as error:
+    except (MissingKeyError, DamagedError) as error:
         fail(str(error))
 
 
@@ -56,12 +57,13 @@ def work(
     from adapter.events import configure_logging
     from adapter.serve import MissingKeyError
     from adapter.serve import work as deliver
+    from adapter.store import DamagedError
 
     settings = settings_of(config)
     configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
     try:
         deliver(settings, threads=threads)
-    except MissingKeyError as error:
+    except (MissingKeyError, DamagedError) as error:
         fail(str(error))
 
 

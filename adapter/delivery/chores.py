@@ -69,6 +69,11 @@ def checkpoints(database: Database, key: Ed25519PrivateKey) -> Chore:
     return Chore("checkpoint", HOUR, act, at_end=True)
 
 
+def integrity(database: Database) -> Chore:
+    """Read the whole database every day, so that damage is known before somebody needs what it hit."""
+    return Chore("integrity", DAY, lambda _now: database.check())
+
+
 def expiry(certificates: Mapping[str, x509.Certificate]) -> Chore:
     """Announce every day each certificate that ends within 30 days, or has ended."""
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from adapter.delivery.chores import HOUR, Chore, checkpoints, expiry, retention
+from adapter.delivery.chores import HOUR, Chore, checkpoints, expiry, integrity, retention
 from adapter.delivery.client import Repository
 from adapter.security.key_files import KeyFile, read_certificates
 from adapter.security.keys import KeyProblem
@@ -74,6 +74,7 @@ def chores(settings: Settings, database: Database) -> list[Chore]:
     found = [
         retention(database, settings.retention_days, settings.idempotency_hours * HOUR),
         expiry(certificates(settings)),
+        integrity(database),
     ]
     key = audit_key(settings)
     return [*found, checkpoints(database, key)] if key is not None else found

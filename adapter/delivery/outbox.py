@@ -126,6 +126,7 @@ _RELEASE = (
     )
     .values(leased_until=0.0, leased_by=None)
 )
+_ANY = select(outbox.c.seq).limit(1)
 _STOCK = select(outbox.c.state, func.count(), func.min(outbox.c.updated_at)).group_by(outbox.c.state)
 
 
@@ -271,7 +272,7 @@ class Outbox:
         """
         text = json.dumps({url: place.location for url, place in resources.items()})
         row = {"submission": message.submission, "received_at": now, "request_id": request_id, "resources": text}
-        entry = {"submission": message.submission, "state": State.DELIVERED, "cause": cause}
+        entry = {"submission": message.submission, "state": State.DELIVERED, "cause": cause, "request": request_id}
 
         def act(connection: Connection) -> None:
             self._change(connection, message, State.DELIVERED, now, cause, issues=None, http_status=200)
@@ -342,6 +343,17 @@ class Outbox:
             if moved:
                 audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
             return len(moved)
+
+    def reach(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            DamagedError: it is damaged.
+            sqlalchemy.exc.DatabaseError: it does not answer.
+        """
+        self._database.refuse_damaged()
+        with self._database.reading() as connection:
+            connection.execute(_ANY).first()
 
     def stock(self) -> dict[State, tuple[int, float]]:
         """Return for each state how many messages there are and since when the oldest one is in it."""

@@ -5,14 +5,16 @@ SQLite runs with WAL and `synchronous=FULL`: what is committed survives `kill -9
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.pool import StaticPool
 
+from adapter.events import Event, log
 from adapter.store.migrations import migrate
 from adapter.store.together import Together
 
@@ -21,18 +23,37 @@ T = TypeVar("T")
 # One connection for all threads: a database in memory belongs to its connection.
 _MEMORY: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
 
+SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+POSTGRESQL_DAMAGED = ("XX001", "XX002")
+"""`data_corrupted`, `index_corrupted`."""
+
+
+class DamagedError(Exception):
+    """What the disk gives back is not what was written. Nothing more is written until a backup is restored."""
+
+    def __init__(self) -> None:
+        super().__init__("the database is damaged: stop every process that uses it and restore the newest backup")
+
 
 class Database:
     """One SQLAlchemy engine with our pragmas and migrations.
 
+    Attributes:
+        damaged: True from the first damaged page on; then reading goes on where it can, and nothing is written.
+
     Args:
         url: `sqlite:///file.sqlite`, `sqlite://` (memory, one process), `postgresql+psycopg://…`.
+
+    Raises:
+        DamagedError: the file is damaged, or is no database.
     """
 
     def __init__(self, url: str) -> None:
         in_memory = url in ("sqlite://", "sqlite:///:memory:")
         # An error of the database must not carry what was to be stored into a log.
         self.engine: Engine = create_engine(url, hide_parameters=True, **(_MEMORY if in_memory else {}))
+        self.damaged = False
+        event.listen(self.engine, "handle_error", self._look_for_damage)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite_pragmas)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -42,7 +63,12 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction: commit at the end, roll back on any error."""
+        """Yield a connection in one transaction: commit at the end, roll back on any error.
+
+        Raises:
+            DamagedError: a page is damaged, this time or before.
+        """
+        self.refuse_damaged()
         with self.engine.begin() as connection:
             yield connection
 
@@ -65,9 +91,42 @@ class Database:
         with self.engine.connect().execution_options(reading=True) as connection:
             yield connection
 
+    def check(self) -> None:
+        """Read every page of a SQLite file; PostgreSQL has checksums of its own.
+
+        Raises:
+            DamagedError: a page is damaged.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                if connection.execute(text("PRAGMA quick_check(1)")).scalar() != "ok":
+                    self._note_damage()
+        self.refuse_damaged()
+
+    def refuse_damaged(self) -> None:
+        """Raise when a damaged page was met.
+
+        Raises:
+            DamagedError: one was.
+        """
+        if self.damaged:
+            raise DamagedError
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _look_for_damage(self, context: ExceptionContext) -> None:
+        error = context.original_exception
+        sqlite = getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_DAMAGED
+        if sqlite or getattr(error, "sqlstate", "") in POSTGRESQL_DAMAGED:
+            self._note_damage()
+            raise DamagedError from error
+
+    def _note_damage(self) -> None:
+        if not self.damaged:
+            log(Event.DATABASE_DAMAGED)
+        self.damaged = True
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

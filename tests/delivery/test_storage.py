@@ -157,6 +157,22 @@ def test_a_torn_last_page_costs_nothing(file: Database, opened: Open, tmp_path: 
     database.close()
 
 
+def test_a_torn_page_of_the_file_is_put_right_from_the_log(file: Database, opened: Open, tmp_path: Path) -> None:
+    """The power went while the log was copied into the file: the last page is half written, and nothing is lost."""
+    hand_over(opened(file), 1, 2, 3)
+    shutil.copy(tmp_path / "k.sqlite-wal", tmp_path / "torn.sqlite-wal")
+    with file.reading() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(FULL)"))
+    content = (tmp_path / "k.sqlite").read_bytes()
+    (tmp_path / "torn.sqlite").write_bytes(content[:-2000] + b"\0" * 2000)
+    database = Database(f"sqlite:///{tmp_path / 'torn.sqlite'}")
+    line = opened(database)
+    deliver(line)
+    assert states(line) == {State.DELIVERED: 3}
+    database.check()
+    database.close()
+
+
 def test_a_damaged_body_holds_nobody_up(database: Database, opened: Open, mock: MockClient) -> None:
     """It is told as dead, with its cause; the other clients' records arrive."""
     line = opened(database)
