@@ -147,6 +147,9 @@ async def fetch(request: Request) -> Response:
     """
     sender = sender_of(request, "s")
     question = _question(read_json(await read_body(request, longest=100_000) or b"{}"), sender)
+    if sender.custodians is not None and question.organisation["id"] not in sender.custodians:
+        await run_in_threadpool(line_of(request).afterwards.refuse_fetch, question, sender.id, "foreign-custodian")
+        raise NotYours(Issue("error", "api.foreign-custodian"))
     found = await run_in_threadpool(line_of(request).afterwards.fetch, question, sender.id)
     return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
 
@@ -184,7 +187,6 @@ def _question(content: Any, sender: Sender) -> Question:
 
     Raises:
         BadRequest: a field is missing, unknown or of a wrong kind.
-        NotYours: the caller does not act for the organisation that it names.
     """
     if not isinstance(content, dict) or content.keys() - set(FETCH_FIELDS):
         raise BadRequest(Issue("error", "api.bad-fetch", {"known": ", ".join(FETCH_FIELDS)}))
@@ -200,8 +202,6 @@ def _question(content: Any, sender: Sender) -> Question:
     known = isinstance(wanted, list) and all(one in record_types() for one in wanted)
     _allow("record_types", known, ", ".join(record_types()))
     _allow("legal_basis", isinstance(basis, str) and len(basis) <= 128, "text")
-    if sender.custodians is not None and organisation["id"] not in sender.custodians:
-        raise NotYours(Issue("error", "api.foreign-custodian"))
     return Question(client, organisation, practitioner, purpose, tuple(wanted), basis)
 
 

@@ -44,6 +44,7 @@ def record_facts(
     facts: dict[str, str | int] = {
         "client": pseudonym_of(connection, lane, identity=_client(bundle), cipher=cipher),
         "custodian": record["custodian"]["id"],
+        "register": record["register"],
         "record_type": record["record_type"],
         "record_version": record["record_version"],
         "classes": "" if record["record_type"] == "consent" else ", ".join(_classes(bundle)),

@@ -123,7 +123,8 @@ def give_log_copy(
         shows: says whether an entry belongs to the controller that gives the copy.
 
     Raises:
-        LogCopyRefused: see there; nothing is given and nothing logged.
+        LogCopyRefused: see there; nothing is given. What the caller began is taken back, so the refusal is written by
+            `note_refusal` in a transaction of its own.
     """
     usual, withhold = usual_start(now), withhold or {}
     start, end = usual if since is None else since, now if until is None else until
@@ -136,6 +137,27 @@ def give_log_copy(
     facts |= {"withheld": withheld.total(), "older": int(start < usual), **(by or {})}
     append(connection, now, "review", facts)
     return LogCopy(client, start, end, now, due_day(now if asked is None else asked), lines, dict(withheld))
+
+
+def note_refusal(
+    connection: Connection,
+    client: str,
+    now: float,
+    refused: LogCopyRefused,
+    *,
+    requester: Requester,
+    by: Mapping[str, str] | None = None,
+) -> None:
+    """Write to the log that a copy was refused, and by which rule.
+
+    Args:
+        client: pseudonym of the client.
+        now: the present instant, UTC seconds.
+        requester, by: as in `give_log_copy`.
+    """
+    rules = ",".join(issue.key.removeprefix("audit.") for issue in refused.issues)
+    facts = {"act": "refuse-log-copy", "client": client, "requester": requester, "rules": rules}
+    append(connection, now, "refusal", {**facts, **(by or {})})
 
 
 def log_copy_sheet(copy: LogCopy, language: str, names: Mapping[str, str] | None = None) -> Sheet:

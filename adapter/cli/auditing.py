@@ -52,31 +52,36 @@ def log_copy(
     language: Lang = "fi",
 ) -> None:
     """Write the client's copy of the log; the identity code is read from standard input."""
-    from adapter.audit.log_copy import REQUESTERS, LogCopyRefused, give_log_copy, log_copy_sheet
+    from adapter.audit.log_copy import REQUESTERS, LogCopyRefused, give_log_copy, log_copy_sheet, note_refusal
 
     asked = next((one for one in REQUESTERS if one == requester), None)
     if asked is None:
         fail(text("audit.bad-choice", language, option="--requester", allowed=", ".join(REQUESTERS)))
     settings = settings_of(config)
-    with opened(settings, language) as database, database.transaction() as connection:
-        client = _client(connection, settings, language)
+    now = clock.time()
+    with opened(settings, language) as database:
+        with database.reading() as connection:
+            client = _client(connection, settings, language)
         try:
-            copy = give_log_copy(
-                connection,
-                client,
-                clock.time(),
-                since=_instant(since, language),
-                until=_instant(until, language, last=True),
-                reason=reason,
-                requester=asked,
-                minor_forbids=minor_forbids,
-                withhold=_withheld(withhold or (), language),
-                by=BY,
-            )
+            with database.transaction() as connection:
+                copy = give_log_copy(
+                    connection,
+                    client,
+                    now,
+                    since=_instant(since, language),
+                    until=_instant(until, language, last=True),
+                    reason=reason,
+                    requester=asked,
+                    minor_forbids=minor_forbids,
+                    withhold=_withheld(withhold or (), language),
+                    by=BY,
+                )
+                names = _organisations(connection, settings, client)
+                write(_written(log_copy_sheet(copy, language, names), form, language), out)
         except LogCopyRefused as refused:
+            with database.transaction() as connection:
+                note_refusal(connection, client, now, refused, requester=asked, by=BY)
             fail(refused.text(language), Exit.REFUSED)
-        names = _organisations(connection, settings, client)
-        write(_written(log_copy_sheet(copy, language, names), form, language), out)
 
 
 @audit_app.command("breach")

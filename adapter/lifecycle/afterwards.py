@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.delivery import Outbox
-from adapter.lifecycle.fetching import Question, fetch
+from adapter.lifecycle.fetching import Question, fetch, refuse
 from adapter.lifecycle.invalidation import Invalidation, invalidate
 from adapter.lifecycle.withdrawal import Told, newest_of, receipt_for, withdrawn
 from adapter.store import Cipher, Database
@@ -82,3 +82,12 @@ class Afterwards:
             return fetch(connection, self._cipher, question, sender=sender, now=self._clock(), id_key=self._id_key)
 
         return self._database.together(act)
+
+    def refuse_fetch(self, question: Question, sender: str, rule: str) -> None:
+        """Write to the log that a question was refused before the gate was asked, by which rule."""
+
+        def act(connection: Connection) -> None:
+            now = self._clock()
+            refuse(connection, self._cipher, question, sender=sender, now=now, id_key=self._id_key, rule=rule)
+
+        self._database.together(act)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.audit import persons
+from adapter.audit.persons import Identity
 from adapter.consent import packaged_configuration
 from adapter.consent.context import identifiers_of
 from adapter.consent.references import Token
@@ -22,6 +23,7 @@ from adapter.mapping import unmap
 from adapter.mapping.conversions import CONVERSIONS, IDENTITY_CODE
 from adapter.release import Asked, OnFile, Reader, Word, grounds, pass_gate
 from adapter.store import Cipher, clients
+from adapter.store.cipher import keyed_hash
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Record, Resource
 
@@ -91,8 +93,23 @@ def fetch(
     for bundles in kept.values():
         for submission_id, bundle in bundles:
             _look(submission_id, bundle, question, on_file, now, found)
-    audit.append(connection, now, *_entry(connection, lane, question, sender, found))
+    facts = _facts(connection, cipher, lane, question, sender, id_key)
+    audit.append(connection, now, *_entry(facts, found))
     return [record | ({"client": question.client} if "client" in record else {}) for record in found.records]
+
+
+def refuse(
+    connection: Connection, cipher: Cipher, question: Question, *, sender: str, now: float, id_key: bytes, rule: str
+) -> None:
+    """Write to the log that a question was refused before the gate was asked.
+
+    Args:
+        sender, now, id_key: as in `fetch`.
+        rule: why, as a code.
+    """
+    lane = clients.lane_of(connection, [lookup_of(question.client, id_key)])
+    refused = {"act": "refuse", "stage": "fetch", "rules": rule}
+    audit.append(connection, now, "refusal", _facts(connection, cipher, lane, question, sender, id_key) | refused)
 
 
 def lookup_of(client: Record, id_key: bytes) -> str:
@@ -189,25 +206,33 @@ def _identifier(name: str, value: Record) -> dict[str, Any]:
     return found
 
 
-def _entry(
-    connection: Connection, lane: str, question: Question, sender: str, found: Found
-) -> tuple[str, dict[str, str | int]]:
-    """Return kind and facts for the log: a release, or a refusal that outside looks like an empty file."""
-    reader = str(question.organisation["id"])
-    statutory = any(word.reason == "STATUTORY_BASIS" for word in found.words)
+def _facts(
+    connection: Connection, cipher: Cipher, lane: str, question: Question, sender: str, id_key: bytes
+) -> dict[str, str | int]:
+    """Return who asked about whom and what for; the person who asked gets a pseudonym when new to the log."""
     facts: dict[str, str | int] = {
         "act": "fetch",
         "sender": sender,
-        "organisation": reader,
+        "organisation": str(question.organisation["id"]),
         "purpose": question.purpose,
     }
+    if question.practitioner:
+        named = _identifier("practitioner-identifier", question.practitioner)
+        who = Identity(named["system"], named["value"])
+        lookup = keyed_hash(id_key, "professional", *who)
+        facts["user"] = persons.pseudonym_of(connection, lookup, kind="professional", identity=who, cipher=cipher)
     pseudonym = persons.known(connection, lane)
-    facts |= {"client": pseudonym} if pseudonym else {}
+    return facts | ({"client": pseudonym} if pseudonym else {})
+
+
+def _entry(facts: dict[str, str | int], found: Found) -> tuple[str, dict[str, str | int]]:
+    """Return kind and facts for the log: a release, or a refusal that outside looks like an empty file."""
     if not found.records:
         reasons = sorted({word.reason for word in found.words if word.decision == "deny"})
         return "refusal", facts | {"act": "refuse", "stage": "fetch", "rules": ",".join(reasons)}
+    statutory = any(word.reason == "STATUTORY_BASIS" for word in found.words)
     return "release", facts | {
-        "recipients": reader,
+        "recipients": facts["organisation"],
         "basis": "other-statutory" if statutory else "client-consent",
         "submission": ", ".join(found.submissions),
         "custodian": ", ".join(sorted(found.custodians)),

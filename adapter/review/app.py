@@ -19,7 +19,7 @@ from adapter.review import (
 )
 from adapter.review.openid import OpenId
 from adapter.review.signing import signing
-from adapter.review.web import NotSignedInError, Office, RefusedError, add_headers, redirect, render
+from adapter.review.web import NotSignedInError, Office, RefusedError, add_headers, office, redirect, render
 from adapter.security.signatures import Signer
 from adapter.settings import Settings
 from adapter.store import Cipher, Database
@@ -60,4 +60,7 @@ async def _to_sign_in(request: Request, _error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
+    if error.note is not None:
+        with office(request).database.transaction() as connection:
+            error.note(connection)
     return render(request, "refused.html", status=error.status, refused=error.status, why=error.why)

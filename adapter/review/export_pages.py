@@ -38,7 +38,7 @@ def export(request: Request, fields: Fields, session: SignedIn) -> Response:
     """Give a file, or put the wish before a second reviewer when it is about many clients."""
     check_form(session, fields)
     here, language = office(request), language_of(request)
-    what = _what(session, fields)
+    what = _what(here, session, fields)
     with here.database.transaction() as connection:
         made = MAKERS[what](Wanted(here, connection, session, fields, language))
         if made.clients > here.settings.four_eyes_clients:
@@ -71,7 +71,7 @@ def approve(request: Request, name: str, fields: Fields, session: Reviewer) -> R
     with here.database.transaction() as connection:
         row = _one(connection, name, here.clock())
         if not _may_approve(row, session):
-            raise RefusedError(403)
+            raise here.refused(403, session.account, "four-eyes", export=name)
         values = {"approver": session.account, "approved_at": here.clock()}
         connection.execute(update(review_export).where(review_export.c.id == name).values(**values))
         here.record(connection, session.account, "export-approved", what=row.kind, export=name)
@@ -86,7 +86,7 @@ def approved_file(request: Request, name: str, fields: Fields, session: Reviewer
     with here.database.transaction() as connection:
         row = _one(connection, name, here.clock())
         if row.account != session.account or row.approver is None:
-            raise RefusedError(403)
+            raise here.refused(403, session.account, "four-eyes", export=name)
         asked: dict[str, str] = json.loads(here.cipher.decrypt(f"review_export/fields/{name}", row.fields))
         made = MAKERS[row.kind](Wanted(here, connection, session, asked, language))
         if made.clients > row.clients:
@@ -95,12 +95,12 @@ def approved_file(request: Request, name: str, fields: Fields, session: Reviewer
     return _file(here, made, row.kind, asked, language)
 
 
-def _what(session: Session, fields: dict[str, str]) -> str:
+def _what(here: Office, session: Session, fields: dict[str, str]) -> str:
     what = fields.get("what", "")
     if what not in MAKERS or fields.get("format") not in FORMATS:
         raise RefusedError(400)
     if session.role != "reviewer" and what not in FOR_AUDITORS:
-        raise RefusedError(403)
+        raise here.refused(403, session.account, "role", what=what)
     return what
 
 

@@ -125,7 +125,8 @@ class ClientFile:
 
         A client who got another code has several; that of the newest consent is asked for, as the gate would.
         """
-        newest_first = sorted(reversed(self.kept), key=lambda one: one.record_type != "consent")
+        newest_first = [*reversed(self.kept)]
+        newest_first.sort(key=lambda one: one.record_type != "consent")
         entries = (entry for one in newest_first for entry in one.bundle["entry"])
         found = (str(each["fullUrl"]) for each in entries if each["resource"]["resourceType"] == "Patient")
         return self.client or next(found, "")

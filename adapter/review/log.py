@@ -56,7 +56,7 @@ class Reach:
                 return not known.isdisjoint(row.parts(fact))
         if row.fact("client"):
             return row.fact("client") in self.clients
-        return row.kind != "review" or self.who.role == "auditor"
+        return act_of(row).log != "review" or self.who.role == "auditor"
 
 
 @dataclass(frozen=True, slots=True)

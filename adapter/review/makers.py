@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -89,7 +90,9 @@ def _log_copy(wanted: Wanted) -> Made:
     here, fields = wanted.here, wanted.fields
     opened = open_client(here, wanted.connection, fields.get("client", ""), wanted.session, "prepare-log-copy")
     grounds = {int(name[5:]): value for name, value in fields.items() if name.startswith("hold-") and value}
-    requester = fields.get("requester", "")
+    named = (one for one in log_copy.REQUESTERS if one == fields.get("requester"))
+    requester: log_copy.Requester = next(named, "other")
+    by = {"reviewer": wanted.session.account}
     try:
         copy = log_copy.give_log_copy(
             wanted.connection,
@@ -98,15 +101,18 @@ def _log_copy(wanted: Wanted) -> Made:
             since=start_of(fields.get("since", "")),
             until=end_of(fields.get("until", "")),
             reason=fields.get("reason", ""),
-            requester=requester if requester in log_copy.REQUESTERS else "other",
+            requester=requester,
             minor_forbids=fields.get("minor_forbids") == "1",
             withhold={seq: value for seq, value in grounds.items() if value in log_copy.GROUNDS},
             asked=end_of(fields.get("asked", "")),
-            by={"reviewer": wanted.session.account},
+            by=by,
             shows=opened.reach.shows,
         )
     except log_copy.LogCopyRefused as refused:
-        raise RefusedError(refused.http_status, refused.text(wanted.language)) from None
+        note = partial(
+            log_copy.note_refusal, client=opened.handle, now=here.clock(), refused=refused, requester=requester, by=by
+        )
+        raise RefusedError(refused.http_status, refused.text(wanted.language), note=note) from None
     return Made(
         log_copy.log_copy_sheet(copy, fields.get("copy_language", wanted.language), opened.file.organisations), 1
     )

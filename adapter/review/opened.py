@@ -17,7 +17,7 @@ from adapter.review.log import Disclosure, Reach, disclosures
 from adapter.review.matrix import ACTIONS, Access
 from adapter.review.sessions import Session
 from adapter.review.timeline import as_day
-from adapter.review.web import Office, RefusedError, office
+from adapter.review.web import Office, office
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,13 @@ def open_client(
     """Return a client and write the act to the audit.
 
     Raises:
-        RefusedError: there is no such client, or not for this reviewer (404 for both).
+        RefusedError: there is no such client, or not for this reviewer (404 for both; the log knows the difference).
     """
     lane = lane_named(connection, handle)
     file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
     if file is None or lane is None:
-        raise RefusedError(404)
+        named = {"client": handle} if lane else {}
+        raise here.refused(404, session.account, "foreign-client" if lane else "unknown-client", **named)
     handle, reach = handle_of(connection, lane), Reach.of(connection, session.who)
     here.record(connection, session.account, act, client=handle, **facts)
     return Opened(handle, lane, file, reach, tuple(disclosures(connection, reach, {handle: file})[handle]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -62,12 +62,15 @@ class RefusedError(Exception):
     Attributes:
         status: HTTP status; 404 also for what exists but is not for this reviewer.
         why: a sentence for people, when there is more to say.
+        note: writes the refusal to the audit, in a transaction of its own: what the page began is taken back. None
+            when nobody's data were asked for.
     """
 
-    def __init__(self, status: int, why: str = "") -> None:
+    def __init__(self, status: int, why: str = "", *, note: Callable[[Connection], object] | None = None) -> None:
         super().__init__(str(status))
         self.status = status
         self.why = why
+        self.note = note
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,12 @@ class Office:
         """Write a reviewer's act to the audit; in the transaction of the act."""
         audit.append(connection, self.clock(), "review", {"reviewer": account, "act": act, **facts})
 
+    def refused(self, status: int, account: str, rule: str, **facts: str | int) -> RefusedError:
+        """Return the refusal of a reviewer's request; it is written to the audit with the rule that refused it."""
+        entry = {"reviewer": account, "act": "refuse-review", "stage": "review", "rules": rule, **facts}
+        note = partial(audit.append, at=self.clock(), kind="refusal", entry=entry)
+        return RefusedError(status, note=note)
+
 
 def office(request: Request) -> Office:
     """Return the office of the application."""
@@ -132,7 +141,7 @@ def reviewer(request: Request) -> Session:
     """
     session = signed_in(request)
     if session.role != "reviewer":
-        raise RefusedError(403)
+        raise office(request).refused(403, session.account, "role")
     return session
 
 

@@ -19,10 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from adapter.api.configured import tls
 from adapter.api.pace import MOST_BUCKETS, Pace, TooFast
+from adapter.audit.rows import read_rows
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
 from adapter.security.certificates import Authority
 from adapter.security.key_files import KeyFile
 from adapter.serve import MissingKeyError, adapter_app, check_keys, in_background, load_settings
+from adapter.store import Database
 from tests.api.conftest import record
 
 OURS = "1.2.246.10.32213086.10.0"
@@ -142,6 +144,24 @@ def test_without_a_token_nothing_is_taken(guarded: Guarded) -> None:
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.headers["Content-Language"] == "sv"
+
+
+def test_a_question_in_a_foreign_name_is_refused_and_stands_in_the_log(guarded: Guarded) -> None:
+    """Who fetches in the name of an organisation that is not its own gets 403; the log keeps who tried."""
+    question = {
+        "client": {"personal_identity_code": "010594Y9032"},
+        "organisation": {"id": "1.2.246.10.99"},
+        "purpose": "treatment",
+    }
+    with guarded.http() as http:
+        token = bearer(http.post("/v1/token", data=guarded.asserted("keys")))
+        assert http.post("/v1/clients/_fetch", json=question, headers=token).status_code == 403
+    database = Database(f"sqlite:///{guarded.folder / 'k.sqlite'}")
+    with database.reading() as connection:
+        *_, row = read_rows(connection, kinds=("refusal",))
+    database.close()
+    assert (row.fact("sender"), row.fact("organisation")) == ("keys", "1.2.246.10.99")
+    assert (row.fact("stage"), row.fact("rules")) == ("fetch", "foreign-custodian")
 
 
 def test_nobody_serves_without_clients_outside_a_demo() -> None:

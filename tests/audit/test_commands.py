@@ -135,7 +135,7 @@ def test_a_log_copy_is_written_in_every_form(config: Path, told: Database, form:
 
 
 def test_a_log_copy_is_refused_with_a_sentence(config: Path, told: Database) -> None:
-    """Too old is 3, an unknown client 1, wrong use 2; nothing of it is written to the log."""
+    """Too old is 3, an unknown client 1, wrong use 2; of these the refusals alone stand in the log, by their rule."""
     before = len(rows_of(told))
     cases: list[tuple[tuple[Any, ...], str, int]] = [
         (("--since", "2020-01-01"), CODE, 3),
@@ -152,7 +152,12 @@ def test_a_log_copy_is_refused_with_a_sentence(config: Path, told: Database) -> 
         assert (arguments, result.exit_code, result.stdout) == (arguments, expected, "")
         assert result.stderr
         assert code not in result.stderr
-    assert len(rows_of(told)) == before
+    refused = rows_of(told)[before:]
+    assert [(row.kind, row.act, row.fact("operator")) for row in refused] == [("refusal", "refuse-log-copy", "cli")] * 3
+    told_of = [(row.fact("requester"), row.fact("rules")) for row in refused]
+    not_for_asker = "copy-not-for-asker"
+    assert told_of == [("client", "copy-too-old"), ("other", not_for_asker), ("guardian", not_for_asker)]
+    assert len({row.fact("client") for row in refused}) == 1
 
 
 def test_an_entry_can_be_withheld(config: Path, told: Database) -> None:

@@ -93,7 +93,21 @@ def test_every_look_stands_in_the_log_of_the_client(fetch: Fetch, database: Data
     assert (refused.kind, refused.act) == ("refusal", "refuse")
     assert "PURPOSE_NOT_COVERED" in refused.fact("rules")
     assert given.fact("client") == refused.fact("client") != ""
+    assert len(given.fact("user")) == 32
+    assert given.fact("user") == refused.fact("user")
     assert "080885-906S" not in str(rows)
+    assert SPECIALIST["id"] not in str(rows)
+
+
+def test_a_question_in_a_foreign_name_stands_in_the_log_too(fetch: Fetch, line: Line, database: Database) -> None:
+    """Who asked, about whom, in whose name, and the rule; nothing was looked at."""
+    line.afterwards.refuse_fetch(PLAN, "stranger", "foreign-custodian")
+    with database.reading() as connection:
+        *_, row = read_rows(connection, kinds=("refusal",))
+    assert (row.act, row.fact("sender"), row.fact("stage"), row.fact("rules")) == (
+        "refuse", "stranger", "fetch", "foreign-custodian",
+    )  # fmt: skip
+    assert (row.fact("organisation"), len(row.fact("client"))) == (TE_OFFICE["id"], 32)
 
 
 def test_an_invalidated_plan_is_not_fetched_and_its_readers_are_listed(fetch: Fetch, line: Line, send: Send) -> None:

@@ -21,6 +21,7 @@ from adapter.review import (
 from adapter.review.accounts import change_account, custodian_values
 from adapter.review.files import ClientFile, lane_of, read_file
 from tests.review.conftest import CITY, COUNTY, ID_KEY, KAINO, MOONA, OTHER_COUNTY, Browser, Desk
+from tests.review.test_lists import entries
 
 pytestmark = pytest.mark.anyio
 PARTS = ("", "/seen", "/matrix", "/explain", "/withdrawal", "/draft", "/log-copy")
@@ -55,6 +56,24 @@ async def test_every_page_of_a_foreign_client_is_missing(browser: Browser) -> No
     assert (await browser.get(f"/clients/{handle}")).text == unknown.text.replace("0" * 32, handle)
     for part, fields in (("identity", {}), ("permission", {"status": "given"})):
         assert (await browser.post(f"/clients/{handle}/{part}", **fields)).status_code == 404
+
+
+async def test_what_is_refused_to_a_reviewer_stands_in_the_log(browser: Browser, desk: Desk) -> None:
+    """A foreign client, an unknown one, a page of another role; the client's own reviewer sees the first."""
+    handle = await handle_for(browser, "tarkastaja", MOONA)
+    await browser.sign_in(name="naapuri")
+    await browser.get(f"/clients/{handle}")
+    await browser.get("/clients/" + "0" * 32)
+    await browser.sign_in(name="lokinlukija")
+    await browser.get("/consents")
+    refused = [each for each in entries(desk) if each.get("act") == "refuse-review"]
+    assert [(each["rules"], each.get("client")) for each in refused] == [
+        ("foreign-client", handle), ("unknown-client", None), ("role", None),
+    ]  # fmt: skip
+    await browser.sign_in(name="tarkastaja")
+    found = await browser.post("/log", kind="denied", reason="supervision")
+    assert "foreign-client" in found.text
+    assert "unknown-client" not in found.text
 
 
 def test_every_page_of_a_client_goes_through_the_one_check() -> None:

@@ -180,13 +180,18 @@ async def test_the_client_gets_a_copy_of_the_log(browser: Browser, desk: Desk) -
     ("fields", "said"),
     [({"requester": "other"}, "Lokitietoja ei"), ({"requester": "client", "since": "2019-01-01"}, "syy")],
 )
-async def test_a_copy_is_refused_with_a_sentence(browser: Browser, fields: dict[str, str], said: str) -> None:
-    """To somebody who may not act for the client, and for old entries without a special reason."""
+async def test_a_copy_is_refused_with_a_sentence(
+    browser: Browser, desk: Desk, fields: dict[str, str], said: str
+) -> None:
+    """To somebody who may not act for the client, and for old entries without a special reason; the log says so."""
     await browser.sign_in()
     client = (await browser.open_moona()).rpartition("/")[2]
     answer = await browser.post("/exports", what="log-copy", format="pdf", client=client, **fields)
     assert answer.status_code == 403
     assert said in answer.text
+    refused = entries(desk)[-1]
+    assert (refused["act"], refused["client"], refused["requester"]) == ("refuse-log-copy", client, fields["requester"])
+    assert refused["reviewer"]
 
 
 @pytest.mark.parametrize("fields", [{"what": "nothing", "format": "csv"}, {"what": "log", "format": "exe"}])
