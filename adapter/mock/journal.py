@@ -19,6 +19,9 @@ _SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie
 KEPT_BODY = 200_000
 """Bytes of a body that are kept; longer ones are cut."""
 
+FREED_AT_ONCE = 10
+"""Entries of a journal that was cleared whose memory is given back with each new entry."""
+
 
 def masked(text: str) -> str:
     """Return the text without Finnish identity codes and without secrets."""
@@ -160,6 +163,7 @@ class Journal:
 
     def __init__(self, size: int) -> None:
         self._entries: deque[Entry] = deque(maxlen=size)
+        self._forgotten: list[Entry] = []
         self._number = 0
 
     def add(self, entry: Entry) -> None:
@@ -167,10 +171,15 @@ class Journal:
         self._number += 1
         entry.number = self._number
         self._entries.append(entry)
+        del self._forgotten[-FREED_AT_ONCE:]
 
     def clear(self) -> None:
-        """Forget all entries; numbers begin again."""
-        self._entries.clear()
+        """Forget all entries; numbers begin again.
+
+        To free thousands takes longer than a reset may, so their memory goes as new entries come.
+        """
+        self._forgotten += self._entries
+        self._entries = deque(maxlen=self._entries.maxlen)
         self._number = 0
 
     def find(self, wanted: JournalFilter | None = None) -> list[Entry]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -109,6 +110,7 @@ def run(settings: MockSettings | None = None, ready: Callable[[Addresses], objec
     endpoint = Endpoint(settings or MockSettings())
     if ready is not None:
         ready(endpoint.addresses)
+    gc.freeze()  # what the programme itself consists of stays; looking for garbage in it stops requests for long
     endpoint.serve()
 
 

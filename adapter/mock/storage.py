@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def from_json(body: bytes) -> Any:
         ValueError: not such JSON; the text names line and column and no value.
     """
     return jiter.from_json(body, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
+
+
+@cache
+def _schema() -> str:
+    return (resources.files("adapter.mock") / "schema.sql").read_text(encoding="utf-8")
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(_schema())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +91,15 @@ class Store:
     """
 
     def __init__(self, path: Path | str = ":memory:") -> None:
-        self.path = path
-        self._begin()
+        self.connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+        self.connection.create_function("resource_fits", 3, resource_fits, deterministic=True)
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=FULL")
+        _create_tables(self.connection)
+        self._index = SearchIndex(self.connection, from_json)
         self._depth = 0
         self.written: list[Stored] = []
         """Versions written since the list was last emptied; the journal tells them."""
-
-    def _begin(self) -> None:
-        self.connection = self._open()
-        self._index = SearchIndex(self.connection, from_json)
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(str(self.path), isolation_level=None, check_same_thread=False)
-        connection.create_function("resource_fits", 3, resource_fits, deterministic=True)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript((resources.files("adapter.mock") / "schema.sql").read_text(encoding="utf-8"))
-        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -200,12 +202,11 @@ class Store:
         return b"".join(body + b"\n" for (body,) in rows)
 
     def clear(self) -> None:
-        """Forget everything, in a time that does not depend on how much there is: the database begins anew."""
-        self.connection.close()
-        if self.path != ":memory:":
-            for ending in ("", "-wal", "-shm"):
-                Path(f"{self.path}{ending}").unlink(missing_ok=True)
-        self._begin()
+        """Forget everything, in a time that does not depend on how much there is: an empty database takes its place."""
+        with closing(sqlite3.connect(":memory:")) as empty:
+            _create_tables(empty)
+            empty.backup(self.connection)
+        self._index = SearchIndex(self.connection, from_json)
 
     def snapshot(self) -> bytes:
         """Return the whole database as bytes."""
@@ -213,10 +214,10 @@ class Store:
 
     def restore(self, snapshot: bytes) -> None:
         """Go back to a snapshot."""
-        source = sqlite3.connect(":memory:")
-        source.deserialize(snapshot)
-        source.backup(self.connection)
-        source.close()
+        with closing(sqlite3.connect(":memory:")) as source:
+            source.deserialize(snapshot)
+            source.backup(self.connection)
+        self._index = SearchIndex(self.connection, from_json)
 
     def close(self) -> None:
         """Close the database."""
