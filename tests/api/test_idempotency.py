@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -68,10 +69,11 @@ def test_a_refused_record_does_not_use_its_key_up(client: httpx.Client, key: dic
 
 def test_while_a_key_is_in_work_the_second_one_waits(client: httpx.Client, key: dict[str, str]) -> None:
     """409 with Retry-After, and afterwards the first one's answer."""
-    data, go = record("client"), threading.Event()
+    data, go, begun = record("client"), threading.Event(), threading.Event()
 
-    def slowly() -> object:
+    def slowly() -> Iterator[bytes]:
         yield data[:10]
+        begun.set()
         go.wait(30)
         yield data[10:]
 
@@ -79,8 +81,10 @@ def test_while_a_key_is_in_work_the_second_one_waits(client: httpx.Client, key: 
         time.sleep(1)
     time.sleep(0.5)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(client.post, "/v1/records", content=slowly(), headers=key)  # type: ignore[arg-type]
-        # What is no record does not use the key up, should it come before the first one.
+        first = pool.submit(client.post, "/v1/records", content=slowly(), headers=key)
+        assert begun.wait(30)
+        time.sleep(0.5)  # what was sent is read by now
+        # What is no record does not use the key up, should it come before the first one all the same.
         while (second := client.post("/v1/records", content=b"{", headers=key)).status_code in (400, 429):
             assert not first.done(), first.result().text
             time.sleep(0.05)
