@@ -46,6 +46,11 @@ class Component:
     type: str
     places: tuple[Place, ...]
 
+    @property
+    def table(self) -> str:
+        """Name of the index table that holds its values."""
+        return _index_table(self.type, self.places)
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -65,6 +70,18 @@ class Parameter:
     contexts: tuple[tuple[str, ...], ...] = ()
     components: tuple[Component, ...] = ()
     url: str = ""
+
+    @property
+    def table(self) -> str:
+        """Name of the index table that holds its values."""
+        return _index_table(self.type, self.places)
+
+
+def _index_table(kind: str, places: tuple[Place, ...]) -> str:
+    """Each type has a table; identifiers have one of their own, because conditional creates ask for them alone."""
+    if kind == "token" and places and all(place.leaf == "Identifier" for place in places):
+        return "index_identifier"
+    return "index_number" if kind == "quantity" else f"index_{kind}"
 
 
 @dataclass(frozen=True, slots=True)

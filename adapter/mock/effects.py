@@ -64,7 +64,7 @@ class Duplicate:
 def duplicates(world: World) -> list[Duplicate]:
     """Return which present resources carry an identifier that another one of their type carries too."""
     rows = world.store.rows(
-        "SELECT r.type, group_concat(DISTINCT r.id) FROM index_token t JOIN resource r ON r.pk = t.pk "
+        "SELECT r.type, group_concat(DISTINCT r.id) FROM index_identifier t JOIN resource r ON r.pk = t.pk "
         "WHERE r.deleted = 0 AND t.parameter = r.type || '.identifier' AND t.code IS NOT NULL "
         "GROUP BY t.parameter, t.system, t.code HAVING count(DISTINCT t.pk) > 1",
         [],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapter.mock.access import authorise
@@ -11,8 +11,8 @@ from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions import bundle, capability, documents, history, operations, patch, read, search, write
 from adapter.mock.interactions.write import ID
 from adapter.mock.judge import check_interaction, forbidden
-from adapter.mock.outcomes import refuse
-from adapter.mock.policy import OPERATIONS, SYSTEM_INTERACTIONS
+from adapter.mock.outcomes import Refusal, refuse
+from adapter.mock.policy import OPERATIONS, SYSTEM_INTERACTIONS, TYPE_INTERACTIONS
 
 Interaction = Callable[[Request], Answer]
 
@@ -78,14 +78,43 @@ def dispatch(request: Request) -> Answer:
     for route in possible:
         if request.method in route.methods and _fits(route.segments, request.path):
             request.interaction = route.interaction
-            _check(request, route)
+            try:
+                _check(request, route)
+            except Refusal as refused:
+                if refused.status == 405:
+                    refused.headers = {"Allow": _methods(request, possible)}
+                raise
             return route.run(request)
-    allowed = ", ".join(method for one in possible if _fits(one.segments, request.path) for method in one.methods)
-    if not allowed:
+    if not any(_fits(one.segments, request.path) for one in possible):
         raise refuse(404, "no-such-url")
+    allowed = _methods(request, possible)
     refusal = refuse(405, "method-not-allowed", method=request.method, allowed=allowed)
     refusal.headers = {"Allow": allowed}
     raise refusal
+
+
+def _methods(request: Request, possible: Sequence[Route]) -> str:
+    """The value of `Allow`: methods that the policy leaves at the request's URL, perhaps none."""
+    found = [
+        method
+        for route in possible
+        if _fits(route.segments, request.path)
+        for method in route.methods
+        if _is_offered(request, route, method)
+    ]
+    return ", ".join(found)
+
+
+def _is_offered(request: Request, route: Route, method: str) -> bool:
+    policy, path = request.world.policy, request.path
+    if route.interaction not in TYPE_INTERACTIONS:
+        return True
+    if route.interaction == "search-type" and ("post" if method == "POST" else "get") not in policy.search_by:
+        return False
+    is_conditional = len(path) == 1 and method in ("PUT", "PATCH", "DELETE")
+    return policy.allows(path[0], route.interaction) and not (
+        is_conditional and route.interaction in policy.without_conditions
+    )
 
 
 def _fits(segments: tuple[str, ...], path: tuple[str, ...]) -> bool:

@@ -20,12 +20,17 @@ CREATE TABLE IF NOT EXISTS resource (
 CREATE INDEX IF NOT EXISTS resource_updated ON resource (type, updated);
 -- How far each index table is, see adapter/mock/search/indexing.py.
 CREATE TABLE IF NOT EXISTS indexed (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO indexed VALUES ('token', 0), ('date', 0), ('number', 0), ('string', 0), ('uri', 0);
+INSERT OR IGNORE INTO indexed VALUES
+  ('index_token', 0), ('index_date', 0), ('index_number', 0), ('index_string', 0), ('index_uri', 0);
 -- Index rows lie beside each other by resource (pk); n counts them within it.
 CREATE TABLE IF NOT EXISTS index_token (
   pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, system TEXT, code TEXT, text TEXT,
   PRIMARY KEY (pk, n)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS token_code ON index_token (parameter, code, system);
+CREATE TABLE IF NOT EXISTS index_identifier (
+  pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER, system TEXT, code TEXT, text TEXT,
+  PRIMARY KEY (pk, n)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS identifier_code ON index_identifier (parameter, code, system);
 CREATE TABLE IF NOT EXISTS index_reference (
   pk INTEGER, n INTEGER, parameter TEXT, grp INTEGER,
   type TEXT, id TEXT, uri TEXT, version TEXT, system TEXT, code TEXT, PRIMARY KEY (pk, n)) WITHOUT ROWID;

@@ -144,7 +144,7 @@ class Store:
 
     def rows(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         """Run a select of the search, which sees every version written until now, and return its rows."""
-        behind = self._index.behind([name for name in LATER if f"index_{name}" in sql])
+        behind = self._index.behind([name for name in LATER if name in sql])
         if behind:
             with self.transaction():
                 self._index.catch_up(behind)

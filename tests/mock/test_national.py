@@ -90,7 +90,11 @@ def test_search_by_post_only_and_always_about_a_client(national: httpx.Client) -
     assert national.post("CarePlan/_search", data={"status": "active"}).status_code == 400
     found = national.post("CarePlan/_search", data={"patient:identifier": client})
     assert (found.status_code, found.json()["total"]) == (200, 0)
-    assert client not in found.json()["link"][0]["url"]
+    assert found.json()["link"][0]["url"].endswith("CarePlan/_search")
+    in_url = national.post("CarePlan/_search", params={"patient:identifier": client})
+    assert (in_url.status_code, "K7076" in rules_of(in_url)) == (400, True)
+    assert national.get("CarePlan", params={"patient:identifier": client}).headers["allow"] == "POST"
+    assert national.delete("CarePlan/x").headers["allow"] == "GET, HEAD, PUT"
 
 
 def test_request_ids_are_demanded_once_each_and_come_back(national: httpx.Client) -> None:

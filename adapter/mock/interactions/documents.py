@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from adapter.mock.exchange import Answer, Request
 from adapter.mock.interactions.search import search_type
-from adapter.mock.negotiation import read_resource
+from adapter.mock.negotiation import FORM, read_resource
 from adapter.mock.outcomes import refuse
 
 MANDATORY = ("patient", "viewCode", "reasonCode")
@@ -29,8 +30,9 @@ def get_persons_documents(request: Request) -> Answer:
     for name in MANDATORY:
         if not any(key.startswith("value") for key in given.get(name, ())):
             raise refuse(400, "parameter-required", "Parameters.parameter", parameter=name, type="Communication")
-    query = [("subject:identifier", _identifier(given["patient"]))]
-    return search_type(replace(request, path=("Communication", "_search"), query=query, body=b""))
+    form = urlencode({"subject:identifier": _identifier(given["patient"])}).encode()
+    headers = request.headers | {"content-type": FORM}
+    return search_type(replace(request, path=("Communication", "_search"), headers=headers, body=form))
 
 
 def _identifier(parameter: dict[str, Any]) -> str:

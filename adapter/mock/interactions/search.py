@@ -15,10 +15,13 @@ from adapter.mock.non_disclosure import asks_for_contacts
 from adapter.mock.outcomes import refuse
 from adapter.mock.search.includes import included
 from adapter.mock.search.pages import Result
-from adapter.mock.search.request import SUMMARIES, Search, choice, elements_asked, read_search, whole_number
+from adapter.mock.search.request import SILENT, SUMMARIES, Search, choice, elements_asked, read_search, whole_number
 from adapter.mock.search.shaping import shaped
 from adapter.mock.storage import Stored
 from adapter.types import Resource, operation_outcome
+
+PAGE = ("_page", "_offset")
+"""Parameters of the links that turn pages."""
 
 
 def search_type(request: Request) -> Answer:
@@ -52,6 +55,8 @@ def search_system(request: Request) -> Answer:
 
 def _parameters(request: Request) -> Query:
     query = list(request.query)
+    if _only_in_body(request) and any(name not in (*SILENT, *PAGE) for name, _ in query):
+        raise refuse(400, "search-in-url")
     if request.method == "POST" and request.body:
         if media_type(request) != FORM:
             raise refuse(415, "unsupported-media", allowed=FORM)
@@ -154,7 +159,14 @@ def asked_page(request: Request, query: Query) -> tuple[Result, str, int] | None
     return result, token, whole_number("_offset", offset)
 
 
+def _only_in_body(request: Request) -> bool:
+    """True where a search is allowed by POST alone: then nothing that it asks for may stand in any URL."""
+    return "get" not in request.world.policy.search_by
+
+
 def _self(request: Request, search: Search) -> str:
+    if _only_in_body(request):
+        return f"{request.base}/{'/'.join(request.path)}"
     path = "/".join(one for one in request.path if one != "_search")
     query = urlencode(search.used)
     return f"{request.base}/{path}" + (f"?{query}" if query else "")

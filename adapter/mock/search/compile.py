@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.mock.definitions import Parameter, parameters, patient_compartment, resource_types
 from adapter.mock.outcomes import Refusal, refuse
-from adapter.mock.search.conditions import MODIFIERS, NEGATED, TABLES, Condition, alternatives, value_condition
+from adapter.mock.search.conditions import MODIFIERS, NEGATED, Condition, alternatives, value_condition
 from adapter.mock.search.values import split_unescaped, unescape
 from adapter.mock.search.whole import WHOLE, checked
 
@@ -117,8 +117,7 @@ class Compiler:
             raise self._bad_value(parameter) from None
         name = f"{kind}.{parameter.name}" + (":of-type" if modifier == "of-type" else "")
         negation = "NOT " if modifier in NEGATED else ""
-        table = TABLES[parameter.type]
-        return f"{alias}.pk {negation}IN (SELECT pk FROM {table} WHERE parameter = ? AND {sql})", [name, *args]
+        return f"{alias}.pk {negation}IN (SELECT pk FROM {parameter.table} WHERE parameter = ? AND {sql})", [name, *args]
 
     def _check_modifier(self, parameter: Parameter, modifier: str) -> None:
         allowed = () if parameter.name in WHOLE else MODIFIERS[parameter.type]
@@ -164,9 +163,9 @@ class Compiler:
             return ("1 = 0" if value == "true" else "1 = 1"), []
         negation = "NOT " if value == "true" else ""
         if parameter.type == "composite":
-            table, name = TABLES[parameter.components[0].type], f"{kind}.{parameter.name}.0"
+            table, name = parameter.components[0].table, f"{kind}.{parameter.name}.0"
         else:
-            table, name = TABLES[parameter.type], f"{kind}.{parameter.name}"
+            table, name = parameter.table, f"{kind}.{parameter.name}"
         return f"{alias}.pk {negation}IN (SELECT pk FROM {table} WHERE parameter = ?)", [name]
 
     def _updated(self, values: list[str], alias: str) -> Condition:
@@ -184,7 +183,7 @@ class Compiler:
             selects, args = [], []
             for number, (component, part) in enumerate(zip(parameter.components, parts, strict=True)):
                 sql, more = value_condition(component.type, part, "", parameter, self.base, self.now)
-                selects.append(f"SELECT pk, grp FROM {TABLES[component.type]} WHERE parameter = ? AND {sql}")
+                selects.append(f"SELECT pk, grp FROM {component.table} WHERE parameter = ? AND {sql}")
                 args += [f"{kind}.{parameter.name}.{number}", *more]
             return f"{alias}.pk IN (SELECT pk FROM ({' INTERSECT '.join(selects)}))", args
 
@@ -268,7 +267,7 @@ def order(resource_type: str, sort: str) -> tuple[str, list[Any]]:
             parts.append(f"{'r.id' if name == '_id' else 'r.updated'} {direction}")
             continue
         column = _sort_column(parameter.type, descending)
-        value = f"(SELECT {column} FROM {TABLES[parameter.type]} WHERE pk = r.pk AND parameter = ?)"
+        value = f"(SELECT {column} FROM {parameter.table} WHERE pk = r.pk AND parameter = ?)"
         parts += [f"{value} IS NULL", f"{value} {direction}"]
         args += [f"{resource_type}.{name}"] * 2
     return ", ".join([*parts, "r.pk"]), args

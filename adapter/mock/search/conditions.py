@@ -18,15 +18,6 @@ from adapter.mock.search.values import number_range, prefixed, split_unescaped, 
 
 Condition = tuple[str, list[Any]]
 
-TABLES = {
-    "token": "index_token",
-    "reference": "index_reference",
-    "date": "index_date",
-    "number": "index_number",
-    "quantity": "index_number",
-    "string": "index_string",
-    "uri": "index_uri",
-}
 MODIFIERS = {
     "token": ("missing", "text", "not", "of-type", "in", "not-in", "below", "above"),
     "reference": ("missing", "identifier", "below", "above"),
@@ -51,7 +42,7 @@ def alternatives(values: list[str], one: Callable[[str], Condition]) -> Conditio
 
 
 def token_condition(text: str, modifier: str) -> Condition:
-    """Condition on `index_token`. Codes and identifiers are compared exactly."""
+    """Condition on `index_token` or `index_identifier`. Codes and identifiers are compared exactly."""
     if modifier == "text":
         return "instr(text, ?) > 0", [fold(unescape(text))]
     if modifier in ("in", "below", "above"):

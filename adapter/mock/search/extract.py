@@ -21,10 +21,9 @@ Row = tuple[Any, ...]
 
 
 Rows = dict[str, list[Row]]
-"""Rows of one resource by table (`token`, `reference`, …); see `adapter/mock/schema.sql` for the columns."""
+"""Rows of one resource by table (`index_token`, …); see `adapter/mock/schema.sql` for the columns."""
 
-_TABLE = {"quantity": "number"}
-"""Table of a kind of parameter, where it is not the kind's own name."""
+_OF_TOKENS = ("index_token", "index_identifier")
 
 
 def fold(text: str) -> str:
@@ -44,16 +43,12 @@ class Reading:
     names: tuple[str, ...]
 
 
-def _table(kind: str) -> str:
-    return _TABLE.get(kind, kind)
-
-
 @cache
 def _readings(resource_type: str, table: str) -> dict[str, tuple[Reading, ...]]:
     """Return what is read below each element of a type, so that only elements that are there cost anything."""
     names: dict[Place, list[str]] = {}
     for parameter in parameters(resource_type).values():
-        if _table(parameter.type) == table and parameter.name not in ("_id", "_lastUpdated"):
+        if parameter.table == table and parameter.name not in ("_id", "_lastUpdated"):
             for place in parameter.places:
                 names.setdefault(place, []).append(f"{resource_type}.{parameter.name}")
     found: dict[str, list[Reading]] = {}
@@ -86,8 +81,8 @@ def rows_of(resource: Resource, tables: Collection[str], base: str = "") -> Rows
                         _add(found, reading, 0, value, base)
     for parameter in _composites(kind):
         _composite(rows, parameter, resource, base)
-    if "token" in rows and _alive(kind) and not any(name.startswith("deceased") for name in resource):
-        rows["token"] += _alive(kind)
+    if "index_token" in rows and _alive(kind) and not any(name.startswith("deceased") for name in resource):
+        rows["index_token"] += _alive(kind)
     return rows
 
 
@@ -97,7 +92,7 @@ def _composite(rows: Rows, parameter: Parameter, resource: Resource, base: str) 
         for node in _walk(resource, context, None):
             group += 1
             for number, component in enumerate(parameter.components):
-                table = _table(component.type)
+                table = component.table
                 if table not in rows:
                     continue
                 name = f"{resource['resourceType']}.{parameter.name}.{number}"
@@ -134,25 +129,25 @@ def _add(rows: list[Row], reading: Reading, group: int, value: Any, base: str) -
     place, names = reading.place, reading.names
     tails = list(_tails(reading.table, place, value, base))
     rows += [(name, group, *tail) for name in names for tail in tails]
-    if place.leaf == "Identifier" and reading.table == "token":
+    if place.leaf == "Identifier" and reading.table in _OF_TOKENS:
         types = list(_identifier_types(value))
         rows += [(f"{name}:of-type", group, *tail) for name in names for tail in types]
 
 
 def _tails(table: str, place: Place, value: Any, base: str) -> Iterable[Row]:
     """Return what a value puts into the columns behind parameter and group."""
-    if table == "token":
+    if table in _OF_TOKENS:
         return _tokens(place, value)
-    if table == "reference":
+    if table == "index_reference":
         return _references(place, value, base)
-    if table == "date":
+    if table == "index_date":
         span = _span(value)
         return [span] if span is not None else []
-    if table == "number":
+    if table == "index_number":
         return _numbers(value)
-    if table == "string":
+    if table == "index_string":
         return [(fold(text), text) for text in _strings(place.leaf, value)]
-    return [(value,)] if table == "uri" and isinstance(value, str) else []
+    return [(value,)] if table == "index_uri" and isinstance(value, str) else []
 
 
 def _tokens(place: Place, value: Any) -> Iterator[tuple[str | None, str | None, str | None]]:

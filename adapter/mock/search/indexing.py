@@ -1,4 +1,4 @@
-"""The search index beside the resources: references are written with a resource, the rest when a search asks for it.
+"""The search index beside the resources: references and identifiers are written with one, the rest when a search asks.
 
 A search still sees every write at once, because it catches up first with what lies behind in the tables that it
 reads; a write costs little, and many are indexed together.
@@ -12,14 +12,23 @@ from collections.abc import Callable, Collection
 from adapter.mock.search.extract import Rows, rows_of
 from adapter.types import Resource
 
-WIDTHS = {"token": 7, "reference": 10, "date": 6, "number": 9, "string": 6, "uri": 5}
+WIDTHS = {
+    "index_token": 7,
+    "index_identifier": 7,
+    "index_reference": 10,
+    "index_date": 6,
+    "index_number": 9,
+    "index_string": 6,
+    "index_uri": 5,
+}
 """Columns of the index tables."""
 
-LATER = ("token", "date", "number", "string", "uri")
+AT_ONCE = ("index_reference", "index_identifier")
+LATER = tuple(name for name in WIDTHS if name not in AT_ONCE)
 LONGEST_LAG = 1000
 """Versions written after which the index catches up unasked, so that no search has long to wait."""
 
-_INSERT = {name: f"INSERT INTO index_{name} VALUES ({', '.join('?' * width)})" for name, width in WIDTHS.items()}
+_INSERT = {name: f"INSERT INTO {name} VALUES ({', '.join('?' * width)})" for name, width in WIDTHS.items()}
 
 
 class SearchIndex:
@@ -36,7 +45,7 @@ class SearchIndex:
         self._lag = 0
 
     def write(self, key: int, resource: Resource | None, base: str, *, fresh: bool) -> None:
-        """Index what a resource refers to; the rest of it waits.
+        """Index what a resource refers to and is called by; the rest of it waits.
 
         Args:
             key: primary key of the resource.
@@ -46,9 +55,9 @@ class SearchIndex:
         """
         self._lag += 1
         if not fresh:
-            self._connection.execute("DELETE FROM index_reference WHERE pk = ?", (key,))
+            self._remove(key, AT_ONCE)
         if resource is not None:
-            self._insert(key, _rows(resource, ("reference",), base))
+            self._insert(key, _rows(resource, AT_ONCE, base))
 
     @property
     def lags(self) -> bool:
@@ -74,13 +83,16 @@ class SearchIndex:
         )
         for key, version, body in self._connection.execute(sql, (mark,)):
             if version > 1:
-                for name in tables:
-                    self._connection.execute(f"DELETE FROM index_{name} WHERE pk = ?", (key,))
+                self._remove(key, tables)
             if body is not None:
                 self._insert(key, _rows(self._read(body), tables))
         marks = ", ".join("?" * len(tables))
         sql = f"UPDATE indexed SET seq = (SELECT max(seq) FROM version) WHERE name IN ({marks})"
         self._connection.execute(sql, tables)
+
+    def _remove(self, key: int, tables: Collection[str]) -> None:
+        for name in tables:
+            self._connection.execute(f"DELETE FROM {name} WHERE pk = ?", (key,))
 
     def _insert(self, key: int, rows: Rows) -> None:
         for table, found in rows.items():
