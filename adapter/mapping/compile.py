@@ -2,55 +2,71 @@
 
 The generated text is registered in `linecache`, so a traceback shows it, with the place of the row as a comment.
 It holds no error handling: a record that cannot be mapped makes it raise, and then the interpreter says exactly
-what is wrong and where. A property test proves that both make the same Bundle.
+what is wrong and where. A property test proves that both make the same Bundle, and that the notes tell the same trace.
 """
 
 from __future__ import annotations
 
 import linecache
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from adapter.mapping.emit import Emitter, conversion_key
 from adapter.mapping.model import Convert, EmbeddedType, Mapping, Rule
 from adapter.mapping.run import Hop, NoIdentity, Run
+from adapter.mapping.writer import Numbers
 from adapter.types import Json
 
 
-def compiled(mapping: Mapping) -> Callable[[Run | Hop], Json]:
-    """Return the function that makes what a mapping says.
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The function that makes what a mapping says, and what the numbers stand for that it notes.
 
-    For canonical → FHIR it fills the `Run` and returns None; for vendor → canonical it returns the record.
+    Attributes:
+        make: for canonical → FHIR it fills the `Run` and returns None; for vendor → canonical it returns the record.
+            What it does it notes in `run.notes`, for `adapter.mapping.replay`.
+        numbers: node of the trees → number among the notes.
     """
-    text, names = generated(mapping)
+
+    make: Callable[[Run | Hop], Json]
+    numbers: Numbers
+
+
+def compiled(mapping: Mapping, *, notes: bool = True) -> Compiled:
+    """Compile a mapping; without `notes` there is nothing to read a trace from (the benchmark weighs them)."""
+    text, names, numbers = generated(mapping, notes=notes)
     file = f"<mapping {mapping.vendor or 'records'}/{mapping.id} {mapping.version} {mapping.digest[:12]}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     exec(compile(text, file, "exec"), names)  # noqa: S102 - the text is generated from checked rows
-    made: Callable[[Run | Hop], Json] = names["make"]
-    return made
+    return Compiled(names["make"], numbers)
 
 
-def generated(mapping: Mapping) -> tuple[str, dict[str, Any]]:
-    """Return the generated Python text and the objects that it names."""
-    writer = Emitter({"E": {}, "NoIdentity": NoIdentity}, skips_empty=not mapping.to_fhir)
+def generated(mapping: Mapping, *, notes: bool = True) -> tuple[str, dict[str, Any], Numbers]:
+    """Return the generated Python text, the objects that it names, and the numbers that it notes."""
+    writer = Emitter({"E": {}, "NoIdentity": NoIdentity}, not mapping.to_fhir, notes)
     for type_ in mapping.types:
         _type_function(type_, writer)
     with writer.block("def make(run):"):
         writer.line("s0 = run.record")
+        writer.line("notes = run.notes")
         if mapping.to_fhir:
             _rules(mapping.rules, writer)
             writer.line("return None")
         else:
             writer.made(mapping.rules[0].tree, _returned, known=True)
-    return writer.text(), writer.names
+    return writer.text(), writer.names, writer.numbers
 
 
 def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
-    """Write `type_X(s0, run)`: the element, None when there is nothing to write.
+    """Write `type_X(s0, run, notes)`: the element, None when there is nothing to write.
 
-    What was said before in the same words (the same professional named in five places) is not made again.
+    What was said before in the same words (the same professional named in five places) is not made again: the notes
+    lead back to the first time.
     """
-    with writer.block(f"def type_{type_.name}(s0, run):"):
+    with writer.block(f"def type_{type_.name}(s0, run, notes):"):
+        if not _surely_notes(type_):
+            writer.note(type_)
         if not type_.rules:
             writer.made(type_.tree, _returned)
             writer.line("return None")
@@ -58,19 +74,28 @@ def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
         writer.line(f'k = ("{type_.name}", s0.get("id"))')
         writer.line("m = run.seen.get(k)")
         with writer.block("if m is not None and (m[0] is s0 or m[0] == s0):"):
+            writer.note_expression("~m[2]")
             writer.line("return m[1].copy()")
+        writer.line("n = len(notes)")
         _rules(type_.rules, writer)
         writer.line("r = None")
         writer.made(type_.tree, lambda value: f"r = {value}")
         with writer.block("if r is not None and m is None:"):
-            writer.line("run.seen[k] = (s0, r)")
+            writer.line("run.seen[k] = (s0, r, n)")
         writer.line("return r")
+
+
+def _surely_notes(type_: EmbeddedType) -> bool:
+    """True when every value of a type leaves a note, so that two values that follow each other stay apart."""
+    return any(rule.when is None and not rule.steps for rule in type_.rules)
 
 
 def _rules(rules: tuple[Rule, ...], writer: Emitter) -> None:
     writer.rules = {rule.name: rule for rule in rules}
+    notes, writer.notes = writer.notes, False  # the resources themselves note what they are made of
     for rule in rules:
         _identities(rule, writer)
+    writer.notes = notes
     for rule in rules:
         _resources(rule, writer)
 
@@ -128,6 +153,7 @@ def _resources(rule: Rule, writer: Emitter) -> None:
             writer.line(f"{here} = {u}{index}")
         if rule.when is not None:
             writer.enter(f"if {here} is not None:")
+        writer.note_resource(rule, here)
         body = writer.temporary()
         writer.at_hand = _identifier_at_hand(rule, f"{n}{index}")
         writer.whole(rule.tree, body, {"resourceType": repr(rule.type)})

@@ -1,6 +1,6 @@
 """Elements of a tree as Python: expressions where they are surely written, else statements.
 
-A `Store` says what to do with a value: it takes the expression of the value and returns the line that keeps it.
+What has to be told by a note (see `adapter.mapping.replay`) is noted where it is written.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapter.mapping.interpret import translated
+from adapter.mapping.link_writer import LinkWriter, Store
 from adapter.mapping.model import (
     Constant,
     Convert,
@@ -26,17 +27,14 @@ from adapter.mapping.model import (
     is_sure,
 )
 from adapter.mapping.signature import is_mixed, makes_several
-from adapter.mapping.writer import Writer, flattened, reference
 from adapter.types import Json
 
-Store = Callable[[str], str]
 
-
-class Emitter(Writer):
+class Emitter(LinkWriter):
     """Writes elements. `made` is the door; it writes the lines that make an element and store it."""
 
-    def __init__(self, names: dict[str, Any], skips_empty: bool) -> None:
-        super().__init__(names, skips_empty)
+    def __init__(self, names: dict[str, Any], skips_empty: bool, notes: bool) -> None:
+        super().__init__(names, skips_empty, notes)
         self._tables: dict[tuple[int, str], dict[str, Json]] = {}
         self.at_hand: dict[tuple[Any, ...], str] = {}
         """Variables that hold what a conversion has made already (see `conversion_key`)."""
@@ -51,8 +49,9 @@ class Emitter(Writer):
         elif isinstance(element, Constant):
             with self.condition(element.when):
                 self.line(store(repr(element.value)), element.row)
+                self.note(element)
         elif isinstance(element, Link):
-            self._link(element, store)
+            self.link(element, store)
         elif isinstance(element, Object):
             self._object(element, store, known)
         else:
@@ -64,10 +63,10 @@ class Emitter(Writer):
         rest: list[tuple[str, Element]] = []
         for key, child in node.fields:
             simple = self.expression(child)
-            if isinstance(child, Link) and child.bare and simple is not None:
-                parts.append(simple[1:-1])
-            elif simple is None:
+            if simple is None or (rest and _has(child, _uses_type)):  # a type notes what it does, so it waits its turn
                 rest.append((key, child))
+            elif _is_bare(child):
+                parts.append(simple[1:-1])
             else:
                 parts.append(f"{key!r}: {simple}")
         self.line(f"{name} = {{{', '.join(parts)}}}")
@@ -81,7 +80,7 @@ class Emitter(Writer):
         if isinstance(element, Value):
             return self._value_expression(element)
         if isinstance(element, Link):
-            return None if element.many or not self._surely_linked(element) else self._linked_reference(element)
+            return None if element.many or not self.surely_linked(element) else self.linked_reference(element)
         if isinstance(element, Items) and len(element.kinds) == 1:
             kind = element.kinds[0]
             if kind.steps or kind.when is not None or makes_several(kind.content):
@@ -148,14 +147,14 @@ class Emitter(Writer):
     def _mixed_object(self, node: Object) -> tuple[str, str]:
         name, alive = self.temporary(), self.temporary()
         self.line(f"{name} = {{}}")
-        mixed = [(key, child) for key, child in node.fields if is_mixed(child)]
+        mixed: list[tuple[str, str, str]] = []
         for key, child in node.fields:
-            if not is_static(child) and not is_mixed(child):
+            if is_mixed(child):
+                mixed.append((key, *self._mixed(child)))
+            elif not is_static(child):
                 self._child(child, name, key)
-        self.line(f"{alive} = bool({name})")
-        for key, child in mixed:
-            value, lives = self._mixed(child)
-            self.line(f"{alive} = {alive} or {lives}")
+        self.line(f"{alive} = bool({name}){''.join(f' or {lives}' for _, _, lives in mixed)}")
+        for key, value, _ in mixed:
             self.line(f"{name}[{key!r}] = {value}")
         for key, child in node.fields:
             if is_static(child):
@@ -196,9 +195,12 @@ class Emitter(Writer):
     def _kind(self, kind: Kind, store: Store) -> None:
         with self.nested():
             for step in kind.steps:
-                self.loop(step, positions=_has_link(kind.content))
+                self.loop(step, positions=_has(kind.content, _is_link))
+                self.note(step)
             if kind.when is not None:
                 self.enter(f"if {self.test(kind.when)}:")
+                if is_static(kind.content) or is_sure(kind.content) or makes_several(kind.content):
+                    self.note(kind)
             simple = self.expression(kind.content)
             if simple is not None or not (kind.steps and isinstance(kind.content, Object)):
                 self.made(kind.content, store)
@@ -217,8 +219,11 @@ class Emitter(Writer):
             found = self.temporary()
             if len(row.sources) > 1:
                 names = [f"{found}_{number}" for number in range(len(row.sources))]
-                for name, source in zip(names, row.sources, strict=True):
+                for number, (name, source) in enumerate(zip(names, row.sources, strict=True)):
                     self.line(f"{name} = {self.get(source)}")
+                    if self.notes:
+                        with self.block(f"if {name} is not None:"):
+                            self.note(row, str(number))
                 some = " or ".join(f"{name} is not None" for name in names)
                 self.line(f"{found} = [{', '.join(names)}] if {some} else None")
             else:
@@ -231,12 +236,14 @@ class Emitter(Writer):
             if row.default is not None:
                 with self.block(f"if {found} is None:"):
                     self.line(f"{found} = {row.default!r}")
+                    self.note(row, "default")
             with self.block(f"if {found} is not None:"):
                 self._stored(row, found, store)
 
     def _stored(self, row: Value, found: str, store: Store) -> None:
         certain = self._converted(row, found)
         if certain is not None:
+            self.note(row)
             self.line(store(certain), row.row)
             return
         made = self.temporary()
@@ -247,19 +254,28 @@ class Emitter(Writer):
             self.line(f"{made} = {look}", row.row)
             copied = self._wrapped(how, made if how.shape == "code" else f"{made}.copy()")
             if how.unmatched:
+                self.note(row)
                 self.line(store(f'({copied} if {made} is not None else {{"text": {found}}})'))
                 return
             with self.block(f"if {made} is not None:"):
+                self.note(row)
                 self.line(store(copied))
             return
         assert isinstance(how, Convert | UseType)
-        call = f"type_{how.type.name}({found}, run)" if isinstance(how, UseType) else self._called(how, found)
-        self.line(f"{made} = {call}", row.row)
+        if isinstance(how, UseType):
+            self.note(row)
+            self.line(f"{made} = {_through(how, found)}", row.row)
+        else:
+            self.line(f"{made} = {self._called(how, found)}", row.row)
         with self.block(f"if {made} is not None:"):
+            if isinstance(how, Convert):
+                self.note(row)
+            if isinstance(how, Convert) and how.whole:
+                self.note_expression(f"len({made})")
             self.line(store(made))
 
     def _value_expression(self, row: Value) -> str | None:
-        if row.when is not None or len(row.sources) > 1 or self.skips_empty or row.required:
+        if row.when is not None or len(row.sources) > 1 or self.skips_empty or row.required or makes_several(row):
             return None
         if row.default is not None or not row.sources[0].surely:
             return None
@@ -275,9 +291,9 @@ class Emitter(Writer):
         if isinstance(how, SmallTable):
             return f"{self.named('T', how.table)}[{found}]"
         if isinstance(how, UseType):
-            return f"type_{how.type.name}({found}, run)" if is_sure(how.type.tree) else None
+            return _through(how, found) if is_sure(how.type.tree) else None
         if isinstance(how, Convert):
-            return None if how.partial else self._called(how, found)
+            return None if how.partial or how.whole else self._called(how, found)
         if how.unmatched or None in how.table.values():
             return None
         looked_up = f"{self.named('T', self._table(how))}[{found}]"
@@ -296,60 +312,6 @@ class Emitter(Writer):
     @staticmethod
     def _wrapped(how: Translate, value: str) -> str:
         return f'{{"coding": [{value}]}}' if how.shape == "CodeableConcept" else value
-
-    def _link(self, link: Link, store: Store) -> None:
-        with self.condition(link.when), self.nested():
-            if not link.rules:
-                self._everything(store)
-            elif link.many and len(link.rules) == 1:
-                rule = self.rules[link.rules[0]]
-                loops = sum(step.is_list for step in rule.steps[link.common[0] :])
-                self._each_id(self._ids_at(link, 0), loops, link.types[0], store)
-                return
-            found = ""
-            for number in range(len(link.rules)):
-                if found:
-                    self.enter(f"if not {found}:")
-                found = self.temporary()
-                self.line(f"{found} = {self._linked(link, number)}", link.row)
-                head = f"for w in {found}:" if link.many else f"if {found} is not None:"
-                with self.block(head):
-                    self.line(store(reference("w" if link.many else found, link.types[number])))
-
-    def _everything(self, store: Store) -> None:
-        for rule in self.rules.values():
-            if rule.owned and rule.identifier != "none":
-                loops = sum(step.is_list for step in rule.steps)
-                self._each_id(self.id_names(rule)[0], loops, rule.type, store)
-
-    def _each_id(self, ids: str, loops: int, type_: str, store: Store) -> None:
-        """Write a reference to each resource of a rule, whose ids stand in lists `loops` deep with None for gaps."""
-        with self.nested():
-            for _ in range(loops):
-                inner = self.temporary()
-                self.enter(f"for {inner} in {ids}:")
-                ids = inner
-            self.enter(f"if {ids} is not None:")
-            self.line(store(reference(ids, type_)))
-
-    def _linked(self, link: Link, number: int) -> str:
-        """Return the expression of the id(s) that a link leads to."""
-        rule, common = self.rules[link.rules[number]], link.common[number]
-        left = sum(step.is_list for step in rule.steps[common:])
-        whole = self._ids_at(link, number)
-        return flattened(whole, left) if link.many else whole
-
-    def _ids_at(self, link: Link, number: int) -> str:
-        """Return the expression of the id(s) below the items around the link."""
-        rule, common = self.rules[link.rules[number]], link.common[number]
-        index = "".join(f"[i{place + 1}]" for place, step in enumerate(rule.steps[:common]) if step.is_list)
-        return f"{self.id_names(rule)[0]}{index}"
-
-    def _surely_linked(self, link: Link) -> bool:
-        return link.sure and len(link.rules) == 1
-
-    def _linked_reference(self, link: Link) -> str:
-        return reference(self._linked(link, 0), link.types[0])
 
 
 def conversion_key(row: Value) -> tuple[Any, ...]:
@@ -370,8 +332,8 @@ def constant_of(element: Element) -> Json:
 
 
 def _adder(name: str, kind: Kind) -> Store:
-    """Return how items of a kind are added to a list; links write theirs one by one."""
-    verb = "extend" if isinstance(kind.content, Value) and makes_several(kind.content) else "append"
+    """Return how items of a kind are added to a list."""
+    verb = "extend" if makes_several(kind.content) else "append"
     return lambda value: f"{name}.{verb}({value})"
 
 
@@ -392,9 +354,21 @@ def _is_bare(element: Element) -> bool:
     return isinstance(element, Link) and element.bare
 
 
-def _has_link(element: Element) -> bool:
-    if isinstance(element, Link):
-        return True
+def _is_link(element: Element) -> bool:
+    return isinstance(element, Link)
+
+
+def _uses_type(element: Element) -> bool:
+    return isinstance(element, Value) and isinstance(element.how, UseType)
+
+
+def _has(element: Element, wanted: Callable[[Element], bool]) -> bool:
     if isinstance(element, Object):
-        return any(_has_link(child) for _, child in element.fields)
-    return isinstance(element, Items) and any(_has_link(kind.content) for kind in element.kinds)
+        return any(_has(child, wanted) for _, child in element.fields)
+    if isinstance(element, Items):
+        return any(_has(kind.content, wanted) for kind in element.kinds)
+    return wanted(element)
+
+
+def _through(how: UseType, found: str) -> str:
+    return f"type_{how.type.name}({found}, run, notes)"

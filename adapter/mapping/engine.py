@@ -12,11 +12,11 @@ from adapter.errors import MappingError, SourceError
 from adapter.fhir.ids import DEMO_KEY
 from adapter.mapping import registry
 from adapter.mapping.conversions import Unfit
-from adapter.mapping.interpret import Frame, Interpreter, rendered
+from adapter.mapping.interpret import Frame, Interpreter
 from adapter.mapping.model import Mapping
 from adapter.mapping.report import Report
 from adapter.mapping.run import DescribedTwice, Hop, NoIdentity, Run
-from adapter.mapping.trace import Places, envelope_rows, joined
+from adapter.mapping.trace import Places, Recorded, envelope_rows, joined
 from adapter.source import Locate, SourceRecord, load_schema, read
 from adapter.source.check import check
 from adapter.types import Issue, Record, Resource, SourcePlace, TraceRow
@@ -33,21 +33,29 @@ class Mapped:
         bundle: the transaction Bundle (R4), a plain dict; decimals are `Decimal`.
         record: the canonical record.
         native: the vendor's own record, the canonical one when there was no vendor.
-        mapping: canonical → FHIR.
-        hop: vendor → canonical, or None.
+        made: the mapping canonical → FHIR and what it noted.
+        renamed: the same of vendor → canonical, None without a vendor.
         warnings: what the caller should know; `report.issues` has them and more.
         place: takes a path of `native`, gives the sender's place with line and column.
-        id_key: the key of the ids, kept for the trace and never shown.
     """
 
     bundle: Resource
     record: Record
     native: Record
-    mapping: Mapping
-    hop: Mapping | None = None
+    made: Recorded = field(repr=False)
+    renamed: Recorded | None = field(default=None, repr=False)
     warnings: tuple[Issue, ...] = ()
     place: Locate = field(default=SourcePlace, repr=False)
-    id_key: bytes = field(default=DEMO_KEY, repr=False)
+
+    @property
+    def mapping(self) -> Mapping:
+        """Canonical → FHIR."""
+        return self.made.loaded.mapping
+
+    @property
+    def hop(self) -> Mapping | None:
+        """Vendor → canonical, or None."""
+        return None if self.renamed is None else self.renamed.loaded.mapping
 
     @property
     def record_type(self) -> str:
@@ -64,18 +72,10 @@ class Mapped:
     def trace(self) -> list[TraceRow]:
         """Which field made which element, in the order of the Bundle; paths are the sender's own.
 
-        Read off the rows a second time when it is first asked for, so mapping itself pays nothing for it.
+        The mapping has noted it while it worked; the notes are spelled out when it is first asked for.
         """
-        reading = _interpret(self.mapping, self.record, self.id_key)
-        assert isinstance(reading.run, Run)
-        rows = rendered(reading.trace, reading.run.bundle())
-        rows += envelope_rows(self.bundle, self.record, self.mapping)
-        return joined(rows, self._hop_places) if self.hop is not None else rows
-
-    @cached_property
-    def _hop_places(self) -> Places:
-        assert self.hop is not None
-        return Places.of(_hop_trace(self.hop, self.native)[1])
+        rows = [*self.made.rows(self.bundle), *envelope_rows(self.bundle, self.record, self.mapping)]
+        return joined(rows, self.renamed.places()) if self.renamed is not None else rows
 
     @cached_property
     def report(self) -> Report:
@@ -130,8 +130,8 @@ def map_record(
     key = DEMO_KEY if id_key is None else id_key
     if source.vendor is None:
         return _mapped(source.record, source, None, key, warnings)
-    hop = registry.mapping_for(source.record_type, source.vendor)
-    return _mapped(_canonical(hop, source), source, hop.mapping, key, warnings)
+    canonical, renamed = _canonical(source, source.vendor)
+    return _mapped(canonical, source, renamed, key, warnings)
 
 
 def _read(record: Any, record_type: str | None, vendor: str | Path | None) -> SourceRecord:
@@ -141,57 +141,49 @@ def _read(record: Any, record_type: str | None, vendor: str | Path | None) -> So
 
 
 def _mapped(
-    record: Record, source: SourceRecord, hop: Mapping | None, key: bytes, warnings: tuple[Issue, ...]
+    record: Record, source: SourceRecord, renamed: Recorded | None, key: bytes, warnings: tuple[Issue, ...]
 ) -> Mapped:
     loaded = registry.mapping_for(record["record_type"])
     run = Run(loaded.mapping, record, key)
     try:
         loaded.make(run)
     except _FAILURES:
-        reading = _interpret(loaded.mapping, record, key)
+        reading = Interpreter(Run(loaded.mapping, record, key))
+        reading.resources(loaded.mapping.rules, Frame((record,), ("",)))
         if not reading.problems:
             raise
-        places = Places.of(_hop_trace(hop, source.record)[1]) if hop is not None else None
-        raise MappingError(_placed(reading.problems, places, source.place)) from None
-    return Mapped(run.bundle(), record, source.record, loaded.mapping, hop, warnings, source.place, key)
+        raise MappingError(_placed(reading.problems, renamed, source.place)) from None
+    made = Recorded(loaded, run.notes)
+    return Mapped(run.bundle(), record, source.record, made, renamed, warnings, source.place)
 
 
-def _interpret(mapping: Mapping, record: Record, key: bytes) -> Interpreter:
-    reading = Interpreter(Run(mapping, record, key))
-    reading.resources(mapping.rules, Frame((record,), ("",)))
-    return reading
-
-
-def _canonical(hop: registry.LoadedMapping, source: SourceRecord) -> Record:
-    """Return the canonical record of a vendor's record, checked against its schema.
+def _canonical(source: SourceRecord, vendor: str | Path) -> tuple[Record, Recorded]:
+    """Return the canonical record of a vendor's record, checked against its schema, and what was noted.
 
     Raises:
         MappingError, SourceError: what is wrong, in the vendor's own paths.
     """
+    loaded = registry.mapping_for(source.record_type, vendor)
+    hop = Hop(loaded.mapping, source.record)
     try:
-        record: Record = hop.make(Hop(hop.mapping, source.record))
+        record: Record = loaded.make(hop)
     except _FAILURES:
-        problems = _hop_trace(hop.mapping, source.record)[0].problems
-        if not problems:
+        reading = Interpreter(Hop(loaded.mapping, source.record))
+        reading.object(loaded.mapping.rules[0].tree, Frame((source.record,), ("",)), {}, root=True)
+        if not reading.problems:
             raise
-        raise MappingError(_placed(problems, None, source.place)) from None
-    issues = check(record, load_schema(hop.mapping.record_type))
+        raise MappingError(_placed(reading.problems, None, source.place)) from None
+    renamed = Recorded(loaded, hop.notes)
+    issues = check(record, load_schema(loaded.mapping.record_type))
     if any(issue.severity in ("fatal", "error") for issue in issues):
-        places = Places.of(_hop_trace(hop.mapping, source.record)[1])
-        raise SourceError(_placed(issues, places, source.place))
-    return record
+        raise SourceError(_placed(issues, renamed, source.place))
+    return record, renamed
 
 
-def _hop_trace(hop: Mapping, native: Record) -> tuple[Interpreter, list[tuple[str, str]]]:
-    """Return the interpreter after reading a vendor's record, and (canonical path, vendor's path)."""
-    reading = Interpreter(Hop(hop, native))
-    made = reading.object(hop.rules[0].tree, Frame((native,), ("",)), {}, root=True)
-    return reading, [(at.removeprefix("."), source) for at, source, _, _ in made.trace if source]
-
-
-def _placed(issues: Iterable[Issue], places: Places | None, place: Locate) -> list[Issue]:
+def _placed(issues: Iterable[Issue], renamed: Recorded | None, place: Locate) -> list[Issue]:
     """Return issues with the sender's own places, each once: one field of a vendor may have made several of ours."""
     told: list[Issue] = []
+    places = renamed.places() if renamed is not None else None
     for issue in issues:
         at_home = _at_home(issue, places, place)
         if at_home not in told:

@@ -1,8 +1,7 @@
 """The rows, read one by one: slow, plain, and exact about places.
 
-It is what the compiled mapping is tested against, what explains a record that cannot be mapped (every problem
-with the sender's path), and what the trace comes from: the same record and rows give the same answer, so a
-trace costs nothing until somebody asks for it.
+It explains a record that cannot be mapped, every problem with the sender's path, and it is what the compiled mapping
+and the trace that is read from its notes are tested against.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from adapter.mapping.model import (
 )
 from adapter.mapping.run import DescribedTwice, Hop, Run
 from adapter.mapping.signature import is_mixed, makes_several
-from adapter.types import Issue, Json, Resource, SourcePlace, TraceRow
+from adapter.types import Issue, Json, Resource, SourcePlace
 
 
 class Absent:
@@ -352,15 +351,6 @@ def translated(how: Translate, value: Json) -> Json:
     if coding.display:
         written["display"] = coding.display
     return {"coding": [written]} if how.shape == "CodeableConcept" else written
-
-
-def rendered(trace: dict[str, list[Mark]], bundle: Resource) -> list[TraceRow]:
-    """Return the trace of a Bundle, entry by entry."""
-    rows: list[TraceRow] = []
-    for number, entry in enumerate(bundle["entry"]):
-        top = f"Bundle.entry[{number}].resource"
-        rows += [TraceRow(top + at, source, row, via) for at, source, row, via in trace.get(entry["fullUrl"], ())]
-    return rows
 
 
 def _copied(value: Json) -> Json:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from adapter.data import data_root
 from adapter.errors import MappingError
-from adapter.mapping.compile import compiled
+from adapter.mapping.compile import Compiled, compiled
 from adapter.mapping.load import load_mapping
 from adapter.mapping.model import Mapping
+from adapter.mapping.replay import Paths, Readers, Reading
 from adapter.mapping.run import Hop, Run
 from adapter.source import vendor_folder, vendors
 from adapter.types import Issue, Json
@@ -24,9 +25,24 @@ class LoadedMapping:
     mapping: Mapping
 
     @cached_property
-    def make(self) -> Callable[[Run | Hop], Json]:
+    def compiled(self) -> Compiled:
         """The compiled mapping (see `adapter.mapping.compile.compiled`)."""
         return compiled(self.mapping)
+
+    @property
+    def make(self) -> Callable[[Run | Hop], Json]:
+        """The function of the compiled mapping."""
+        return self.compiled.make
+
+    @cached_property
+    def read_resources(self) -> Callable[[Reading, Paths], None]:
+        """What reads the notes of canonical → FHIR."""
+        return Readers(self.compiled.numbers).resources(self.mapping.rules)
+
+    @cached_property
+    def read_record(self) -> Callable[[Reading, str, Paths], bool]:
+        """What reads the notes of vendor → canonical."""
+        return Readers(self.compiled.numbers).whole(self.mapping.rules[0].tree, root=True)
 
     def describe(self) -> dict[str, str]:
         """Return id, version, digest (sha256), record type and vendor (empty for our own form)."""

@@ -211,8 +211,11 @@ class Reverse:
             if rule.type == target["resourceType"]:
                 self._when_back(link.when, scopes)
             if rule.type == target["resourceType"] and not rule.owned:
-                self._when_back(rule.when, scopes)
-                self._object(rule.tree, self._read_from(target), scopes, home, rules)
+                inner = list(scopes)
+                for step in rule.steps[len(scopes) - 1 :]:
+                    inner.append(self._step(step, inner, 0))
+                self._when_back(rule.when, inner)
+                self._object(rule.tree, self._read_from(target), inner, home, rules)
                 return
 
     def _read_from(self, resource: Resource) -> Resource:

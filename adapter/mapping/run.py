@@ -27,6 +27,8 @@ CONFIDENTIALITY = ("U", "L", "M", "N", "R", "V")
 """v3-Confidentiality from open to very restricted; exactly one stands on every resource, N when nothing says more."""
 
 NON_DISCLOSURE = "TURVAKIELTO"
+WITH_CONTACTS = ("Patient", "RelatedPerson")
+"""Shared resources that carry the order: their contact data lead to the client."""
 
 _SENSITIVITY_LABELS = {
     "mental-health": ("v3-ActCode", "PSY"),
@@ -61,6 +63,7 @@ class Hop:
     def __init__(self, mapping: Mapping, record: Record) -> None:
         self.mapping = mapping
         self.record = record
+        self.notes: list[int | str] = []
 
     def special(self, name: str) -> str:
         """Return the mapping's own `id`, `version` or `digest`."""
@@ -73,7 +76,9 @@ class Run:
     Attributes:
         mapping, record: the mapping and the canonical record.
         source_system, record_id: as in the envelope.
-        seen: what embedded types were made of, so that the same words need not be said again.
+        seen: what embedded types were made of, so that the same words need not be said again: the value, what it
+            became, and where its notes begin.
+        notes: what the compiled mapping did, read by `adapter.mapping.replay`.
     """
 
     def __init__(self, mapping: Mapping, record: Record, key: bytes) -> None:
@@ -81,7 +86,8 @@ class Run:
         self.record = record
         self.source_system: str = record["source_system"]
         self.record_id: str = record["record_id"]
-        self.seen: dict[tuple[str, Any], tuple[Json, Json]] = {}
+        self.seen: dict[tuple[str, Any], tuple[Json, Json, int]] = {}
+        self.notes: list[int | str] = []
         self._ids = ids_under(key)
         self._owned: list[tuple[bool, Json]] = []
         self._shared: dict[str, tuple[str, str, Json, str]] = {}
@@ -170,7 +176,7 @@ class Run:
                 if self._plain and not rule.sensitivity
                 else self._security(rule.sensitivity, False)
             )
-            if rule.type == "Patient" and NON_DISCLOSURE in self._given:
+            if rule.type in WITH_CONTACTS and NON_DISCLOSURE in self._given:
                 security.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
             body["meta"] = {"profile": [*rule.profiles], "security": security}
             criterion = f"identifier={search_token(identifier['system'], identifier['value'])}"

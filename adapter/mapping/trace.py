@@ -1,10 +1,13 @@
-"""Traces: joined over two hops, searched by path, and completed with what the envelope wrote."""
+"""Traces: read from the notes of the mapping, joined over two hops, completed with what the envelope wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from adapter.mapping.model import Mapping
+from adapter.mapping.registry import LoadedMapping
+from adapter.mapping.replay import Reading
 from adapter.mapping.resources import record_type_of
 from adapter.types import Json, Record, Resource, TraceRow
 
@@ -47,6 +50,27 @@ class Places:
             if top in self._below and "." in top:
                 return self._below[top]
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a compiled mapping noted of one record."""
+
+    loaded: LoadedMapping
+    notes: Sequence[int | str]
+
+    def rows(self, bundle: Resource) -> list[TraceRow]:
+        """Return the rows of the Bundle that the record became, entry by entry."""
+        tops = {entry["fullUrl"]: f"Bundle.entry[{number}].resource" for number, entry in enumerate(bundle["entry"])}
+        reading = Reading(self.notes, tops)
+        self.loaded.read_resources(reading, ("",))
+        return [row for urn in tops for row in reading.found[urn]]
+
+    def places(self) -> Places:
+        """Return which field of a vendor's record made which canonical one."""
+        reading = Reading(self.notes)
+        self.loaded.read_record(reading, "", ("",))
+        return Places.of((row.element.removeprefix("."), row.source) for row in reading.rows)
 
 
 def joined(rows: list[TraceRow], places: Places) -> list[TraceRow]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from adapter.mapping.model import Condition, Row, Rule, SourcePath, Step
 
+Numbers = dict[tuple[int, str], int]
+"""What the generated text notes, by the `id` of a node of the trees (and a part of it)."""
+
 
 class Writer:
     """Lines of Python, the objects they name, and the rules whose resources they may refer to.
@@ -17,11 +20,14 @@ class Writer:
     Args:
         names: objects that the text may name from the start.
         skips_empty: an empty text counts as missing (vendors' XML).
+        notes: the text notes what it does, for the trace (see `note`).
     """
 
-    def __init__(self, names: dict[str, Any], skips_empty: bool) -> None:
+    def __init__(self, names: dict[str, Any], skips_empty: bool, notes: bool) -> None:
         self.names = names
         self.skips_empty = skips_empty
+        self.notes = notes
+        self.numbers: Numbers = {}
         self.rules: dict[str, Rule] = {}
         self._lines: list[str] = []
         self._depth = 0
@@ -36,6 +42,30 @@ class Writer:
         """Write one line; the row's place stands behind it."""
         comment = f"  # {row.target} (line {row.line})" if row else ""
         self._lines.append("    " * self._depth + text + comment)
+
+    def note(self, thing: object, part: str = "") -> None:
+        """Write that something of the trees was done here, which the trees alone do not tell: its number is noted.
+
+        Args:
+            thing: a row that was written, a kind or rule whose condition is met, a step that takes one more turn.
+            part: `default`, or the number of a source that is there.
+        """
+        if self.notes:
+            self.line(f"notes.append({self.numbers.setdefault((id(thing), part), len(self.numbers))})")
+
+    def note_resource(self, rule: Rule, urn: str) -> None:
+        """Write that a resource was made: its `fullUrl`; what does not come exactly once is told by rule and turns."""
+        turns = [f"i{number + 1}" for number, step in enumerate(rule.steps) if step.is_list]
+        if rule.steps or rule.when is not None:
+            number = self.numbers.setdefault((id(rule), ""), len(self.numbers))
+            self.line(f"notes += ({', '.join([str(number), *turns, urn])})" if self.notes else "pass")
+        else:
+            self.note_expression(urn)
+
+    def note_expression(self, expression: str) -> None:
+        """Write that the value of an expression is noted: a `fullUrl`, a count, an earlier place among the notes."""
+        if self.notes:
+            self.line(f"notes.append({expression})")
 
     def enter(self, head: str) -> None:
         """Open a block; `nested` closes it."""
@@ -132,10 +162,13 @@ def reference(urn: str, type_: str) -> str:
     return f'{{"reference": {urn}, "type": "{type_}"}}'
 
 
-def flattened(whole: str, loops: int) -> str:
-    """Return the ids below as one list without gaps."""
-    if loops == 0:
-        return f"[u for u in ({whole},) if u is not None]"
-    if loops == 1:
-        return f"[u for u in {whole} if u is not None]"
-    return f"[u for a in {whole} for u in {flattened('a', loops - 1)}]"
+def references(ids: str, loops: int, type_: str) -> str:
+    """Return the expression of the references to all resources whose ids stand in lists in lists, None for gaps."""
+    around = f"for a in {ids} " * (loops > 1) + "for a in a " * (loops - 2)
+    inner = f"({ids},)" if loops == 0 else "a" if around else ids
+    return f"[{reference('u', type_)} {around}for u in {inner} if u is not None]"
+
+
+def loops_of(rule: Rule, outer: int = 0) -> int:
+    """Return how many lists a rule walks through, those of the first `outer` steps left out."""
+    return sum(step.is_list for step in rule.steps[outer:])
