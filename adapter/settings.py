@@ -227,6 +227,9 @@ class Settings(BaseSettings):
     four_eyes_clients: int = Field(10, ge=0)
     """An export of the reviewer's pages about more clients than this waits for a second reviewer."""
 
+    staff_register: FilePath | None = None
+    """CSV file of the staff (columns system, id, name, street, postal_code): finds look-ups at one's own address."""
+
     lease_seconds: float = Field(30.0, ge=1)
     """A message of a worker that is silent for so long is taken over."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -128,22 +128,22 @@ def is_denied(row: Row) -> bool:
 
 
 def search_log(
-    connection: Connection, reach: Reach, query: LogQuery, submissions: frozenset[str] = frozenset()
+    connection: Connection,
+    reach: Reach,
+    query: LogQuery,
+    submissions: frozenset[str] = frozenset(),
+    *,
+    also: Callable[[Row], bool] = lambda _row: True,
 ) -> list[Row]:
     """Return the newest entries that fit and may be seen, at most `SHOWN`.
 
     Args:
         submissions: ids of the records of the client asked for.
+        also: what else an entry must be; asked last, about what fits and may be seen.
     """
     rows = read_rows(connection, since=query.since, until=query.until, newest_first=True)
-    found = (row for row in rows if query.fits(row, submissions) and reach.shows(row))
+    found = (row for row in rows if query.fits(row, submissions) and reach.shows(row) and also(row))
     return list(islice(found, SHOWN))
-
-
-def entry(connection: Connection, reach: Reach, seq: int) -> Row | None:
-    """Return one entry, or None when there is none that may be seen."""
-    rows = read_rows(connection)
-    return next((row for row in rows if row.seq == seq and reach.shows(row)), None)
 
 
 def disclosures(connection: Connection, reach: Reach, files: Mapping[str, ClientFile]) -> dict[str, list[Disclosure]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from types import MappingProxyType
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,6 +15,7 @@ from adapter.audit import breach, log_copy, persons
 from adapter.audit.acts import act_of, acts
 from adapter.audit.rows import Row
 from adapter.review.files import ZONE, end_of_day, handle_of, lane_named, read_file
+from adapter.review.kin import KIN, Kinship, StaffRegisterError, staff_register
 from adapter.review.log import REASONS, LogQuery, Reach, search_log
 from adapter.review.opened import open_client
 from adapter.review.sessions import Session
@@ -28,10 +31,11 @@ from adapter.review.web import (
     office,
     render,
 )
+from adapter.review.words import said
 from adapter.terminology import code_system
 
 router = APIRouter()
-KINDS = ("decision", "refusal", "denied", "outcome", "release", "review", "admin")
+KINDS = ("decision", "refusal", "denied", "outcome", "release", "review", "admin", *KIN)
 DAY_SECONDS = 86_400.0
 TEXTS = ("kind", "client", "who", "organisation", "purpose", "ground", "text")
 
@@ -50,10 +54,10 @@ def log_search(request: Request, fields: Fields, session: SignedIn) -> Response:
         return _log_page(request, session, fields, [], problem="reason")
     here = office(request)
     with here.database.transaction() as connection:
-        rows = found_rows(here, connection, session, fields)
+        rows, who = found_rows(here, connection, session, fields, language_of(request))
         told = {"client": fields["client"]} if lane_named(connection, fields.get("client", "")) else {}
         here.record(connection, session.account, "search-log", reason=fields["reason"], rows=len(rows), **told)
-    return _log_page(request, session, fields, rows, problem="")
+    return _log_page(request, session, fields, rows, problem="", who=who)
 
 
 @router.get("/breach")
@@ -95,8 +99,14 @@ def log_copy_page(request: Request, handle: str, session: Reviewer) -> Response:
     )  # fmt: skip
 
 
-def found_rows(here: Office, connection: Connection, session: Session, fields: dict[str, str]) -> list[Row]:
-    """Return the entries that a filled-in form asks for."""
+def found_rows(
+    here: Office, connection: Connection, session: Session, fields: dict[str, str], language: str
+) -> tuple[list[Row], dict[int, str]]:
+    """Return the entries that a filled-in form asks for; of look-ups among one's own also the professional by entry.
+
+    Raises:
+        RefusedError: an auditor asks who is of whose family (403), or the staff register cannot be read (409).
+    """
     query = LogQuery(
         since=start_of(fields.get("since", "")),
         until=end_of(fields.get("until", "")),
@@ -106,7 +116,18 @@ def found_rows(here: Office, connection: Connection, session: Session, fields: d
     file = read_file(connection, here.cipher, lane, session.custodians) if lane else None
     mine = frozenset(one.id for one in file.kept) if file else frozenset()
     query = replace(query, client=handle_of(connection, lane)) if lane else query
-    return search_log(connection, Reach.of(connection, session.who), query, mine)
+    reach, kind = Reach.of(connection, session.who), query.kind
+    if kind not in KIN:
+        return search_log(connection, reach, query, mine), {}
+    if session.role != "reviewer":
+        raise here.refused(403, session.account, "role")
+    try:
+        staff = staff_register(here.settings.staff_register)
+    except (OSError, StaffRegisterError):
+        raise RefusedError(409, said("log.staff-register", language)) from None
+    kinship = Kinship(connection, here.cipher, session.custodians, staff)
+    rows = search_log(connection, reach, replace(query, kind=""), mine, also=lambda row: kinship.holds(kind, row))
+    return rows, {row.seq: kinship.name_of(row) for row in rows}
 
 
 def found_breach(connection: Connection, session: Session, fields: dict[str, str]) -> breach.Breach:
@@ -155,9 +176,18 @@ def _names(here: Office, connection: Connection, session: Session, clients: tupl
     return found
 
 
-def _log_page(request: Request, session: Session, fields: dict[str, str], rows: list[Row], *, problem: str) -> Response:
+def _log_page(
+    request: Request,
+    session: Session,
+    fields: dict[str, str],
+    rows: list[Row],
+    *,
+    problem: str,
+    who: Mapping[int, str] = MappingProxyType({}),
+) -> Response:
     return render(
-        request, "log.html", session=session, rows=rows, facts=facts, fields=fields, kinds=KINDS, reasons=REASONS,
+        request, "log.html", session=session, rows=rows, who=who, facts=facts, fields=fields, reasons=REASONS,
+        kinds=[each for each in KINDS if each not in KIN or session.role == "reviewer"],
         purposes=list(code_system("consent-purpose").codes), grounds=list(code_system("disclosure-basis").codes),
         asked=bool(fields) and not problem, problem=problem,
         act_name=lambda row: act_of(row).name(language_of(request)),

@@ -53,7 +53,7 @@ def _consents(wanted: Wanted) -> Made:
 
 
 def _log(wanted: Wanted) -> Made:
-    rows = found_rows(wanted.here, wanted.connection, wanted.session, wanted.fields)
+    rows, _ = found_rows(wanted.here, wanted.connection, wanted.session, wanted.fields, wanted.language)
     return Made(sheets.log_sheet(rows, wanted.language), len({row.fact("client") for row in rows} - {""}))
 
 
