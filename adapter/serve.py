@@ -132,13 +132,14 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
     from adapter.delivery.configured import certificates, chores, signer
     from adapter.review import review_app
     from adapter.store import Cipher, Database
+    from adapter.store.assertions import UsedAssertions
 
     check_keys(settings)
     id_key, storage_keys = keys(settings)
     database = Database(settings.database)
     app = create_app(
         _line(settings, database, judged_at),
-        access=access(settings),
+        access=access(settings, UsedAssertions(database, clock=time.time).first_use),
         workers=settings.workers,
         chores=[*chores(settings, database), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
         body_seconds=settings.body_seconds,

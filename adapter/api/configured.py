@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 import time
+from collections.abc import Callable
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -20,8 +21,11 @@ from adapter.security.tokens import TokenServer
 from adapter.settings import ApiClient, Settings, key_bytes
 
 
-def access(settings: Settings) -> Access:
+def access(settings: Settings, first_use: Callable[[str, str, float], bool] | None = None) -> Access:
     """Return who may call, and how fast.
+
+    Args:
+        first_use: says whether a client assertion is used for the first time (see `TokenServer`).
 
     Raises:
         KeyProblem: a client has no way to prove itself, its keys or certificates cannot be used, or nobody is
@@ -36,7 +40,7 @@ def access(settings: Settings) -> Access:
         return Access(None, token_url(settings), pace, operators=settings.operator_networks)
     key = key_bytes(settings.token_key) if settings.token_key else secrets.token_bytes(32)
     directory = KeyDirectory(clock=time.time, allow_loopback=settings.demo)
-    tokens = TokenServer(clients, directory, key, clock=time.time)
+    tokens = TokenServer(clients, directory, key, clock=time.time, first_use=first_use)
     return Access(tokens, token_url(settings), pace, operators=settings.operator_networks)
 
 

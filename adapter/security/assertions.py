@@ -84,7 +84,7 @@ def check_assertion(
     Args:
         registered_jku: the URL the client registered; a `jku` header must equal it (K3).
         now: UTC seconds of the server's clock.
-        first_use: told (iss, jti, exp); returns True exactly once for each until exp, also under parallel calls (T9).
+        first_use: told (iss, jti, end); True exactly once for each until its end, also under parallel calls (T9).
 
     Raises:
         AssertionRefused: anything else.
@@ -109,7 +109,7 @@ def check_assertion(
     if claims["iss"] != client_id or claims["sub"] != client_id or not isinstance(claims["aud"], str):
         raise AssertionRefused("iss, sub or aud")
     _check_times(claims, now)
-    if not isinstance(claims["jti"], str) or not first_use(client_id, claims["jti"], float(claims["exp"])):
+    if not isinstance(claims["jti"], str) or not first_use(client_id, claims["jti"], float(claims["exp"] + SKEW)):
         raise AssertionRefused("jti used before")
     return claims
 

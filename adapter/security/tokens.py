@@ -61,6 +61,8 @@ class TokenServer:
         directory: their keys.
         key: secret of at least 32 bytes that signs our own tokens; processes that share tokens share it.
         clock: UTC seconds.
+        first_use: told (iss, jti, end) of an assertion, says whether it is used for the first time; by default as far
+            as this process knows.
         draw: gives the id (`jti`) of a new token; by chance when not given.
     """
 
@@ -71,6 +73,7 @@ class TokenServer:
         key: bytes,
         *,
         clock: Callable[[], float],
+        first_use: Callable[[str, str, float], bool] | None = None,
         draw: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._clients = dict(clients)
@@ -78,6 +81,7 @@ class TokenServer:
         self._key = key
         self._clock = clock
         self._draw = draw
+        self._first_use = first_use or self._first_use_here
         self._used: dict[tuple[str, str], float] = {}
         self._revoked: set[str] = set()
         self._lock = threading.Lock()
@@ -182,7 +186,7 @@ class TokenServer:
             raise TokenRefused(401, "invalid_client") from None
         return client, claims
 
-    def _first_use(self, issuer: str, token_id: str, until: float) -> bool:
+    def _first_use_here(self, issuer: str, token_id: str, until: float) -> bool:
         with self._lock:
             now = self._clock()
             self._used = {key: end for key, end in self._used.items() if end >= now}

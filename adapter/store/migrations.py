@@ -21,6 +21,7 @@ from adapter.store.tables import (
     outbox_lane,
     outbox_open,
     submission,
+    used_assertion,
 )
 
 Migration = Callable[[Connection], None]
@@ -69,6 +70,10 @@ def _name_clients_by_all_their_codes(connection: Connection) -> None:
     client_identity.create(connection, checkfirst=True)
 
 
+def _remember_used_assertions(connection: Connection) -> None:
+    used_assertion.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Add a column that an older program did not make; a new database has it already."""
     table = column.table.name
@@ -84,6 +89,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _index_what_is_open_and_lanes,
     _name_clients_in_one_key_table,
     _name_clients_by_all_their_codes,
+    _remember_used_assertions,
 )
 """The first made the tables of version 1."""
 

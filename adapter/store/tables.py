@@ -141,6 +141,13 @@ destination = Table(
     Column("open_until", Float, nullable=False),
 )
 
+used_assertion = Table(
+    "used_assertion",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("until", Float, nullable=False, index=True),
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

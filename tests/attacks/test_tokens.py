@@ -26,9 +26,10 @@ from adapter.fhir.canonical import dumps
 from adapter.pipeline import Line
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
 from adapter.security.clients import Client, KeyDirectory
+from adapter.security.key_files import KeyFile
 from adapter.security.keys import read_key_set
-from adapter.security.tokens import TokenServer
-from adapter.serve import in_background
+from adapter.security.tokens import TokenRefused, TokenServer
+from adapter.serve import adapter_app, in_background, load_settings
 from adapter.store import Cipher, Database
 from tests.attacks.conftest import Canary, body, record
 
@@ -195,6 +196,33 @@ def test_bad_assertions_get_no_token(guarded: Guarded, canary: Canary, attack: s
     assert answer.json() in ({"error": "invalid_client"}, {"error": "invalid_request"})
     assert answer.headers["Cache-Control"] == "no-store"
     assert len(canary.calls) == called
+
+
+def test_an_assertion_replayed_at_another_adapter_gets_no_token(tmp_path: Path) -> None:
+    """Two adapters on one database: what was good at one is used up at the other."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    (tmp_path / "k.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    file = KeyFile(tmp_path / "k.pem").current()
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [file.public_jwk]}))
+    settings = load_settings(
+        database=f"sqlite:///{tmp_path / 'k.sqlite'}",
+        clients={"ehr": {"jwks_file": tmp_path / "jwks.json", "custodians": ["1.2.246.10.1"]}},
+        demo=True,
+    )
+    first, second = (adapter_app(settings).state.access for _ in range(2))
+    signed = make_assertion("ehr", first.token_url, file.key, file.key_id, algorithm="ES384", now=time.time())
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "system/Bundle.crs",
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": signed,
+    }
+    assert first.tokens.grant(form, token_url=first.token_url)["access_token"]
+    for access in (second, first):
+        with pytest.raises(TokenRefused, match="invalid_client"):
+            access.tokens.grant(form, token_url=access.token_url)
 
 
 def test_a_replayed_assertion_gets_no_second_token(guarded: Guarded) -> None:

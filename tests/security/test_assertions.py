@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from adapter.security.assertions import AssertionRefused, check_assertion, client_of, make_assertion
+from adapter.security.assertions import SKEW, AssertionRefused, check_assertion, client_of, make_assertion
 from adapter.security.keys import KeyProblem, KeySet, read_key_set
 
 TOKEN_URL = "https://repository.example/token"
@@ -71,6 +71,13 @@ def test_a_good_assertion_passes_once() -> None:
     assert check(assertion, first_use=first_use)["sub"] == "ehr"
     with pytest.raises(AssertionRefused):
         check(assertion, first_use=first_use)
+
+
+def test_a_use_is_remembered_for_as_long_as_the_assertion_is_taken() -> None:
+    """Clocks may differ by five seconds, so it may still be shown five seconds after its end."""
+    remembered: list[float] = []
+    check(made(), first_use=lambda _issuer, _token, until: not remembered.append(until))
+    assert remembered == [int(NOW) + 240 + SKEW]
 
 
 @pytest.mark.parametrize(
