@@ -66,6 +66,8 @@ class SearchIndex:
 
     def behind(self, tables: Collection[str]) -> list[tuple[str, int]]:
         """Return (table, last version indexed) of those of the tables that lie behind."""
+        if not tables:
+            return []
         sql = "SELECT name, seq FROM indexed WHERE seq < (SELECT max(seq) FROM version)"
         return [row for row in self._connection.execute(sql) if row[0] in tables]
 
