@@ -36,6 +36,11 @@ CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 NATIONAL_CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "CST")
 """How the Finnish base profile names the same controller: by an identifier of its own code system."""
 
+_ROLES = "http://gen.kanta.fi/figen-cs-provenancerolecategory"
+KEEPERS = (CUSTODIAN, NATIONAL_CUSTODIAN, (_ROLES, "1"), (_ROLES, "13"))
+"""Agents who read without being asked; the last two stand in the Provenance of a permission: its controller, and the
+service provider that recorded it."""
+
 URI = "urn:ietf:rfc:3986"
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 
@@ -181,9 +186,10 @@ class Gate:
         names: frozenset[Token] = frozenset()
         reference: dict[str, Any] = {}
         for provenance in self.world.store.by_sequence([row[0] for row in rows]):
+            before = names
             for who in _custodians(provenance.resource):
                 own = self._names_of(who)
-                if not names or names & own:
+                if not before or before & own:
                     names |= own
                     reference = who if "reference" in who or not reference else reference
         return Custodian(reference, names)
@@ -238,12 +244,13 @@ class Gate:
 
 
 def _custodians(provenance: Resource) -> list[dict[str, Any]]:
-    """Return how a Provenance names its custodians."""
+    """Return how a Provenance names its custodians, and who has a permission on its register."""
     return [
         agent["who"]
         for agent in provenance.get("agent", [])
-        for coding in agent.get("type", {}).get("coding", [])
-        if (coding.get("system"), coding.get("code")) in (CUSTODIAN, NATIONAL_CUSTODIAN) and "who" in agent
+        for concept in (agent.get("type", {}), *agent.get("role", []))
+        for coding in concept.get("coding", [])
+        if (coding.get("system"), coding.get("code")) in KEEPERS and "who" in agent
     ]
 
 

@@ -44,11 +44,11 @@ def refuse(status: int, key: str, expression: str = "", **values: str) -> Refusa
     return Refusal(status, Issue("error", f"mock.{key}", values, expression=expression))
 
 
-def refusal_outcome(policy: Policy, issues: tuple[Issue, ...], language: str) -> Resource:
+def refusal_outcome(policy: Policy, refusal: Refusal, language: str) -> Resource:
     """Return an OperationOutcome as the policy's repository writes it, its national codes first."""
-    outcome = operation_outcome(issues, language)
-    for issue, shown in zip(issues, outcome["issue"], strict=True):
-        if code := policy.outcome_codes.get(issue.key) or policy.outcome_codes.get(issue.rule):
+    outcome, codes = operation_outcome(refusal.issues, language), policy.outcome_codes
+    for issue, shown in zip(refusal.issues, outcome["issue"], strict=True):
+        if code := codes.get(issue.key) or codes.get(issue.rule) or codes.get(str(refusal.status)):
             shown["details"]["coding"].insert(0, {"system": policy.outcome_system, "code": code})
         if policy.outcome_issue:
             shown["code"] = policy.outcome_issue

@@ -77,7 +77,7 @@ class Policy:
         correlation_ids: own `X-Request-Id`; the caller's comes back as `X-Correlation-Id`.
         empty_unauthorised, empty_unreadable: 401, and 400 for an unreadable body, have no body.
         statuses: status of FHIR to the one that this repository answers instead.
-        outcome_system, outcome_codes: national codes of refusals by message key or rule.
+        outcome_system, outcome_codes: national codes of refusals by message key, rule or status of FHIR.
         outcome_issue: FHIR issue type of every refusal; empty means each its own.
         outcome_text: where the sentence stands, `details` or `diagnostics`.
         dialect: deviations of other servers, see `mappings/mock-policies/README.md`.

@@ -36,7 +36,7 @@ def refused(request: Request, refusal: Refusal, wanted: Format = JSON) -> Wire:
     policy = request.world.policy
     empty = refusal.status == 401 and policy.empty_unauthorised
     empty = empty or (policy.empty_unreadable and refusal.issues[0].severity == "fatal")
-    outcome = None if empty else refusal_outcome(policy, refusal.issues, request.language)
+    outcome = None if empty else refusal_outcome(policy, refusal, request.language)
     status = int(policy.statuses.get(str(refusal.status), refusal.status))
     wire = _render(request, Answer(status, outcome, headers=refusal.headers), wanted)
     wire.refusal = refusal.issues

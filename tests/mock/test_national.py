@@ -62,6 +62,8 @@ def test_what_is_stored_has_its_controller(national: httpx.Client) -> None:
     assert "national-custodian-named" in rules_of(national.post("", json=transaction(team(), author)))
     refused = national.post("", json=transaction(team()))
     assert issue_of(refused)["expression"] == ["Bundle.entry[0].resource"]
+    wrong = national.post("", json=transaction(team(nonsense="x"), custodian()))
+    assert issue_of(wrong)["details"]["coding"][0] == {"system": NATIONAL, "code": "4Y00007"}
     assert national.post("", json=transaction(team(), custodian())).status_code == 200
     assert national.post("", json=transaction(team(), custodian()) | {"type": "batch"}).status_code == 400
 

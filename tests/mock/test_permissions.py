@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
+from adapter.mock.serve import running_mock
+from adapter.mock.settings import ClientSettings
+from tests.mock.consent_world import JWKS, enforcing, reader
 from tests.mock.national_world import (
     HETU,
     Change,
     agent,
+    numbered,
     permission,
     permission_provenance,
     reference,
@@ -27,6 +34,27 @@ def test_a_permission_is_a_transaction_of_consent_and_provenance(national: httpx
     assert national.post("", json=transaction(permission())).status_code == 400
     alone = national.post("Consent", json=permission())
     assert (alone.status_code, rules_of(alone)) == (400, {"4Y00007", "K7043"})
+
+
+def test_a_permission_is_read_back_by_who_recorded_it_and_by_its_controller() -> None:
+    """By search and by history; to another organisation it looks as if it were not there."""
+    clients = tuple(
+        ClientSettings(name, JWKS, organization=f"urn:ietf:rfc:3986|urn:oid:{oid}")
+        for name, oid in (("recorder", "1.2.3"), ("kela", "1.2.246.10.2462460.19.1"), ("other", "1.2.4"))
+    )
+    with running_mock(replace(enforcing(), policy="national", clients=clients)) as base:
+
+        def seen(name: str, path: str = "") -> tuple[int, int]:
+            with reader(base, name, now=datetime.now(UTC)) as http:
+                http.event_hooks["request"] = [numbered]
+                form = {"patient:identifier": "{system}|{value}".format_map(HETU)}
+                return http.post("Consent/_search", data=form).json()["total"], http.get(path).status_code
+
+        with reader(base, "recorder", now=datetime.now(UTC)) as http:
+            http.event_hooks["request"] = [numbered]
+            done = http.post("", json=transaction(permission(), permission_provenance()))
+            path = done.json()["entry"][0]["response"]["location"].replace("/_history/1", "/_history")
+        assert [seen(name, path) for name in ("recorder", "kela", "other")] == [(1, 200), (1, 200), (0, 404)]
 
 
 def test_two_pairs_only_when_the_directions_differ(national: httpx.Client) -> None:
