@@ -117,10 +117,8 @@ class Compiler:
             raise self._bad_value(parameter) from None
         name = f"{kind}.{parameter.name}" + (":of-type" if modifier == "of-type" else "")
         negation = "NOT " if modifier in NEGATED else ""
-        return f"{alias}.pk {negation}IN (SELECT pk FROM {parameter.table} WHERE parameter = ? AND {sql})", [
-            name,
-            *args,
-        ]
+        rows = f"SELECT pk FROM {parameter.table} WHERE parameter = ? AND {sql}"
+        return f"{alias}.pk {negation}IN ({rows})", [name, *args]
 
     def _check_modifier(self, parameter: Parameter, modifier: str) -> None:
         allowed = () if parameter.name in WHOLE else MODIFIERS[parameter.type]
