@@ -12,8 +12,8 @@ from adapter.store.database import Database
 from adapter.store.tables import used_assertion
 
 _ADD = {
-    "postgresql": postgresql.insert(used_assertion).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(used_assertion).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(used_assertion).on_conflict_do_nothing().returning(used_assertion.c.name),
+    "sqlite": sqlite.insert(used_assertion).on_conflict_do_nothing().returning(used_assertion.c.name),
 }
 _FORGET = delete(used_assertion).where(used_assertion.c.until < bindparam("now"))
 
@@ -40,4 +40,4 @@ class UsedAssertions:
         with self._database.transaction() as connection:
             connection.execute(_FORGET, {"now": self._clock()})
             row = {"name": name, "until": until}
-            return connection.execute(_ADD[connection.dialect.name], row).rowcount == 1
+            return connection.execute(_ADD[connection.dialect.name], row).first() is not None
