@@ -127,6 +127,12 @@ def is_denied(row: Row) -> bool:
     return row.kind == "refusal" or row.fact("decision") == "deny"
 
 
+def handles(row: Row, data_class: str) -> bool:
+    """Say whether an entry is of the use log: data of a class, or of any, were handled in the controller's register."""
+    use = act_of(row).log == "use" and act_of(row).told
+    return use and data_class in ("", *row.what)
+
+
 def search_log(
     connection: Connection,
     reach: Reach,

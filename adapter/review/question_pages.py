@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from adapter.audit import words
 from adapter.audit.acts import act_of
+from adapter.audit.rows import Row
 from adapter.consent import explain
 from adapter.review import log
 from adapter.review.drafts import Draft, draft_consent
@@ -17,7 +19,7 @@ from adapter.review.matrix import ACTIONS, Access, Answer, Recipient, consent_ti
 from adapter.review.opened import Opened, access_on, chosen_action, chosen_day, last_day_in_force, open_client
 from adapter.review.timeline import moment_day
 from adapter.review.web import RefusedError, Reviewer, language_of, office, render
-from adapter.review.words import said
+from adapter.review.words import refusal, said
 from adapter.terminology import code_system
 
 router = APIRouter()
@@ -36,18 +38,19 @@ class Change:
 @router.get("/clients/{handle}/seen")
 def seen_page(request: Request, handle: str, session: Reviewer) -> Response:
     """Who has been given a class of data, and why."""
-    here, asked = office(request), request.query_params.get("class", "")
+    here, asked, language = office(request), request.query_params.get("class", ""), language_of(request)
     with here.database.transaction() as connection:
         opened = open_client(here, connection, handle, session, "disclosures", **{"class": asked[:64]})
-        query = log.LogQuery(client=handle)
+        query = log.LogQuery(client=opened.handle)
         mine = frozenset(one.id for one in opened.file.kept)
         rows = log.search_log(connection, opened.reach, query, mine)
     return render(
         request, "seen.html", session=session, handle=handle, name=opened.file.name, data_class=asked,
         disclosures=[one for one in opened.disclosed if not asked or asked in one.classes],
         organisations=opened.file.organisations, classes=list(code_system("data-class").codes),
-        reviewers=[(row.at, act_of(row).name(language_of(request))) for row in rows if row.kind == "review"][:20],
-        denied=[row for row in rows if log.is_denied(row)],
+        reviewers=[(row.at, act_of(row).name(language)) for row in rows if row.kind == "review"][:20],
+        handled=[_handled(row, opened, language) for row in rows if log.handles(row, asked)],
+        denied=[(row.at, _who(row, opened), refusal(row, language)) for row in rows if log.is_denied(row)],
     )  # fmt: skip
 
 
@@ -106,6 +109,7 @@ def withdrawal_page(request: Request, handle: str, session: Reviewer) -> Respons
     present = access_on(here, opened.file, chosen)
     given = [(kept.id, one) for kept, one in present.file.consents if one.get("status") == "active"]
     titles = {name: consent_title(one, language_of(request)) for name, one in given}
+    consent = consent or next(iter(titles), "")
     after = Access(present.file, present.moment, withdrawn=(consent,))
     changes = _changes(present, after, action) if consent in titles else []
     return render(
@@ -132,6 +136,18 @@ def draft_page(request: Request, handle: str, session: Reviewer) -> Response:
         recipients=present.recipients, classes=list(present.data), purposes=list(code_system("consent-purpose").codes),
         draft=draft, changes=changes, actions=ACTIONS, action=action,
     )  # fmt: skip
+
+
+def _handled(row: Row, opened: Opened, language: str) -> tuple[str, ...]:
+    """Return when, what was done, by whom and to which data, of an entry of the use log."""
+    who = ", ".join(filter(None, (words.role(row.fact("role"), language), _who(row, opened))))
+    return words.instant(row.at), act_of(row).name(language), who, words.listed(row.what, language)
+
+
+def _who(row: Row, opened: Opened) -> str:
+    """Return the organisations of an entry by name, else the system that asked."""
+    own = row.parts("organisation") or row.parts("recipients")
+    return ", ".join(opened.file.organisations.get(each) or each for each in own) or row.fact("sender")
 
 
 def _explained_entry(request: Request, session: Any, opened: Opened, written: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapter.audit.rows import Row
 from adapter.i18n import text
 from adapter.terminology import code_system
 
@@ -19,3 +20,18 @@ def code_name(system: str, value: str, language: str) -> str:
         return code_system(system).display(value, language)
     except LookupError:
         return value
+
+
+def refusal(row: Row, language: str) -> str:
+    """Return why an entry's attempt was refused; a rule without words of its own stays as it is."""
+    rules = [row.fact("reason"), *row.fact("rules").split(",")]
+    return ", ".join(dict.fromkeys(_rule(rule, language) for rule in rules if rule)) or row.fact("stage")
+
+
+def _rule(rule: str, language: str) -> str:
+    for key in (f"consent.reason-{rule.lower().replace('_', '-')}", f"review-log.rule-{rule}"):
+        try:
+            return text(key, language)
+        except LookupError:
+            continue
+    return rule

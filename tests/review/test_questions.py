@@ -52,6 +52,36 @@ async def test_who_saw_her_substance_use_data_is_nobody_by_this_log(browser: Bro
     assert "arkiston omaan lokiin" in page
 
 
+async def test_who_handled_her_data_in_the_own_register_is_told_by_role_and_organisation(browser: Browser) -> None:
+    """The use log says who recorded the class of data asked about; nobody else's entries stand there."""
+    await browser.sign_in()
+    path = await browser.open_moona()
+    page = (await browser.get(f"{path}/seen", **{"class": "substance-use"})).text
+    _, _, rest = page.partition('id="handled"')
+    told, _, _ = rest.partition("Estetyt yritykset")
+    assert "terveydenhoitaja, Esimerkkilän terveysasema" in told
+    assert told.count("<tr>") - 1 == told.count("päihdetieto") - 1 > 0
+    every = (await browser.get(f"{path}/seen")).text
+    assert every.count("<tr>") > told.count("<tr>")
+
+
+async def test_a_refused_attempt_is_told_in_words(browser: Browser) -> None:
+    """Another controller's reviewer tried the address: when, and why it was refused."""
+    await browser.sign_in()
+    path = await browser.open_moona()
+    await browser.sign_in(name="naapuri")
+    assert (await browser.get(path)).status_code == 404
+    await browser.sign_in()
+    assert "1.9.2021 12.00.00: asiakas on toisen rekisterinpitäjän" in (await browser.get(f"{path}/seen")).text
+
+
+async def test_the_effect_of_a_withdrawal_is_shown_before_a_consent_is_chosen(browser: Browser) -> None:
+    """The page opens with the answer for the first consent; another one is a choice away."""
+    await browser.sign_in()
+    path = await browser.open_moona()
+    assert "eivät enää näkisi" in (await browser.get(f"{path}/withdrawal")).text
+
+
 async def test_a_disclosure_is_shown_with_recipient_and_ground(browser: Browser, desk: Desk) -> None:
     """A record released by consent is found by its data class, with to whom and why, by name."""
     with desk.database.transaction() as connection:
