@@ -40,7 +40,13 @@ class Event(Enum):
     )
     UNKNOWN = (2005, logging.WARNING, "outcome unknown, will reconcile", ("submission", "attempt", "cause"))
     DEAD = (2006, logging.ERROR, "gave up", ("submission", "attempt", "http_status"))
-    PAUSED = (2008, logging.ERROR, "destination paused: it refuses our credentials", ("http_status",))
+    PAUSED = (
+        2008,
+        logging.ERROR,
+        "destination paused: it refuses our credentials, or a certificate is not taken",
+        ("http_status", "cause"),
+    )
+    ALL_FORBIDDEN = (2010, logging.ERROR, "the repository forbids every message: look at our rights", ("count",))
     LEASE_LOST = (2009, logging.WARNING, "another worker has the message", ("submission",))
     WORKER_FAILED = (2007, logging.ERROR, "worker met an error", ("error_type",))
 

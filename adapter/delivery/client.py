@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 
 from adapter.delivery import deadline
-from adapter.delivery.states import Known
+from adapter.delivery.states import CERTIFICATE, Known
 from adapter.errors import SourceError
 from adapter.security.token_source import NoToken, TokenSource
 from adapter.source.identity_code import is_inside
@@ -133,12 +133,10 @@ class Repository:
             headers["Content-Type"] = kind
         try:
             response, received = self._authorized(method, path, content, headers)
-        except NoToken as problem:
-            return Answer(401 if problem.cause.islower() else 0, request_id=request_id, cause=problem.cause)
-        except REFUSED_BEFORE_SENDING as error:
-            return Answer(0, request_id=request_id, cause=type(error).__name__)
-        except httpx.HTTPError as error:
-            return Answer(-1, request_id=request_id, cause=type(error).__name__)
+        except (NoToken, httpx.HTTPError) as problem:
+            if _refuses_certificate(problem):
+                return Answer(0, request_id=request_id, cause=CERTIFICATE)
+            return _unanswered(problem, request_id)
         body = _resource(received)
         if response.is_success and content is not None and body.get("resourceType") != "Bundle":
             return Answer(-1, request_id=request_id, cause="NoBundleInAnswer")
@@ -182,6 +180,23 @@ class Repository:
                     raise AnswerTooLarge("the answer is too large")
                 parts.append(part)
         return response, b"".join(parts)
+
+
+def _unanswered(problem: NoToken | httpx.HTTPError, request_id: str) -> Answer:
+    """Tell what surely was not sent from what may have arrived."""
+    if isinstance(problem, NoToken):
+        return Answer(401 if problem.cause.islower() else 0, request_id=request_id, cause=problem.cause)
+    status = 0 if isinstance(problem, REFUSED_BEFORE_SENDING) else -1
+    return Answer(status, request_id=request_id, cause=type(problem).__name__)
+
+
+def _refuses_certificate(problem: BaseException | None) -> bool:
+    """Say whether the TLS handshake failed over a certificate, ours or theirs: then no request was read."""
+    while problem is not None:
+        if isinstance(problem, ssl.SSLError) and "CERTIFICATE" in str(problem.reason).upper():
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _matches(body: Resource) -> list[Resource]:

@@ -6,17 +6,19 @@ whether it holds the record in this version (reconcile).
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
+from adapter.delivery.heard import issue_codes, kept_issues
 from adapter.delivery.outbox import Failure, LeaseLost, Message, Outbox
-from adapter.delivery.outgoing import is_owned, outgoing, receipts, record_version, renamed_core
+from adapter.delivery.outgoing import beside_their_client, is_owned, outgoing, receipts, record_version, renamed_core
 from adapter.delivery.states import (
+    CERTIFICATE,
+    CHANGED,
+    CONFLICT,
     LONGEST_DELAY,
     NOBODY_THERE,
     PAUSE,
@@ -25,6 +27,7 @@ from adapter.delivery.states import (
     Verdict,
     delay,
     judge,
+    judge_conflict,
     judge_lookup,
 )
 from adapter.errors import SigningError
@@ -32,19 +35,16 @@ from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
-from adapter.source.identity_code import is_inside
 from adapter.source.json import read_json
 from adapter.store.cipher import CipherError, KeyNotConfigured
 from adapter.types import Resource
 
-CHANGED_MEANWHILE = frozenset({409, 412})
+CHANGED_MEANWHILE = frozenset({CONFLICT, CHANGED})
 """Answers to replacing what was just found: somebody changed it in between, so it is looked up again."""
 
-MOST_ISSUES = 50
-_WORD = re.compile(r"[a-z-]{1,40}")
-_PATH = re.compile(r"[A-Z][A-Za-z]{1,60}(?:\.[A-Za-z][A-Za-z0-9]{0,60}(?:\([A-Za-z]{0,60}\))?|\[[0-9]{1,6}\]){0,40}")
-_URI = re.compile(r"(?:https?://|urn:oid:)[A-Za-z0-9./_-]{1,200}")
-_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+FORBIDDEN = 403
+FORBIDDEN_TO_ALARM = 5
+"""So many messages in a row that are forbidden are no matter of one record."""
 
 EVENTS = {
     State.WAITING: Event.WAITING,
@@ -78,6 +78,7 @@ class Delivery:
         self._chance = chance
         self._signer = signer
         self._breaker = breaker
+        self._forbidden = 0
 
     def ready(self) -> bool:
         """Say whether the destination takes messages; after a pause one caller probes it with `GET metadata`."""
@@ -90,7 +91,7 @@ class Delivery:
     def deliver(self, message: Message) -> None:
         """Make one try and commit its result; raises only when the database or a bug does."""
         try:
-            bundle: Resource = read_json(message.body)
+            bundle = beside_their_client(read_json(message.body))
             if message.doubtful:
                 self._reconcile(message, bundle)
             else:
@@ -126,6 +127,8 @@ class Delivery:
         answer = self._repository.post_bundle(content, uuid4().hex)
         if 200 <= answer.status < 300:
             self._received(message, bundle, transaction, answer)
+        elif answer.status == CONFLICT or (answer.status == CHANGED and _replaces(transaction)):
+            self._settle(message, bundle, answer, attempt)
         else:
             self._not_delivered(message, answer, attempt)
 
@@ -184,7 +187,7 @@ class Delivery:
             attempts=attempt,
             cause=answer.cause or f"HTTP {answer.status}",
             http_status=max(answer.status, 0),
-            issues=_issues(answer.body),
+            issues=kept_issues(answer.body),
         )
         self._outbox.failed(message, verdict.state, now, failure)
         event = EVENTS[verdict.state]
@@ -198,9 +201,12 @@ class Delivery:
         log(event, **{name: value for name, value in fields.items() if name in event.allowed})
 
     def _judge_destination(self, answer: Answer) -> None:
-        if answer.status in PAUSE:
+        self._forbidden = self._forbidden + 1 if answer.status == FORBIDDEN else 0
+        if self._forbidden == FORBIDDEN_TO_ALARM:
+            log(Event.ALL_FORBIDDEN, count=self._forbidden)
+        if answer.status in PAUSE or answer.cause == CERTIFICATE:
             self._breaker.pause(self._clock())
-            log(Event.PAUSED, http_status=answer.status)
+            log(Event.PAUSED, http_status=answer.status, cause=answer.cause)
         elif answer.status in NOBODY_THERE:
             self._breaker.failed(self._clock())
         else:
@@ -208,19 +214,37 @@ class Delivery:
 
     def _reconcile(self, message: Message, bundle: Resource) -> None:
         """Ask the repository whether the record is there in this version; send only when it is not."""
+        if self._is_there(message, bundle, message.attempt) is False:
+            self._send(message, bundle)
+
+    def _settle(self, message: Message, bundle: Resource, refusal: Answer, attempt: int) -> None:
+        """Decide about a conflict by what the repository holds (retry table: 409, and 412 on `ifMatch`).
+
+        The record in this version: delivered. Something that it refers to is missing: wait for it. Else the sender
+        decides, because somebody else has changed what the record replaces.
+        """
+        if self._is_there(message, bundle, attempt) is False:
+            codes = issue_codes(refusal.body) if refusal.status == CONFLICT else ()
+            self._commit(message, refusal, attempt, judge_conflict(codes, attempt, refusal.retry_after))
+
+    def _is_there(self, message: Message, bundle: Resource, attempt: int) -> bool | None:
+        """Ask the repository whether it holds the record in this version, and commit the delivery when it does.
+
+        Returns None when the repository could not be asked; then that is committed.
+        """
         resources: dict[str, Known] = {}
         client = _client(bundle)
         for entry in bundle["entry"]:
             answer, resource, place = self._repository.find(entry, client)
             if answer.status != 200:
-                self._commit(message, answer, message.attempt, judge_lookup(answer.status, answer.retry_after))
-                return
+                self._commit(message, answer, attempt, judge_lookup(answer.status, answer.retry_after))
+                return None
             if resource is None or not _is_this_version(entry["resource"], resource):
-                self._send(message, bundle)
-                return
+                return False
             resources[entry["fullUrl"]] = place
         self._judge_destination(answer)
         self._delivered(message, resources, bundle, answer.request_id, "reconciled")
+        return True
 
 
 def _client(bundle: Resource) -> str:
@@ -231,38 +255,10 @@ def _client(bundle: Resource) -> str:
     return next((one.removeprefix("identifier=") for one in criteria if one.startswith("identifier=")), "")
 
 
+def _replaces(transaction: Resource) -> bool:
+    return any("ifMatch" in entry["request"] for entry in transaction["entry"])
+
+
 def _is_this_version(ours: Resource, theirs: Resource) -> bool:
     """Say whether the repository holds our version; what the record does not own may be anybody's."""
     return not is_owned(ours) or record_version(ours) == record_version(theirs)
-
-
-def _issues(body: Resource) -> str:
-    """Keep of an OperationOutcome what names no value: severity, code, details.coding and expression.
-
-    Each must look like what it should be, because the repository may write anything anywhere.
-    """
-    issues = body.get("issue")
-    kept = [_issue(issue) for issue in (issues if isinstance(issues, list) else ())[:MOST_ISSUES]]
-    return json.dumps([issue for issue in kept if issue], ensure_ascii=False) if any(kept) else ""
-
-
-def _issue(issue: object) -> Resource:
-    if not isinstance(issue, dict):
-        return {}
-    kept = {key: issue[key] for key in ("severity", "code") if _looks(_WORD, issue.get(key))}
-    for key in ("expression", "location"):
-        paths = issue.get(key)
-        found = [path for path in (paths if isinstance(paths, list) else ())[:MOST_ISSUES] if _looks(_PATH, path)]
-        kept |= {key: found} if found else {}
-    details = issue.get("details")
-    codings = details.get("coding") if isinstance(details, dict) else None
-    codes = [
-        {"system": coding["system"], "code": coding["code"]}
-        for coding in (codings if isinstance(codings, list) else ())[:MOST_ISSUES]
-        if isinstance(coding, dict) and _looks(_URI, coding.get("system")) and _looks(_CODE, coding.get("code"))
-    ]
-    return kept | ({"details": {"coding": codes}} if codes else {})
-
-
-def _looks(pattern: re.Pattern[str], text: object) -> bool:
-    return isinstance(text, str) and pattern.fullmatch(text) is not None and not is_inside(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +54,16 @@ RETRY_FEW_TIMES = frozenset({500})
 MAYBE_DONE = frozenset({408, 500, 502, 503, 504})
 """Something between us and the repository may say this after the repository has committed."""
 
+CONFLICT = 409
+CHANGED = 412
+"""A condition of the transaction does not hold: what was to be replaced has another version by now."""
+
+MISSING = frozenset({"not-found", "transient", "lock-error"})
+"""Issue codes of a 409 that goes away by itself: what is referred to is not there yet, or somebody holds it."""
+
+CERTIFICATE = "CertificateRefused"
+"""Cause of a try that failed because one side does not take the other's certificate."""
+
 PAUSE = frozenset({401})
 ATTEMPTS_AFTER_500 = 5
 ATTEMPTS_IN_ALL = 500
@@ -68,7 +79,8 @@ def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
 
     Status 0: surely nothing was sent, so it is simply tried again, as long as it takes. -1: not known, so it is
     reconciled first. 400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender
-    with the repository's OperationOutcome.
+    with the repository's OperationOutcome; 409, and 412 on a replacement, only after the repository was asked what it
+    holds (`Delivery`).
     """
     if retry_after is not None:
         retry_after = min(retry_after, LONGEST_RETRY_AFTER)
@@ -81,6 +93,16 @@ def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
     if status in RETRY_FEW_TIMES:
         return Verdict(State.WAITING if attempt < ATTEMPTS_AFTER_500 else State.DEAD, retry_after)
     return Verdict(State.REJECTED)
+
+
+def judge_conflict(codes: Collection[str], attempt: int, retry_after: float | None) -> Verdict:
+    """Say what follows from a 409 or 412 on a record that the repository does not hold in this version.
+
+    Args:
+        codes: issue codes of the answer. What goes away by itself is waited for; the rest is the sender's to decide,
+            because somebody else has changed what the record replaces.
+    """
+    return judge(503, attempt, retry_after) if not MISSING.isdisjoint(codes) else Verdict(State.REJECTED)
 
 
 def judge_lookup(status: int, retry_after: float | None) -> Verdict:
