@@ -68,8 +68,32 @@ class Assertion(BaseModel):
     jittered: bool = Field(default=False, description="retry-spacing: three waits or more must not all be the same")
 
 
+LOOK = "Look at the requests: `kykysilta mock journal list`, or the page at /_mock/."
+ONCE = (
+    "Create with If-None-Exist: identifier=system|value (ifNoneExist in a transaction), so that sending again after a "
+    "lost answer finds what is stored already."
+)
+KEEP = "Keep what no answer has confirmed, and send it again."
+ADVICE = {
+    "stored-once": ONCE,
+    "no-duplicates": ONCE,
+    "retry-spacing": "After 429 and 503 wait as long as Retry-After says, and not always equally long.",
+    "updated-with-if-match": 'Read the resource, and send its version with the change: If-Match: W/"1".',
+    "withdrawal-respected": "Ask for the consent before each delivery, not only before the first.",
+    "delivered-after": KEEP,
+    "followed-up": KEEP,
+    "handshake-refused": "Issue a wrong certificate (`kykysilta mock certificate issue`), and connect with it.",
+}
+"""What to do when an assertion does not hold, by its kind; `LOOK` for the others."""
+
+
 def judge(world: World, assertion: Assertion) -> Verdict:
     """Judge one assertion on a namespace."""
+    verdict = _verdict(world, assertion)
+    return verdict if verdict.ok else verdict.model_copy(update={"advice": ADVICE.get(assertion.kind, LOOK)})
+
+
+def _verdict(world: World, assertion: Assertion) -> Verdict:
     found = world.journal.find(assertion.requests.journal_filter())
     if assertion.kind == "count":
         return _count(assertion, len(found), "such requests", _numbers(found))

@@ -199,7 +199,7 @@ def as_junit(results: list[StepResult]) -> bytes:
         case = ET.SubElement(
             suite, "testcase", classname="certification", name=one.step.name, time=f"{one.seconds:.3f}"
         )
-        wrong = [verdict.message for verdict in one.verdicts if not verdict.ok]
+        wrong = [verdict.text for verdict in one.verdicts if not verdict.ok]
         if wrong:
             ET.SubElement(case, "failure", message=wrong[0]).text = "\n".join(wrong)
     document: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)

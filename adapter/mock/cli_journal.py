@@ -101,8 +101,7 @@ def judge(
         raise fail(str(error)) from None
     with control(url, namespace) as client:
         verdict = client.judge(wanted)
-    evidence = f"; requests {', '.join(map(str, verdict.evidence))}" if verdict.evidence else ""
-    typer.echo(f"{'ok  ' if verdict.ok else 'FAIL'}  {kind}: {verdict.message}{evidence}")
+    typer.echo(f"{'ok  ' if verdict.ok else 'FAIL'}  {kind}: {verdict.text}")
     raise typer.Exit(0 if verdict.ok else 1)
 
 

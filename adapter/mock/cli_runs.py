@@ -119,7 +119,7 @@ def certify(
         typer.echo(f"{'ok  ' if one.ok else 'FAIL'}  {one.step.name}")
         for verdict in one.verdicts:
             if not verdict.ok:
-                typer.echo(f"      {verdict.message}")
+                typer.echo(f"      {verdict.text}")
     raise typer.Exit(0 if all(one.ok for one in results) else 1)
 
 

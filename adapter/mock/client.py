@@ -264,7 +264,7 @@ class MockClient:
     def _hold(self, assertion: Assertion) -> None:
         verdict = self.judge(assertion)
         if not verdict.ok:
-            raise AssertionError(f"{assertion.kind}: {verdict.message}; journal entries {verdict.evidence}")
+            raise AssertionError(f"{assertion.kind}: {verdict.text}")
 
     def _clock(self, change: dict[str, Any]) -> str:
         return str(self._call("POST", "clock", json=change).json()["now"])

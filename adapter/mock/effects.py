@@ -20,11 +20,20 @@ class Verdict(BaseModel):
 
     Attributes:
         evidence: numbers of the journal entries that decide.
+        advice: what to do when it does not hold; empty when it does.
     """
 
     ok: bool
     message: str
     evidence: list[int] = Field(default_factory=list)
+    advice: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was found, where, and what to do."""
+        numbers = ", ".join(map(str, self.evidence))
+        where = f" (journal {'entry' if len(self.evidence) == 1 else 'entries'} {numbers})" if numbers else ""
+        return f"{self.message}{where}" + (f". {self.advice}" if self.advice else "")
 
 
 def effect_verdict(world: World, kind: str, entries: list[Entry]) -> Verdict:

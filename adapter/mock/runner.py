@@ -40,7 +40,7 @@ def run_scenario(client: MockClient, scenario: Scenario, text: str, wait: float 
         if all(verdict.ok for _, verdict in verdicts) or time.monotonic() >= until:
             break
         time.sleep(POLL_SECONDS)
-    report.lines += [(verdict.ok, f"{one.kind}: {verdict.message}") for one, verdict in verdicts]
+    report.lines += [(verdict.ok, f"{one.kind}: {verdict.text}") for one, verdict in verdicts]
     return report
 
 
