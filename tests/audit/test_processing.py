@@ -48,7 +48,7 @@ def test_the_record_follows_the_configuration(told: Database) -> None:
     """Purposes, data classes and statutes are those of the consent configuration; controllers those of the records."""
     sheet = record(told)
     folder = data_root() / "mappings" / "consent"
-    assert len(cells(sheet, "Tietoluokat")) == len(read_yaml(folder / "data-classes.yaml")["classes"])
+    assert len(cells(sheet, "Tietoryhmät")) == len(read_yaml(folder / "data-classes.yaml")["classes"])
     assert [row[0] for row in cells(sheet, "Lakiperusteet")] == [
         rule["id"] for rule in read_yaml(folder / "statutory-rules.yaml")["rules"]
     ]
@@ -77,7 +77,7 @@ def test_the_facts_are_counted_from_store_and_log(told: Database) -> None:
     assert int(total[0]) == sum(int(row[0]) for row in volumes.values())
     assert total[1] == "1"
     assert dict(cells(sheet, "Luovutukset perusteittain"))["asiakkaan suostumus / lupa"] != "0"
-    assert dict(cells(sheet, "Luovutetut tietoluokat"))["työkyvyn tuen suunnitelma"]
+    assert dict(cells(sheet, "Luovutetut tietoryhmät"))["työkyvyn tuen suunnitelma"]
     assert cells(sheet, "Avoimet havainnot") == [("Suostumus puuttuu", "2")]
     assert dict(cells(sheet, "Valvonnan tila"))["viimeisin päätös"] == "5.5.2023 18.20.00"
 
