@@ -5,10 +5,9 @@ Only what a record owns is remembered. A resource merely referred to is anybody'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from sqlalchemy import Connection, Select, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.delivery.states import Known
@@ -34,14 +33,13 @@ _REMEMBER = {
 }
 
 
-def places(connection: Connection, full_urls: Sequence[str]) -> dict[str, Known]:
-    """Return what earlier receipts say about these entries, by full URL."""
-    return _known(connection, _PLACES, {"urls": list(full_urls)})
-
-
 def parts(connection: Connection, record_key: str) -> dict[str, Known]:
-    """Return the owned resources that the repository holds of a record, by full URL."""
-    return _known(connection, _PARTS, {"record": record_key})
+    """Return the owned resources that the repository holds of a record, by full URL.
+
+    What another record brought is not looked up here, even under the same full URL: the repository says what it finds.
+    """
+    rows = connection.execute(_PARTS, {"record": record_key})
+    return {url: Known(location, version) for url, location, version in rows}
 
 
 def remember(connection: Connection, record_key: str, resources: Mapping[str, Known]) -> None:
@@ -53,7 +51,3 @@ def remember(connection: Connection, record_key: str, resources: Mapping[str, Kn
     ]
     if rows:
         connection.execute(_REMEMBER[connection.dialect.name], rows)
-
-
-def _known(connection: Connection, query: Select[Any], given: dict[str, object]) -> dict[str, Known]:
-    return {url: Known(location, version) for url, location, version in connection.execute(query, given)}

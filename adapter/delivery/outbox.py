@@ -365,10 +365,10 @@ class Outbox:
         with self._database.reading() as connection:
             return overview(connection, now)
 
-    def known(self, full_urls: Sequence[str], record_key: str) -> tuple[dict[str, Known], dict[str, Known]]:
-        """Return what earlier receipts say about these entries, and about the other parts of the record."""
+    def known(self, record_key: str) -> dict[str, Known]:
+        """Return what earlier receipts say about the resources that a record owns, by full URL."""
         with self._database.reading() as connection:
-            return known.places(connection, full_urls), known.parts(connection, record_key)
+            return known.parts(connection, record_key)
 
     def _change(
         self,

@@ -36,6 +36,28 @@ def is_owned(resource: Resource) -> bool:
     )
 
 
+def beside_their_client(bundle: Resource) -> Resource:
+    """Return the Bundle with each RelatedPerson looked for beside its own client.
+
+    R4 has a RelatedPerson for each client (`patient` 1..1), but a guardian may stand for several under one number:
+    that of another client must not be found.
+    """
+    patients = {
+        entry["fullUrl"]: entry["request"]["ifNoneExist"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "Patient"
+    }
+    return {**bundle, "entry": [_beside(entry, patients) for entry in bundle["entry"]]}
+
+
+def _beside(entry: dict[str, Any], patients: Mapping[str, str]) -> dict[str, Any]:
+    if entry["resource"]["resourceType"] != "RelatedPerson":
+        return entry
+    client = patients[entry["resource"]["patient"]["reference"]]
+    criterion = f"{entry['request']['ifNoneExist']}&patient.{client}"
+    return {**entry, "request": {**entry["request"], "ifNoneExist": criterion}}
+
+
 def outgoing(bundle: Resource, known: Mapping[str, Known], gone: Sequence[Known] = ()) -> Resource:
     """Return the transaction to send.
 

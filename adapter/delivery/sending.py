@@ -110,9 +110,9 @@ class Delivery:
         self._fail(message, Answer(message.http_status or 0, cause=cause), message.attempt, verdict)
 
     def _send(self, message: Message, bundle: Resource) -> None:
-        urls = [entry["fullUrl"] for entry in bundle["entry"]]
-        known, parts = self._outbox.known(urls, message.record_key)
-        former = {url: part for url, part in parts.items() if url not in urls}
+        urls = {entry["fullUrl"] for entry in bundle["entry"]}
+        known = self._outbox.known(message.record_key)
+        former = {url: part for url, part in known.items() if url not in urls}
         moved = renamed_core(bundle, known, former)
         transaction = outgoing(bundle, known | moved, [each for each in former.values() if each not in moved.values()])
         attempt = message.attempt + 1

@@ -67,8 +67,8 @@ def test_a_receipt_is_kept_with_its_audit_entry(outbox: Outbox, put: Put, databa
     assert status.state == "delivered"
     assert status.receipts == {"urn:uuid:a": "CarePlan/1", "urn:uuid:b": "Patient/2"}
     assert [step[1] for step in status.history] == ["queued", "sending", "delivered"]
-    plan = {"urn:uuid:a": Known("CarePlan/1", "1")}
-    assert outbox.known(["urn:uuid:a", "urn:uuid:b"], "plan") == (plan, plan)
+    assert outbox.known("plan") == {"urn:uuid:a": Known("CarePlan/1", "1")}
+    assert outbox.known("another record") == {}
 
 
 def test_another_sender_sees_nothing(put: Put, database: Database) -> None:
