@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import jiter
-
 from adapter.errors import SourceError
 from adapter.source import paths
 from adapter.source.check import check, type_of
-from adapter.source.json import encoded, may_hold_nul, read_json
+from adapter.source.json import encoded, read_json, read_quickly
 from adapter.source.limits import DEFAULT, Limits
 from adapter.source.places import Format, Locate, located, moved, places, unlocated
 from adapter.source.schema import Schema, load_schema, record_types
@@ -107,18 +105,15 @@ class _Reading:
         A closed schema bounds depth and numbers by itself (`adapter.source.accept`), so only what a schema cannot
         see is looked at here: size, duplicate keys, NUL. Limits of the caller's own are for the exact way.
         """
-        if len(body) > 2 * DEFAULT.nodes or self.limits is not DEFAULT or may_hold_nul(body):
+        found = None if len(body) > 2 * DEFAULT.nodes or self.limits is not DEFAULT else read_quickly(body)
+        if found is None or not isinstance(found[0], dict):
             return None
+        record, names_and_texts = found
         try:
-            record = jiter.from_json(
-                body, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True, float_mode="decimal"
-            )
-            schema = self.schema_of(record) if isinstance(record, dict) else None
-        except (ValueError, SourceError):
+            schema = self.schema_of(record)
+        except SourceError:
             return None
-        if schema is None or not schema.accepts(record):
-            return None
-        return record, _type_of_schema(schema)
+        return (record, _type_of_schema(schema)) if schema.count(record) == names_and_texts else None
 
     def xml(self, data: bytes | str) -> SourceRecord:
         from adapter.source.xml import convert_xml, parse_xml

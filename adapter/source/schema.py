@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from adapter.data import DataFileError, data_root
-from adapter.source.accept import compiled
 from adapter.source.check import satisfies
 from adapter.source.formats import FORMATS
+from adapter.source.straight import compiled
 from adapter.source.vocabulary import DESCRIBING, JUDGING, NAMED_NODES, ONE_NODE, SEVERAL_NODES, Node
 from adapter.terminology import PACKAGED, Kind, Terminology
 from adapter.types import CANONICAL_ROOT, Json
@@ -78,9 +78,15 @@ class Schema:
         )
 
     @cached_property
-    def accepts(self) -> Callable[[Json], bool]:
-        """The fast judgement: True means that the exact check finds nothing; False means «look exactly»."""
+    def count(self) -> Callable[[Json], int]:
+        """The fast judgement: how many names and texts stand in a value in which the exact check finds nothing, -1 for
+        «look exactly».
+        """
         return compiled(self, satisfies)
+
+    def accepts(self, value: Json) -> bool:
+        """Tell at once whether the exact check finds nothing; False means «look exactly»."""
+        return self.count(value) >= 0
 
 
 @cache

@@ -1,0 +1,164 @@
+"""The fast judgement of a record: its schema as straight-line Python, one function for each closed object.
+
+A text of a closed code list, a plain line and what holds others are judged in the generated lines; for any other
+value they call the pydantic-core validator of `adapter.source.accept`. The generated functions only say yes or «look
+exactly»; a property test holds them against the exact check and the library `jsonschema`.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from adapter.source.accept import Judge, NodeCompiler
+from adapter.source.vocabulary import JUDGING, Node
+from adapter.types import Json
+
+if TYPE_CHECKING:
+    from adapter.source.schema import Schema
+
+_ONE_LINE = r"[^\s\u0000-\u001F\u007F-\u009F]"
+PLAIN_PATTERNS = frozenset(
+    rf"^{_ONE_LINE}([^{inside}\u007F-\u009F]*{_ONE_LINE})?$"
+    for inside in (r"\u0000-\u001F", r"\u0000-\u0008\u000B\u000C\u000E-\u001F")
+)
+"""Patterns of `line` and `text`: whatever Python calls printable matches them when no blank stands at its ends."""
+
+_REFUSALS = (KeyError, TypeError, AttributeError, ValueError)
+"""What the generated lines raise on a value that is not plainly right."""
+
+
+def compiled(schema: Schema, judge: Judge) -> Callable[[Json], int]:
+    """Compile a schema to a function that takes a record and never raises.
+
+    It returns how many names and texts stand in the record, each as often as it stands there, or -1 for «look
+    exactly».
+    """
+    writer = _Writer(schema, NodeCompiler(schema, judge))
+    top = writer.top()
+
+    def count(value: Json) -> int:
+        try:
+            return top(value)
+        except _REFUSALS:
+            return -1
+
+    return count
+
+
+def names_and_texts(value: Json) -> int:
+    """Count the names of fields and the texts in a value of any form."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(names_and_texts, value.values()))
+    return sum(map(names_and_texts, value)) if isinstance(value, list) else int(isinstance(value, str))
+
+
+class _Writer:
+    def __init__(self, schema: Schema, leaves: NodeCompiler) -> None:
+        self.schema = schema
+        self.leaves = leaves
+        self.names: dict[str, Any] = {"counted": names_and_texts}
+        self.made: dict[Any, str] = {}
+        self.functions: list[str] = []
+
+    def top(self) -> Callable[[Json], int]:
+        """Return the function of the whole schema."""
+        self.functions.append(
+            "\n".join(["def top(v):", "    m = 0", *self.value(self.schema.document), "    return m"])
+        )
+        text = "\n".join(self.functions) + "\n"
+        file = f"<schema {self.schema.name}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        exec(compile(text, file, "exec"), self.names)  # noqa: S102 - the text is generated from a checked schema
+        found: Callable[[Json], int] = self.names["top"]
+        return found
+
+    def value(self, part: Node | bool, name: str = "v", pad: str = "    ") -> list[str]:
+        """Return the lines that judge the value in a variable and add to `m` what stands in it."""
+        node: Node = {} if isinstance(part, bool) else self.schema.resolved(part)
+        words = node.keys() & JUDGING
+        listed = self.leaves.listed(node)
+        if part is False or (words & _COMPOSED and not _closed(node)):
+            return self.leaf(part, name, pad)
+        if listed is not None:
+            return [f"{pad}if {name} not in {self.named('C', listed)}: raise ValueError", f"{pad}m += 1"]
+        if _closed(node):
+            return [f"{pad}m += {self.function(part, node)}({name})"]
+        if node.get("type") == "array" and "items" in node:
+            return self.items(node, name, pad)
+        if words <= _PLAIN and node.get("pattern") in PLAIN_PATTERNS and node.get("type") == "string":
+            return self.plain(part, node, name, pad)
+        return self.leaf(part, name, pad)
+
+    def plain(self, part: Node | bool, node: Node, name: str, pad: str) -> list[str]:
+        test = f'{name}.isprintable() and {name}.strip() == {name} != ""'
+        shortest, longest = node.get("minLength", 0), node.get("maxLength")
+        test += f" and len({name}) >= {shortest}" if shortest > 1 else ""
+        test += f" and len({name}) <= {longest}" if longest is not None else ""
+        refused = f"not ({test}) and not {self.validator(part)}({name})"
+        return [f"{pad}if {refused}: raise ValueError", f"{pad}m += 1"]
+
+    def leaf(self, part: Node | bool, name: str, pad: str) -> list[str]:
+        """A value that pydantic-core judges."""
+        kind = "" if isinstance(part, bool) else self.schema.resolved(part).get("type", "")
+        counted = {"string": "1", "number": "0", "integer": "0", "boolean": "0"}.get(str(kind), f"counted({name})")
+        return [f"{pad}if not {self.validator(part)}({name}): raise ValueError", f"{pad}m += {counted}"]
+
+    def items(self, node: Node, name: str, pad: str) -> list[str]:
+        lines = [f"{pad}if type({name}) is not list: raise ValueError"]
+        lines += [f"{pad}if len({name}) < {node['minItems']}: raise ValueError"] if "minItems" in node else []
+        lines += [f"{pad}if len({name}) > {node['maxItems']}: raise ValueError"] if "maxItems" in node else []
+        if node.get("uniqueItems"):
+            lines.append(f"{pad}if not {self.named('D', self.leaves.are_different)}({name}): raise ValueError")
+        inner = f"{name}v"
+        return [*lines, f"{pad}for {inner} in {name}:", *self.value(node["items"], inner, f"{pad}    ")]
+
+    def function(self, part: Node | bool, node: Node) -> str:
+        """Return the name of the function that judges a closed object; one object is judged by one function."""
+        key = _key(part)
+        if key not in self.made:
+            name = self.made[key] = f"o{len(self.made)}"
+            self.functions.append("\n".join([f"def {name}(s):", *self.object(node), "    return n + m"]))
+        return self.made[key]
+
+    def object(self, node: Node) -> list[str]:
+        required = [name for name in node["properties"] if name in node.get("required", ())]
+        lines = ["    if type(s) is not dict: raise TypeError", f"    n, m = {len(required)}, 0"]
+        for name, part in node["properties"].items():
+            if name in required:
+                lines += [f"    v = s[{name!r}]", *self.value(part)]
+            else:
+                lines += [f"    v = s.get({name!r})", "    if v is not None:", "        n += 1"]
+                lines += self.value(part, pad="        ")
+        lines.append("    if len(s) != n: raise ValueError")
+        return lines + [f"    {self.named('X', check)}(s)" for check in self.leaves.object_checks(node)]
+
+    def validator(self, part: Node | bool) -> str:
+        key = ("L", _key(part))
+        if key not in self.made:
+            self.made[key] = f"L{len(self.made)}"
+            self.names[self.made[key]] = self.leaves.validator(part)
+        return self.made[key]
+
+    def named(self, letter: str, thing: Any) -> str:
+        """Return the name of an object of the generated text."""
+        name = f"{letter}{len(self.names)}"
+        self.names[name] = thing
+        return name
+
+
+_COMPOSED = frozenset(("oneOf", "anyOf", "allOf", "not", "if"))
+_PLAIN = frozenset(("$ref", "type", "pattern", "minLength", "maxLength"))
+
+
+def _closed(node: Node) -> bool:
+    """True for an object whose fields are all named."""
+    return node.get("type") == "object" and node.get("additionalProperties") is False and "properties" in node
+
+
+def _key(part: Node | bool) -> Any:
+    """Return what two schema objects have in common that judge alike: a name, or being the same object."""
+    if not isinstance(part, bool) and part.keys() & JUDGING == {"$ref"}:
+        return part["$ref"]
+    return part if isinstance(part, bool) else id(part)
