@@ -122,6 +122,7 @@ async def one_request(request: Request, number: int) -> HTMLResponse:
     word = partial(text, language=language)
     lines = body_lines(detail["requestBody"], entry) if detail["requestBody"] else []
     answer = [(line, "") for line, _ in body_lines(detail["responseBody"], entry)] if detail["responseBody"] else []
+    answered = "mock-pages.answer-lost" if entry.broken else "mock-pages.answer"
     return _render(
         request,
         "request.html",
@@ -129,7 +130,7 @@ async def one_request(request: Request, number: int) -> HTMLResponse:
         issues=[explained_issue(one, language) for one in entry.wire.refusal],
         parts=[
             (word("mock-pages.request"), detail["requestHeaders"], lines, any(note for _, note in lines)),
-            (word("mock-pages.answer"), detail["responseHeaders"], answer, False),
+            (word(answered), detail["responseHeaders"], answer, False),
         ],
         curl=masked(exports.curl(entry)),
     )

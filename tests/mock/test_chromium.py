@@ -102,13 +102,15 @@ def test_a_duplicate_is_told_and_its_requests_are_a_key_away(chromium: Any, endp
     page.goto(f"{endpoint}/_mock/?ns={namespace}&lang=en")
     told = page.get_by_role("region", name="Duplicates were made")
     assert "Patient: 2 resources carry the same identifier" in told.inner_text()
+    assert "If-None-Exist" in told.inner_text()
     for _ in range(60):
         page.keyboard.press("Tab")
         if "/requests/4" in (page.locator(":focus").get_attribute("href") or ""):
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/requests/4**")
-    assert "version" in page.locator("main").inner_text()
+    assert "It was stored, and only then" in page.locator("main").inner_text()
+    assert page.get_by_role("heading", name="The answer, which did not get through whole").is_visible()
     picture(page, "duplicate")
     page.context.close()
 
