@@ -188,7 +188,7 @@ def test_a_request_that_is_delivered_twice(fhir: httpx.Client, control: MockClie
     control.fault("duplicate", match=Match(method="POST"))
     assert fhir.post("CareTeam", json=TEAM).status_code == 201
     assert [one["status"] for one in control.journal(method="POST")] == [201, 201]
-    with pytest.raises(AssertionError, match="no-duplicates.*journal entries .*If-None-Exist"):
+    with pytest.raises(AssertionError, match=r"no-duplicates.*journal entries .*If-None-Exist"):
         control.assert_no_duplicates()
     control.reset()
     control.fault("duplicate", match=Match(method="POST"))
