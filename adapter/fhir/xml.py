@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 from xml.sax.saxutils import quoteattr
 
@@ -29,6 +30,8 @@ Place = tuple[str, str]
 
 UNKNOWN: Place = ("", "")
 _OF_PRIMITIVE: Place = ("Element", "")
+_NAMESPACES = (f"{{{FHIR}", f"{{{XHTML}")
+_IN_XHTML = f"{{{XHTML}}}"
 """What a primitive holds beside its value: id and extensions."""
 
 
@@ -73,11 +76,12 @@ class _Reader:
                 continue
             elif not name.startswith("{"):
                 self.tell("attribute", path, name)
-        order = {key: rank for rank, key in enumerate(known)}
-        last = -1
+        order, last = _order(place), -1
+        has_text = _is_text(element.text)
         for child in element:
-            name = etree.QName(child).localname
-            if etree.QName(child).namespace not in (FHIR, XHTML):
+            namespace, _, name = child.tag.rpartition("}")
+            has_text = has_text or _is_text(child.tail)
+            if namespace not in _NAMESPACES:
                 self.tell("namespace", path, name)
                 continue
             rank = order.get(name, last)
@@ -85,7 +89,7 @@ class _Reader:
                 self.tell("order", path, name)
             last = max(last, rank)
             self.child(child, name, known.get(name), place, made, path)
-        if any(text and text.strip() for text in (element.text, *(child.tail for child in element))):
+        if has_text:
             self.tell("text", path)
         return made
 
@@ -110,7 +114,7 @@ class _Reader:
         self, child: Any, definition: ElementDefinition | None, place: Place, name: str, path: str
     ) -> tuple[Any, Any]:
         """Return an element's value, and the sibling of a primitive."""
-        if etree.QName(child).namespace == XHTML:
+        if child.tag.startswith(_IN_XHTML):
             return etree.tostring(child, encoding="unicode", with_tail=False), None
         code = definition.types[0].code if definition is not None and definition.types else ""
         if code == "Resource":
@@ -129,6 +133,16 @@ class _Reader:
         if not len(child) and not attributes and value is not None and not (child.text or "").strip():
             return value, None
         return value, self.object(child, _OF_PRIMITIVE, path)
+
+
+@cache
+def _order(place: Place) -> dict[str, int]:
+    """Return the rank of each element of a place."""
+    return {name: rank for rank, name in enumerate(json_children(*place))} if place[0] else {}
+
+
+def _is_text(text: str | None) -> bool:
+    return text is not None and not text.isspace() and text != ""
 
 
 def _place(definition: ElementDefinition | None, place: Place, name: str) -> Place:

@@ -18,6 +18,7 @@ from adapter.source import paths
 from adapter.source.json import check_size, encoded
 from adapter.source.limits import DEFAULT, Limits
 from adapter.source.schema import Schema
+from adapter.source.tags import MOST_ATTRIBUTES, has_crowded_tags
 from adapter.source.vocabulary import Node
 from adapter.types import Issue, Json, SourcePlace
 
@@ -55,6 +56,8 @@ def parse_xml(data: bytes | str, *, limits: Limits = DEFAULT, encoding: str = "u
     doctype = _DOCTYPE.match(text)
     if doctype:
         raise SourceError(Issue("fatal", "source.xml-doctype", source=_place(text, doctype.end() - len("<!DOCTYPE"))))
+    if has_crowded_tags(text, limits.nodes):
+        raise SourceError(Issue("fatal", "source.xml-too-many-attributes", {"limit": str(MOST_ATTRIBUTES)}))
     try:
         root = etree.fromstring(text.encode("utf-8"), _parser())
     except etree.XMLSyntaxError as error:

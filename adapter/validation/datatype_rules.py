@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from adapter.types import Severity
 from adapter.validation.bundle_index import is_absolute
-from adapter.validation.explain import SHOWN_CODES
+from adapter.validation.explain import SHOWN_CODES, nearest
 from adapter.validation.findings import Finding, Findings
 from adapter.validation.run import Run
 
@@ -52,7 +51,7 @@ def _listed_code(system: str, code: Any, run: Run) -> Findings:
     codes = run.registry.terminology.added[system].codes
     if not isinstance(code, str) or code in codes:
         return None
-    near = sorted(codes) if len(codes) <= SHOWN_CODES else get_close_matches(code[:64], codes, n=3)
+    near = sorted(codes) if len(codes) <= SHOWN_CODES else nearest(code, codes, 3, run)
     if not near:
         return run.found(Finding("code-unknown", {"system": system}, "code"))
     return run.found(Finding("code-unknown-near", {"system": system, "near": ", ".join(near)}, "code"))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from adapter.validation.fhirpath import Context, Expression, FhirPathError, Node, compile_expression, instant
+from adapter.validation.fhirpath import BUDGET, Context, Expression, FhirPathError, Node, compile_expression, instant
 from adapter.validation.references import resolve
 from adapter.validation.run import Run
+
+
+VISITS_A_TRY = 10
+"""So many elements that an invariant visits cost about as much as trying a small one."""
 
 
 @lru_cache(maxsize=8192)
@@ -25,7 +29,10 @@ def holds(expression: Expression, value: Any, run: Run, sibling: dict[str, Any] 
     if not run.spend(1):
         return True
     focus = value if sibling is None and isinstance(value, dict) else Node(value, expression.context_type, sibling)
-    return expression.holds_in(focus, context_of(run))
+    context = context_of(run)
+    met = expression.holds_in(focus, context)
+    run.spend((BUDGET - context.budget) // VISITS_A_TRY)
+    return met
 
 
 def select(text: str, value: Any, type_path: str, run: Run) -> list[Any]:

@@ -21,6 +21,12 @@ _ELEMENT_ID = re.compile(r"[^\s\x00-\x1f]+")
 SHOWN_CODES = 15
 """A message lists no more allowed codes than this."""
 
+ADVISED = 50
+"""So many issues of a document say what may have been meant."""
+
+LONGEST_ADVISED = 64
+"""Nothing longer was meant as one of our names or codes."""
+
 
 def no_content(value: object, run: Run) -> Findings:
     """Return the finding that a JSON object with content is expected."""
@@ -44,11 +50,18 @@ def unknown_element(key: str, known: Iterable[str], type_name: str, run: Run) ->
         return run.found(Finding("comments-ignored", severity="warning"))
     name = safe_name(key)
     path = name if name != "?" else ""
-    near = get_close_matches(name, list(known), n=1) if run.left > run.settings.most_issues - 50 else []
+    near = nearest(name, known, 1, run)
     values = {"name": name, "type": type_name}
     if near:
         return run.found(Finding("unknown-element-near", values | {"near": near[0]}, path))
     return run.found(Finding("unknown-element", values, path))
+
+
+def nearest(name: str, options: Iterable[str], count: int, run: Run) -> list[str]:
+    """Return the options that a name may have meant, nearest first; costly, so for the first issues only."""
+    if run.left <= run.settings.most_issues - ADVISED:
+        return []
+    return get_close_matches(name[:LONGEST_ADVISED], list(options), n=count)
 
 
 def element_id(value: Any, run: Run) -> Findings:
@@ -105,7 +118,7 @@ def _explain_value(field: PrimitiveField, value: Any, run: Run) -> Findings:
         assert binding is not None
         codes = sorted(field.codes)
         if len(codes) > SHOWN_CODES:
-            near = get_close_matches(value[:64], codes, n=3)
+            near = nearest(value, codes, 3, run)
             shown = {"value_set": binding.value_set, "near": ", ".join(near) or "–"}
             return run.found(Finding("code-not-in-large-set", shown))
         return run.found(Finding("code-not-in-set", {"value_set": binding.value_set, "codes": ", ".join(codes)}))

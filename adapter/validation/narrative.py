@@ -10,6 +10,9 @@ import re
 from functools import cache
 from typing import Any
 
+from adapter.source.limits import DEFAULT
+from adapter.source.tags import has_crowded_tags
+
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 _ELEMENTS = frozenset(
@@ -52,6 +55,8 @@ def narrative_fault(div: Any) -> Fault | None:
         return "empty-string", {}
     if _DOCTYPE.search(div):
         return "narrative-doctype", {}
+    if has_crowded_tags(div, DEFAULT.nodes):
+        return "narrative-attribute", {"name": "?", "element": "?"}
     etree = _etree()
     try:
         root = etree.fromstring(div.strip().encode("utf-8", "surrogatepass"), _parser())

@@ -25,8 +25,10 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
         if finding.contexts and fits(finding.contexts, finding.path, run):
             continue
         mark = (finding.path, finding.key, finding.rule, tuple(sorted(finding.values.items())), finding.severity)
-        if mark not in kept:
+        if mark not in kept and len(kept) < run.settings.most_issues:
             kept[mark] = _issue(finding, trace)
+        elif mark not in kept:
+            run.left, run.suppressed_error = 0, run.suppressed_error or finding.severity == "error"
     issues = sorted(kept.values(), key=lambda issue: _ORDER[issue.severity])
     if run.left <= 0:
         severity: Severity = "error" if run.suppressed_error else "information"

@@ -19,7 +19,14 @@ CONFORMANCE = ("StructureDefinition", "ValueSet", "CodeSystem")
 PACKAGE_LIMITS = Limits(size=64_000_000, depth=100, nodes=5_000_000)
 """A definition may be far larger than a record."""
 
-MOST_MEMBERS = 50_000
+MOST_MEMBERS = 10_000
+"""Of an archive; that of R4 itself has half of it."""
+
+MOST_BYTES = 256_000_000
+"""Of an archive unpacked; that of R4 itself, examples included, is smaller."""
+
+MOST_UNREADABLE = 100
+"""What holds more than so many unreadable files is no package."""
 
 
 def load_definitions(sources: Iterable[Resource | str | Path]) -> tuple[list[Resource], list[Issue]]:
@@ -35,6 +42,8 @@ def load_definitions(sources: Iterable[Resource | str | Path]) -> tuple[list[Res
                 resources += _conformance(read_resource(content, PACKAGE_LIMITS)[0])
             except SourceError:
                 issues.append(_unreadable(name))
+                if len(issues) > MOST_UNREADABLE:
+                    return resources, issues
     return resources, issues
 
 
@@ -68,8 +77,10 @@ def _members(path: Path, issues: list[Issue]) -> Iterator[tuple[str, bytes]]:
 
     try:
         with tarfile.open(path) as archive:
+            size = 0
             for number, member in enumerate(archive):
-                if number >= MOST_MEMBERS:
+                size += member.size
+                if number >= MOST_MEMBERS or size > MOST_BYTES:
                     issues.append(_unreadable(path.name))
                     return
                 name = PurePosixPath(member.name)

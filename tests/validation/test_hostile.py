@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from adapter.validation import Validator
 from tests.validation.specimens import OUR_TYPES, resource_of
 
 VALIDATOR = Validator()
+CORE = "http://hl7.org/fhir/StructureDefinition/"
 DIV = '<div xmlns=\\"http://www.w3.org/1999/xhtml\\">'
 
 
@@ -35,6 +37,50 @@ def _questions() -> bytes:
 def _same_urls() -> bytes:
     entry = '{"fullUrl":"http://a/Basic/1","resource":{"resourceType":"Basic","id":"1","code":{"text":"a"},"subject":{"reference":"Basic/1"}}}'
     return ('{"resourceType":"Bundle","type":"document","entry":[' + ",".join([entry] * 5000) + "]}").encode()
+
+
+def _json(resource: dict[str, Any]) -> bytes:
+    return json.dumps(resource).encode()
+
+
+def _attributes(count: int) -> str:
+    return " ".join(f"x{number}='1'" for number in range(count))
+
+
+def _graph() -> bytes:
+    """Codes that all look a little like a code of a large list: advice for each would be costly."""
+    targets = [{"type": f"Pati{chr(97 + number % 26)}{chr(97 + number // 26 % 26)}"} for number in range(9_000)]
+    return _json({"resourceType": "GraphDefinition", "link": [{"path": "a", "target": targets}]})
+
+
+def _claims() -> bytes:
+    """One resource that claims very many versions of one profile."""
+    profiles = [f"{CORE}bp|{number}" for number in range(20_000)]
+    return _json({"resourceType": "Observation", "meta": {"profile": profiles}})
+
+
+def _extensions_out_of_place() -> bytes:
+    extension = {"url": f"{CORE}patient-birthPlace", "valueAddress": {"city": "a"}}
+    return _json({"resourceType": "Patient", "name": [{"family": "a", "extension": [extension]}] * 9_000})
+
+
+def _contained_circle() -> bytes:
+    contained = [
+        {"resourceType": "Basic", "id": f"a{number}", "subject": {"reference": f"#a{(number + 1) % 10_000}"}}
+        for number in range(10_000)
+    ]
+    return _json({"resourceType": "Patient", "contained": contained})
+
+
+def _members() -> bytes:
+    """A panel whose members are all looked at, each by every one of them."""
+    members = [{"reference": f"Observation/{number}"} for number in range(100)]
+    observation = {"resourceType": "Observation", "meta": {"profile": [f"{CORE}vitalspanel"]}, "hasMember": members}
+    entries = [
+        {"fullUrl": f"http://a/Observation/{number}", "resource": observation | {"id": str(number)}}
+        for number in range(100)
+    ]
+    return _json({"resourceType": "Bundle", "type": "collection", "entry": entries})
 
 
 HOSTILE: dict[str, Callable[[], Any]] = {
@@ -67,18 +113,57 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "circle in Python": _cycle,
     "many questions": _questions,
     "same full URLs": _same_urls,
+    "crowded XML tag": lambda: f'<Patient xmlns="http://hl7.org/fhir" {_attributes(90_000)}/>'.encode(),
+    "crowded narrative tag": lambda: _patient(
+        '"text":{"status":"generated","div":"' + DIV[:-1] + " " + _attributes(60_000) + '>a</div>"}'
+    ),
+    "XML out of order": lambda: (
+        b'<Patient xmlns="http://hl7.org/fhir">' + b'<extension url="a"/><name/>' * 20_000 + b"</Patient>"
+    ),
+    "many wrong codes": _graph,
+    "many claims": _claims,
+    "extensions out of place": _extensions_out_of_place,
+    "circle of contained resources": _contained_circle,
+    "members of members": _members,
+    "texts of both directions": lambda: _patient('"gender":"' + "\\u202e" * 1_000_000 + '"'),
+    "many escapes": lambda: _patient('"gender":"' + "\\u0041" * 1_500_000 + '"'),
+    "integers of 4,000 digits": lambda: _patient('"name":[' + ",".join(["9" * 4000] * 2000) + "]"),
+    "empty brackets": lambda: _patient('"name":[' + ",".join(["[]"] * 90_000) + "]"),
     "many unknown keys": lambda: _patient(",".join(f'"x{number}":1' for number in range(50_000))),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_document(name: str) -> None:
-    """The answer is an issue within a few seconds even on a busy machine (a second on a quiet one)."""
+    """The answer is an issue within a few seconds even on a busy machine (a second on a quiet one), and no book."""
     document = HOSTILE[name]()
     begin = time.process_time()
     outcome = VALIDATOR.validate(document)
     assert time.process_time() - begin < 3
     assert not outcome.ok
+    assert len(outcome.issues) <= VALIDATOR.settings.most_issues + 2
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["%resource.name.family.isDistinct()", "%resource.name.select(%resource.name.select(%resource.name)).exists()"],
+)
+def test_costly_invariant_is_given_up(expression: str) -> None:
+    """An invariant that looks at everything from everywhere ends with an error that says so."""
+    constraint = {"key": "x-1", "severity": "error", "human": "kallis", "expression": expression}
+    profile = {
+        "resourceType": "StructureDefinition",
+        "url": "https://kykysilta.example/costly",
+        "type": "Patient",
+        "derivation": "constraint",
+        "baseDefinition": f"{CORE}Patient",
+        "differential": {"element": [{"path": "Patient.name", "constraint": [constraint]}]},
+    }
+    patient = {"resourceType": "Patient", "name": [{"family": str(number)} for number in range(30_000)]}
+    begin = time.process_time()
+    outcome = Validator([profile]).validate(patient, profiles=[str(profile["url"])])
+    assert time.process_time() - begin < 5
+    assert outcome.issues[0].key == "validation.too-much-work"
 
 
 VALUES = st.recursive(

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from adapter.fhir.xml import to_xml
 from adapter.i18n import catalogue
 from adapter.types import SourcePlace
 from adapter.validation import Validator
+from adapter.validation.packages import load_definitions
 from tests.validation.test_profiles import OWN, PATIENT, profile
 
 DEFINITION = profile("p", "Patient", {"path": "Patient.name", "min": 1}) | {
@@ -125,3 +127,18 @@ def test_outcome_in_each_language(language: str) -> None:
     assert issue["details"]["coding"][0]["code"] == "K4301"
     assert issue["expression"] == ["Patient.gender"]
     assert "female" in issue["details"]["text"]
+
+
+def test_package_of_very_many_files_is_given_up(tmp_path: Path) -> None:
+    """300,000 empty files, or gigabytes of zeros, are no package: told by its name within a second."""
+    with tarfile.open(tmp_path / "many.tgz", "w:gz", compresslevel=1) as archive:
+        for number in range(30_000):
+            archive.addfile(tarfile.TarInfo(f"package/a{number}.txt"))
+    with tarfile.open(tmp_path / "empty.tgz", "w:gz", compresslevel=1) as archive:
+        for number in range(2_000):
+            archive.addfile(tarfile.TarInfo(f"package/a{number}.json"))
+    begin = time.process_time()
+    (issue,) = load_definitions([tmp_path / "many.tgz"])[1]
+    assert issue.values == {"name": "many.tgz"}
+    assert 0 < len(load_definitions([tmp_path / "empty.tgz"])[1]) < 200
+    assert time.process_time() - begin < 3

@@ -3,10 +3,11 @@
 from adapter.validation.fhirpath.errors import FhirPathError
 from adapter.validation.fhirpath.expression import Expression, compile_expression, instant
 from adapter.validation.fhirpath.functions.fhir import reference_stub
-from adapter.validation.fhirpath.nodes import Context, Node
+from adapter.validation.fhirpath.nodes import BUDGET, Context, Node
 from adapter.validation.fhirpath.values import Quantity
 
 __all__ = [
+    "BUDGET",
     "Context",
     "Expression",
     "FhirPathError",

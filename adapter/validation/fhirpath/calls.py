@@ -44,7 +44,9 @@ def _called(function: Function, source: Code, arguments: list[Code], exact: bool
     types = source.types if keeps else (function.result,) if function.result else ()
 
     def items(this: Any, context: Context) -> Items:
-        return body(run(this, context), [argument(this, context) for argument in given], context)
+        found = run(this, context)
+        context.spend(len(found))
+        return body(found, [argument(this, context) for argument in given], context)
 
     if not (function.single and function.result):
         return Code(items, types)

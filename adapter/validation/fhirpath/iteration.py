@@ -122,9 +122,10 @@ def select(compiler: ArgumentCompiler, source: Code, arguments: tuple[Syntax, ..
         found: Items = []
         for position, item in enumerate(items):
             context.index = position
-            found.extend(project(item, context))
+            more = project(item, context)
+            context.spend(1 + len(more))
+            found.extend(more)
         context.index = before
-        context.spend(len(items) + len(found))
         return found
 
     return Code(selected, projection.types)

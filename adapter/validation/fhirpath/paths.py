@@ -104,13 +104,17 @@ def _each(source: Code, key: str, type_path: str) -> Run:
     if not model.is_primitive(type_path):
 
         def run(this: Any, context: Context) -> Items:
-            return [value for item in source_run(this, context) if (value := item.get(key)) is not None]
+            found = [value for item in source_run(this, context) if (value := item.get(key)) is not None]
+            context.spend(len(found))
+            return found
 
         return run
     get = _get_primitive(key, type_path)
 
     def run_primitive(this: Any, context: Context) -> Items:
-        return [value for item in source_run(this, context) if (value := get(item, context)) is not None]
+        found = [value for item in source_run(this, context) if (value := get(item, context)) is not None]
+        context.spend(len(found))
+        return found
 
     return run_primitive
 
