@@ -46,8 +46,8 @@ Profile: KykysiltaRelatedPerson
 Parent: RelatedPerson
 Id: kykysilta-related-person
 Title: "Läheinen tai laillinen edustaja"
-Description: "A close person, or who acts for the client. Never a professional (BR-047)."
-* insert Owned
+Description: "A close person, or who acts for the client. Never a professional (BR-047). With an id of its own it is one resource for all records; the client record owns it."
+* insert Shared
 * insert OfClient(patient)
 * name 1..* MS
 * relationship MS
