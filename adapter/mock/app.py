@@ -41,10 +41,11 @@ class MockApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event."""
-        if scope["type"] == "http" and self.endpoint.split(scope["path"]) is not None:
-            await self.endpoint(scope, receive, send)
-        else:
+        place = self.endpoint.place(scope) if scope["type"] == "http" else None
+        if place is None:
             await super().__call__(scope, receive, send)
+        else:
+            await self.endpoint.serve(place, scope, receive, send)
 
     async def _lost(self, request: Request, error: Exception) -> Response:
         """Say where the FHIR base is to whoever missed it; below `/_mock` FastAPI's own answer stays."""
@@ -64,7 +65,7 @@ class ControlOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI event; 403 without a body below a FHIR base (rule R11)."""
-        if scope["type"] == "http" and self.app.endpoint.split(scope["path"]) is not None:
+        if scope["type"] == "http" and self.app.endpoint.place(scope) is not None:
             await Response(status_code=403)(scope, receive, send)
         else:
             await self.app(scope, receive, send)

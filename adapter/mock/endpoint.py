@@ -27,6 +27,8 @@ from adapter.security.connections import peer_thumbprint
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Place = tuple[str, str]
+"""Namespace, and path below its FHIR base."""
 
 TOKEN_PATHS = ("/oauth/token", "/oauth/introspect")
 """The token endpoints lie beside the FHIR base; a second slash before them stands for that."""
@@ -47,8 +49,12 @@ class FhirEndpoint:
         self.random = random.Random(worlds.settings.seed)  # noqa: S311 - wanted repeatable
         self.base_path = worlds.settings.base_path.rstrip("/")
 
-    def split(self, path: str) -> tuple[str, str] | None:
-        """Return (namespace, path below the FHIR base), or None when the path lies outside."""
+    def place(self, scope: Scope) -> Place | None:
+        """Return where below a FHIR base a request goes, or None when it lies outside."""
+        raw_path = scope.get("raw_path", b"").partition(b"?")[0].decode("ascii")
+        return self._split(raw_path) or self._split(scope["path"])
+
+    def _split(self, path: str) -> Place | None:
         namespace = DEFAULT
         if path.startswith("/t/"):
             namespace, _, rest = path[3:].partition("/")
@@ -57,12 +63,9 @@ class FhirEndpoint:
             return namespace, path[len(self.base_path) :]
         return (namespace, f"/{path}") if path in TOKEN_PATHS else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, place: Place, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request below a FHIR base."""
-        raw_path = scope.get("raw_path", b"").decode("ascii") or scope["path"]
-        found = self.split(raw_path.partition("?")[0]) or self.split(scope["path"])
-        assert found is not None, "the application sends only what lies below a FHIR base"
-        namespace, relative = found
+        namespace, relative = place
         try:
             world = self.worlds.get(namespace)
         except LookupError:
@@ -79,7 +82,7 @@ class FhirEndpoint:
         if effect is not None:
             await asyncio.sleep(delay(effect, self.random))
         for _ in range(2 if effect is not None and effect.kind == "duplicate" else 1):
-            wire, changes = await _done(world, request, _below(scope, request), effect)
+            wire, changes = await _done(world, request, scope, effect)
             broken = effect is not None and effect.kind in BREAKING
             lasted = world.clock.lasted(time.monotonic() - begun)
             entry = Entry(0, world.clock.now(), begun, request, _target(scope), wire, lasted, changes)
@@ -105,14 +108,14 @@ class FhirEndpoint:
         )
 
 
-async def _done(world: World, request: Request, target: str, effect: Effect | None) -> tuple[Wire, list[Stored]]:
+async def _done(world: World, request: Request, scope: Scope, effect: Effect | None) -> tuple[Wire, list[Stored]]:
     if effect is not None and effect.kind in AT_TOKEN_ENDPOINT:
         return token_fault(request, effect), []
     done = effect is None or effect.commits
     if request.path in TOKEN_SEGMENTS and done:
         return await token_answer(request), []
     if world.recording.mode != "off" and done:
-        return _altered(request, await _passed_on(request, target), effect), []
+        return _altered(request, await _passed_on(request, _below(scope, request)), effect), []
     return _work(world, request, effect)
 
 

@@ -140,4 +140,4 @@ def location(request: Request, stored: Stored) -> str:
 
 def parse_query(text: str) -> Query:
     """Return the decoded parameters of a query string."""
-    return parse_qsl(text, keep_blank_values=True, separator="&")
+    return parse_qsl(text, keep_blank_values=True, separator="&") if text else []

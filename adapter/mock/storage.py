@@ -1,7 +1,7 @@
 """Every version of every resource of one namespace, in SQLite, with the search index written beside it.
 
 A write and its index rows are one transaction, so a search that begins after the answer sees the write. All
-work of a request happens in one thread without a break, and `BEGIN IMMEDIATE` keeps other processes out: search
+work of a request happens in one thread without a break, and the file is locked against other processes: search
 and insert of a conditional create cannot be separated.
 """
 
@@ -24,6 +24,9 @@ from adapter.mock.clock import fhir_instant
 from adapter.mock.search.indexing import LATER, SearchIndex
 from adapter.mock.search.whole import resource_fits
 from adapter.types import Resource
+
+REMEMBERED = 2000
+"""Present versions that are kept in memory: a read of one asks no database."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -93,13 +96,19 @@ class Store:
     def __init__(self, path: Path | str = ":memory:") -> None:
         self.connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
         self.connection.create_function("resource_fits", 3, resource_fits, deterministic=True)
+        self.connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute("PRAGMA synchronous=FULL")
         _create_tables(self.connection)
-        self._index = SearchIndex(self.connection, from_json)
+        self._begin()
         self._depth = 0
         self.written: list[Stored] = []
         """Versions written since the list was last emptied; the journal tells them."""
+
+    def _begin(self) -> None:
+        """Know nothing of what the database held before."""
+        self._index = SearchIndex(self.connection, from_json)
+        self._newest: dict[tuple[str, str], Stored] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -116,6 +125,7 @@ class Store:
             if self._depth == 0:
                 self.connection.execute("ROLLBACK")
                 self.written.clear()
+                self._newest.clear()
             raise
         self._depth -= 1
         if self._depth == 0:
@@ -123,15 +133,18 @@ class Store:
 
     def current(self, resource_type: str, resource_id: str) -> Stored | None:
         """Return the present version, a deletion included; None when the id was never used."""
-        rows = self._select(
-            "JOIN resource r ON r.seq = v.seq WHERE r.type = ? AND r.id = ?", resource_type, resource_id
-        )
-        return rows[0] if rows else None
+        found = self._newest.get((resource_type, resource_id))
+        if found is None:
+            newest = "WHERE v.type = ? AND v.id = ? ORDER BY v.version DESC LIMIT 1"
+            found = next(self._select(newest, resource_type, resource_id), None)
+            if found is not None:
+                self._remember(found)
+        return found
 
     def version(self, resource_type: str, resource_id: str, version: str) -> Stored | None:
         """Return one version, or None."""
-        rows = self._select("WHERE v.type = ? AND v.id = ? AND v.version = ?", resource_type, resource_id, version)
-        return rows[0] if rows else None
+        wanted = "WHERE v.type = ? AND v.id = ? AND v.version = ?"
+        return next(self._select(wanted, resource_type, resource_id, version), None)
 
     def by_sequence(self, numbers: list[int]) -> list[Stored]:
         """Return versions by their sequence numbers, in the order asked for."""
@@ -180,7 +193,9 @@ class Store:
         self.connection.execute("UPDATE version SET body = ? WHERE seq = ?", (to_json(resource), stored.seq))
         key, _ = self._before(stored.type, stored.id)
         self._index.write(key, resource, base, fresh=False)
-        return self.by_sequence([stored.seq])[0]
+        fresh = self.by_sequence([stored.seq])[0]
+        self._remember(fresh)
+        return fresh
 
     def history(self, resource_type: str = "", resource_id: str = "") -> list[tuple[int, int]]:
         """Return (sequence number, updated in microseconds) of versions, newest first."""
@@ -206,7 +221,7 @@ class Store:
         with closing(sqlite3.connect(":memory:")) as empty:
             _create_tables(empty)
             empty.backup(self.connection)
-        self._index = SearchIndex(self.connection, from_json)
+        self._begin()
 
     def snapshot(self) -> bytes:
         """Return the whole database as bytes."""
@@ -217,18 +232,21 @@ class Store:
         with closing(sqlite3.connect(":memory:")) as source:
             source.deserialize(snapshot)
             source.backup(self.connection)
-        self._index = SearchIndex(self.connection, from_json)
+        self._begin()
 
     def close(self) -> None:
         """Close the database."""
         self.connection.close()
 
-    def _select(self, condition: str, *values: Any) -> list[Stored]:
+    def _remember(self, newest: Stored) -> None:
+        if len(self._newest) >= REMEMBERED:
+            self._newest.clear()
+        self._newest[newest.type, newest.id] = newest
+
+    def _select(self, condition: str, *values: Any) -> Iterator[Stored]:
         sql = f"SELECT v.seq, v.type, v.id, v.version, v.updated, v.method, v.body FROM version v {condition}"
-        return [
-            Stored(seq, kind, identity, number, _EPOCH + timedelta(microseconds=updated), method, body)
-            for seq, kind, identity, number, updated, method, body in self.connection.execute(sql, values)
-        ]
+        for seq, kind, identity, number, updated, method, body in self.connection.execute(sql, values).fetchall():
+            yield Stored(seq, kind, identity, number, _EPOCH + timedelta(microseconds=updated), method, body)
 
     def _before(self, kind: str, identity: str) -> tuple[int, int]:
         """Return (primary key, number of the present version), zeros when the id was never used."""
@@ -259,4 +277,5 @@ class Store:
             key = execute(sql, (kind, identity, seq, number, micro, body is None)).lastrowid or 0
         stored = Stored(seq, kind, identity, number, updated, method, body)
         self.written.append(stored)
+        self._remember(stored)
         return stored, key

@@ -125,7 +125,7 @@ class OpenProtocol(HttpToolsProtocol):
 
 def peer_thumbprint(scope: Mapping[str, Any]) -> str:
     """Return `x5t#S256` of the caller's TLS certificate, or an empty string."""
-    transport = scope.get(TRANSPORT)
+    transport = scope.get(TRANSPORT) if scope.get("scheme") == "https" else None
     connection = transport.get_extra_info("ssl_object") if transport is not None else None
     der = connection.getpeercert(binary_form=True) if connection is not None else None
     return thumbprint(der) if der else ""
