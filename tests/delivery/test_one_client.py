@@ -16,10 +16,12 @@ from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.pipeline import Line
 from adapter.store import Cipher, Database
-from adapter.types import Record
+from adapter.types import Record, Resource
 from tests.delivery.test_faults import SENDER, deliver_all
 
-RECORDS = sorted((data_root() / "fixtures/scenarios/SCN-6-tyossa-kayva/records").glob("??-*.json"))
+SCENARIOS = data_root() / "fixtures" / "scenarios"
+GUARDED = SCENARIOS / "SCN-4-nuori" / "records" / "14-consent.json"
+RECORDS = sorted((SCENARIOS / "SCN-6-tyossa-kayva" / "records").glob("??-*.json"))
 
 
 @pytest.fixture
@@ -54,5 +56,24 @@ def test_whoever_delivers_first_all_records_are_of_one_patient(line: Line, mock:
     states = deliver_all(line, taken, threads=6, seconds=60.0)
     early.stop()
     assert Counter(states) == {"delivered": len(records)}
-    kinds = Counter(json.loads(row)["resourceType"] for row in mock.export().splitlines())
-    assert (kinds["Patient"], kinds["CareTeam"]) == (1, 1)
+    kinds = Counter(one["resourceType"] for one in held(mock))
+    assert (kinds["Patient"], kinds["RelatedPerson"], kinds["CareTeam"]) == (1, 1, 1)
+
+
+def test_a_guardian_of_two_clients_is_found_beside_each(line: Line, mock: MockClient) -> None:
+    """Under one number of the guardian stands a RelatedPerson for each client, and one for all consents of a client."""
+    consent = json.loads(GUARDED.read_bytes())
+    wards = [consent["client"], {"personal_identity_code": "080885-906S"}, consent["client"]]
+    taken = []
+    for number, client in enumerate(wards):
+        named = {"record_id": f"lupa-{number}", "consent_id": f"lupa-{number}", "client": client}
+        taken.append(line.accept(json.dumps(consent | named).encode(), sender=SENDER).submission)
+    assert Counter(deliver_all(line, taken, threads=1)) == {"delivered": 3}
+    guardians = [one for one in held(mock) if one["resourceType"] == "RelatedPerson"]
+    assert {one["identifier"][0]["value"] for one in guardians} == {"edustaja-20905-1"}
+    assert len(guardians) == len({one["patient"]["reference"] for one in guardians}) == 2
+
+
+def held(mock: MockClient) -> list[Resource]:
+    """What the repository holds."""
+    return [json.loads(row) for row in mock.export().splitlines()]
