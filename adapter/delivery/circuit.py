@@ -1,7 +1,7 @@
 """The circuit breaker of a destination: when it is down, nothing is tried in vain and nothing is lost.
 
-Its state stands in the database, so all workers share it and it survives a restart. After the pause one probe
-(`GET metadata`) decides whether deliveries go on.
+Its state stands in the database, so all workers share it and it survives a restart; each claim looks at it, and a
+success writes only what is not so already. After the pause one probe (`GET metadata`) decides whether deliveries go on.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class Breaker:
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
         self._self = {"called": name}
+        self._failures = True
+        """Whether there are failures to forget, as far as this process knows."""
+
         with database.transaction() as connection:
             # Two processes may start at once.
             add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -52,6 +55,7 @@ class Breaker:
         """Return the state at `now` (UTC seconds); `probe` is given to one caller at a time."""
         with self._database.reading() as connection:
             row = connection.execute(_STATE, self._self).one()
+        self._failures = row.failures > 0
         if row.failures < FAILURES_TO_OPEN:
             return Circuit.CLOSED
         if now < row.open_until <= now + 2 * LONGEST_PAUSE:  # further ahead: the clock was set back
@@ -70,18 +74,19 @@ class Breaker:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**beyond) if beyond >= 0 else 0.0
             connection.execute(_CHANGE, self._self | {"failures": failures, "open_until": now + pause})
 
+        self._failures = True
         self._database.together(act)
 
     def pause(self, now: float) -> None:
         """Stop the destination at once, e.g. because it refuses our credentials."""
+        self._failures = True
         self._set(failures=FAILURES_TO_OPEN, open_until=now + LONGEST_PAUSE)
 
     def succeeded(self) -> None:
         """Somebody answered: close the circuit."""
-        with self._database.reading() as connection:
-            if connection.execute(_STATE, self._self).one().failures == 0:
-                return
-        self._set(failures=0, open_until=0.0)
+        if self._failures:
+            self._set(failures=0, open_until=0.0)
+            self._failures = False
 
     def _set(self, *, failures: int, open_until: float) -> None:
         given = self._self | {"failures": failures, "open_until": open_until}

@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from adapter.events import Event, log
@@ -53,10 +54,9 @@ class Database:
         # An error of the database must not carry what was to be stored into a log.
         self.engine: Engine = create_engine(url, hide_parameters=True, **(_MEMORY if in_memory else {}))
         self.damaged = False
-        event.listen(self.engine, "handle_error", self._look_for_damage)
-        if self.engine.dialect.name == "sqlite":
+        self._sqlite = self.engine.dialect.name == "sqlite"
+        if self._sqlite:
             event.listen(self.engine, "connect", _sqlite_pragmas)
-            event.listen(self.engine, "begin", _sqlite_begin)
         self._together = Together(self.transaction)
         with self.transaction() as connection:
             migrate(connection)
@@ -69,7 +69,9 @@ class Database:
             DamagedError: a page is damaged, this time or before.
         """
         self.refuse_damaged()
-        with self.engine.begin() as connection:
+        with self._watching(), self.engine.begin() as connection:
+            # One that will write takes the write lock at once: upgrading a read lock can fail half-way.
+            self._begin(connection, "BEGIN IMMEDIATE")
             yield connection
 
     def together(self, act: Callable[[Connection], T]) -> T:
@@ -88,7 +90,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection for reading only; on SQLite it never waits for a writer."""
-        with self.engine.connect().execution_options(reading=True) as connection:
+        with self._watching(), self.engine.connect() as connection:
+            self._begin(connection, "BEGIN")
             yield connection
 
     def check(self) -> None:
@@ -97,7 +100,7 @@ class Database:
         Raises:
             DamagedError: a page is damaged.
         """
-        if self.engine.dialect.name == "sqlite":
+        if self._sqlite:
             with self.reading() as connection:
                 if connection.execute(text("PRAGMA quick_check(1)")).scalar() != "ok":
                     self._note_damage()
@@ -116,12 +119,22 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
-    def _look_for_damage(self, context: ExceptionContext) -> None:
-        error = context.original_exception
-        sqlite = getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_DAMAGED
-        if sqlite or getattr(error, "sqlstate", "") in POSTGRESQL_DAMAGED:
-            self._note_damage()
-            raise DamagedError from error
+    def _begin(self, connection: Connection, statement: str) -> None:
+        # pysqlite is told to begin nothing by itself; an event of SQLAlchemy would slow every statement down.
+        if self._sqlite:
+            connection.exec_driver_sql(statement)
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Tell damage from what passes."""
+        try:
+            yield
+        except DatabaseError as error:
+            sqlite = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_DAMAGED
+            if sqlite or getattr(error.orig, "sqlstate", "") in POSTGRESQL_DAMAGED:
+                self._note_damage()
+                raise DamagedError from error
+            raise
 
     def _note_damage(self) -> None:
         if not self.damaged:
@@ -135,9 +148,3 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    # A transaction that will write takes the write lock at once: upgrading a read lock can fail half-way.
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
