@@ -9,7 +9,6 @@ from adapter.validation.fhirpath import BUDGET, Context, Expression, FhirPathErr
 from adapter.validation.references import resolve
 from adapter.validation.run import Run
 
-
 VISITS_A_TRY = 10
 """So many elements that an invariant visits cost about as much as trying a small one."""
 
