@@ -7,17 +7,29 @@ UTF-16 code units, msgspec by code points: the same for every name that FHIR or 
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
+import orjson
 
 from adapter.types import Json
 
 _CANONICAL = msgspec.json.Encoder(decimal_format="number", order="sorted")
-_FAST = msgspec.json.Encoder(decimal_format="number")
+_ANY_NUMBER = msgspec.json.Encoder(decimal_format="number")
 
 
 def dumps(value: Json) -> bytes:
     """Return compact JSON (UTF-8) in the order of the dicts, decimals with their digits."""
-    return _FAST.encode(value)
+    try:
+        return orjson.dumps(value, default=_digits)
+    except TypeError:  # orjson takes no whole number of more than 64 bits
+        return _ANY_NUMBER.encode(value)
+
+
+def _digits(value: object) -> orjson.Fragment:
+    if not isinstance(value, Decimal):
+        raise TypeError
+    return orjson.Fragment(str(value))
 
 
 def canonical(value: Json) -> bytes:

@@ -6,8 +6,16 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapter.fhir.canonical import canonical, dumps
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @pytest.mark.parametrize("number", ["5.10", "0.0", "100", "1.000000000000000000000001", "-3.50"])
@@ -28,3 +36,10 @@ def test_keys_are_sorted_at_every_depth() -> None:
 def test_text_is_utf_8_with_the_shortest_escapes() -> None:
     """RFC 8785 §3.2.2.2: only what must be escaped is, in the shortest form, hexadecimal in lower case."""
     assert canonical('ä\u20ac\n\t\b\f\r"\\\x01\x1f/\x7f') == '"ä€\\n\\t\\b\\f\\r\\"\\\\\\u0001\\u001f/\x7f"'.encode()
+
+
+@given(VALUES)
+def test_both_writers_say_the_same(value: object) -> None:
+    """The order of names is all that differs: digits of any length, and every character, are written alike."""
+    read = json.loads(dumps(value), parse_float=Decimal)
+    assert canonical(read) == canonical(value)
