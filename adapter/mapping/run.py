@@ -129,11 +129,14 @@ class Run:
         """Add a resource of this record: part identifier, meta, language, request."""
         register, version, record_type = self._tags
         tags = [register.copy(), version.copy(), record_type.copy()]
-        sensitivity, computed = rule.sensitivity, body.get("meta", {})
-        if "security" in computed:  # a row has computed the label of this very resource
-            sensitivity = _CLASS_OF_LABEL[computed["security"][0]["code"]]
+        sensitivity, profiles = rule.sensitivity, [*rule.profiles]
+        if "meta" in body:
+            computed = body["meta"]
+            profiles = [*map(profile_canonical, computed.get("profile", ())), *profiles]
+            if "security" in computed:  # a row has computed the label of this very resource
+                sensitivity = _CLASS_OF_LABEL[computed["security"][0]["code"]]
         body["meta"] = {
-            "profile": [*map(profile_canonical, computed.get("profile", ())), *rule.profiles],
+            "profile": profiles,
             "security": [self._plain.copy()] if self._plain and not sensitivity else self._security(sensitivity, True),
             "source": self.source_system,
             "tag": tags,
@@ -171,11 +174,8 @@ class Run:
             body.setdefault("identifier", []).append(identifier)
         known = self._shared.get(urn)
         if known is None:
-            security = (
-                [self._plain.copy()]
-                if self._plain and not rule.sensitivity
-                else self._security(rule.sensitivity, False)
-            )
+            sensitivity = rule.sensitivity
+            security = [self._plain.copy()] if self._plain and not sensitivity else self._security(sensitivity, False)
             if rule.type in WITH_CONTACTS and NON_DISCLOSURE in self._given:
                 security.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
             body["meta"] = {"profile": [*rule.profiles], "security": security}

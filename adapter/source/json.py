@@ -96,24 +96,25 @@ def read_quickly(body: bytes) -> tuple[Json, int] | None:
     Names that stand twice in an object are not seen here. They make the second part of the answer, how many names and
     texts the document has, greater than what stands in the value.
     """
-    escaped = _escaped(body)
-    if any(rest.startswith(b"u0000") for rest in escaped):
+    escaped_quotes, may_hold_nul = _escapes(body)
+    if may_hold_nul:
         return None
     try:
         value = _QUICK.decode(body)
     except (ValueError, ArithmeticError, RecursionError):
         return None
-    return value, (body.count(b'"') - sum(rest.startswith(b'"') for rest in escaped)) // 2
+    return value, (body.count(b'"') - escaped_quotes) // 2
 
 
-def _escaped(body: bytes) -> list[bytes]:
-    """Return what stands behind each backslash that escapes something other than a backslash."""
-    found: list[bytes] = []
-    parts = iter(body.split(b"\\"))
-    next(parts)
-    for part in parts:
-        found.append(part) if part else next(parts, None)
-    return found
+def _escapes(body: bytes) -> tuple[int, bool]:
+    """Return how many quotes are escaped in a document, and whether a NUL may be; the parser refuses a raw one."""
+    quotes, may_hold_nul = 0, False
+    at = body.find(b"\\")
+    while at >= 0:
+        quotes += body.startswith(b'"', at + 1)
+        may_hold_nul = may_hold_nul or body.startswith(b"u0000", at + 1)
+        at = body.find(b"\\", at + 2)
+    return quotes, may_hold_nul
 
 
 def _surely_within(body: bytes, limits: Limits) -> bool:
@@ -122,7 +123,7 @@ def _surely_within(body: bytes, limits: Limits) -> bool:
     A node takes two bytes at least. Numbers are looked for in the shape of the bytes, so a long run of digits in
     a text asks for a count, too.
     """
-    if len(body) > 2 * limits.nodes or any(rest.startswith(b"u0000") for rest in _escaped(body)):
+    if len(body) > 2 * limits.nodes or _escapes(body)[1]:
         return False
     shape = body.translate(_NUMBER_SHAPE)
     if b"0" * (limits.digits + 1) in shape or _has_exponent(shape, limits.digits):

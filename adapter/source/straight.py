@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapter.source.accept import Judge, NodeCompiler
@@ -54,6 +55,19 @@ def names_and_texts(value: Json) -> int:
     return sum(map(names_and_texts, value)) if isinstance(value, list) else int(isinstance(value, str))
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Lines that judge a value.
+
+    Attributes:
+        lines: they refuse, and add to `m` what stands in the value.
+        is_text: they have nothing to add, because the value is one text.
+    """
+
+    lines: list[str]
+    is_text: bool = False
+
+
 class _Writer:
     def __init__(self, schema: Schema, leaves: NodeCompiler) -> None:
         self.schema = schema
@@ -64,9 +78,9 @@ class _Writer:
 
     def top(self) -> Callable[[Json], int]:
         """Return the function of the whole schema."""
-        self.functions.append(
-            "\n".join(["def top(v):", "    m = 0", *self.value(self.schema.document), "    return m"])
-        )
+        judged = self.value(self.schema.document)
+        lines = ["def top(v):", f"    m = {int(judged.is_text)}", *judged.lines, "    return m"]
+        self.functions.append("\n".join(lines))
         text = "\n".join(self.functions) + "\n"
         file = f"<schema {self.schema.name}>"
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
@@ -74,65 +88,81 @@ class _Writer:
         found: Callable[[Json], int] = self.names["top"]
         return found
 
-    def value(self, part: Node | bool, name: str = "v", pad: str = "    ") -> list[str]:
-        """Return the lines that judge the value in a variable and add to `m` what stands in it."""
+    def value(self, part: Node | bool, name: str = "v", pad: str = "    ") -> _Judged:
+        """Return what judges the value in a variable."""
         node: Node = {} if isinstance(part, bool) else self.schema.resolved(part)
         words = node.keys() & JUDGING
         listed = self.leaves.listed(node)
-        if part is False or (words & _COMPOSED and not _closed(node)):
+        if _is_closed(node):
+            return _Judged([f"{pad}m += {self.function(part, node)}({name})"])
+        if part is False or words & _COMPOSED:
             return self.leaf(part, name, pad)
         if listed is not None:
-            return [f"{pad}if {name} not in {self.named('C', listed)}: raise ValueError", f"{pad}m += 1"]
-        if _closed(node):
-            return [f"{pad}m += {self.function(part, node)}({name})"]
+            return _Judged([f"{pad}if {name} not in {self.named('C', listed)}: raise ValueError"], True)
         if node.get("type") == "array" and "items" in node:
             return self.items(node, name, pad)
         if words <= _PLAIN and node.get("pattern") in PLAIN_PATTERNS and node.get("type") == "string":
             return self.plain(part, node, name, pad)
         return self.leaf(part, name, pad)
 
-    def plain(self, part: Node | bool, node: Node, name: str, pad: str) -> list[str]:
+    def plain(self, part: Node | bool, node: Node, name: str, pad: str) -> _Judged:
+        """Judge a line or text: most need no regular expression."""
         test = f'{name}.isprintable() and {name}.strip() == {name} != ""'
         shortest, longest = node.get("minLength", 0), node.get("maxLength")
         test += f" and len({name}) >= {shortest}" if shortest > 1 else ""
         test += f" and len({name}) <= {longest}" if longest is not None else ""
-        refused = f"not ({test}) and not {self.validator(part)}({name})"
-        return [f"{pad}if {refused}: raise ValueError", f"{pad}m += 1"]
+        return _Judged([f"{pad}if not ({test}) and not {self.validator(part)}({name}): raise ValueError"], True)
 
-    def leaf(self, part: Node | bool, name: str, pad: str) -> list[str]:
-        """A value that pydantic-core judges."""
+    def leaf(self, part: Node | bool, name: str, pad: str) -> _Judged:
+        """Judge a value by pydantic-core."""
+        refuse = f"{pad}if not {self.validator(part)}({name}): raise ValueError"
         kind = "" if isinstance(part, bool) else self.schema.resolved(part).get("type", "")
-        counted = {"string": "1", "number": "0", "integer": "0", "boolean": "0"}.get(str(kind), f"counted({name})")
-        return [f"{pad}if not {self.validator(part)}({name}): raise ValueError", f"{pad}m += {counted}"]
+        if kind in ("string", "number", "integer", "boolean"):
+            return _Judged([refuse], kind == "string")
+        return _Judged([refuse, f"{pad}m += counted({name})"])
 
-    def items(self, node: Node, name: str, pad: str) -> list[str]:
+    def items(self, node: Node, name: str, pad: str) -> _Judged:
+        """Judge a list, item by item."""
         lines = [f"{pad}if type({name}) is not list: raise ValueError"]
         lines += [f"{pad}if len({name}) < {node['minItems']}: raise ValueError"] if "minItems" in node else []
         lines += [f"{pad}if len({name}) > {node['maxItems']}: raise ValueError"] if "maxItems" in node else []
         if node.get("uniqueItems"):
             lines.append(f"{pad}if not {self.named('D', self.leaves.are_different)}({name}): raise ValueError")
-        inner = f"{name}v"
-        return [*lines, f"{pad}for {inner} in {name}:", *self.value(node["items"], inner, f"{pad}    ")]
+        inner = self.value(node["items"], f"{name}v", f"{pad}    ")
+        lines += [f"{pad}m += len({name})"] if inner.is_text else []
+        return _Judged([*lines, *([f"{pad}for {name}v in {name}:", *inner.lines] if inner.lines else [])])
 
     def function(self, part: Node | bool, node: Node) -> str:
         """Return the name of the function that judges a closed object; one object is judged by one function."""
         key = _key(part)
         if key not in self.made:
             name = self.made[key] = f"o{len(self.made)}"
-            self.functions.append("\n".join([f"def {name}(s):", *self.object(node), "    return n + m"]))
+            self.functions.append("\n".join([f"def {name}(s):", *self.object(node)]))
         return self.made[key]
 
     def object(self, node: Node) -> list[str]:
-        required = [name for name in node["properties"] if name in node.get("required", ())]
-        lines = ["    if type(s) is not dict: raise TypeError", f"    n, m = {len(required)}, 0"]
+        """Judge an object: `n` counts its fields, `t` those among them that are texts, `m` what stands deeper."""
+        required = node.get("required", ())
+        judged: list[str] = []
+        texts = 0
         for name, part in node["properties"].items():
             if name in required:
-                lines += [f"    v = s[{name!r}]", *self.value(part)]
+                found = self.value(part)
+                texts += found.is_text
+                judged += [f"    v = s[{name!r}]", *found.lines]
             else:
-                lines += [f"    v = s.get({name!r})", "    if v is not None:", "        n += 1"]
-                lines += self.value(part, pad="        ")
-        lines.append("    if len(s) != n: raise ValueError")
-        return lines + [f"    {self.named('X', check)}(s)" for check in self.leaves.object_checks(node)]
+                found = self.value(part, pad="        ")
+                count = f"        {'t' if found.is_text else 'n'} += 1"
+                judged += [f"    if {name!r} in s:", f"        v = s[{name!r}]", count, *found.lines]
+        others = sum(name in required for name in node["properties"]) - texts
+        return [
+            "    if type(s) is not dict: raise TypeError",
+            f"    n, t, m = {others}, {texts}, 0",
+            *judged,
+            "    if len(s) != n + t: raise ValueError",
+            *(f"    {self.named('X', check)}(s)" for check in self.leaves.object_checks(node)),
+            "    return n + 2 * t + m",
+        ]
 
     def validator(self, part: Node | bool) -> str:
         key = ("L", _key(part))
@@ -152,7 +182,7 @@ _COMPOSED = frozenset(("oneOf", "anyOf", "allOf", "not", "if"))
 _PLAIN = frozenset(("$ref", "type", "pattern", "minLength", "maxLength"))
 
 
-def _closed(node: Node) -> bool:
+def _is_closed(node: Node) -> bool:
     """True for an object whose fields are all named."""
     return node.get("type") == "object" and node.get("additionalProperties") is False and "properties" in node
 
