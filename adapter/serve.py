@@ -211,6 +211,7 @@ def work(settings: Settings, *, threads: int) -> None:
         MissingKeyError: a key is missing or cannot be used.
     """
     from adapter.delivery import Worker
+    from adapter.delivery.worker import ALONE_SECONDS
     from adapter.store import Database
 
     check_keys(settings)
@@ -219,7 +220,7 @@ def work(settings: Settings, *, threads: int) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stopping.set())
     line = _line(settings, Database(settings.database))
-    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=threads)
+    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=threads, idle=ALONE_SECONDS)
     worker.start()
     log(Event.STARTED, part="worker")
     stopping.wait()

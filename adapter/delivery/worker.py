@@ -13,6 +13,9 @@ from adapter.delivery.outbox import Message, Outbox
 from adapter.events import Event, log
 
 IDLE_SECONDS = 0.5
+ALONE_SECONDS = 0.1
+"""Pause of a worker that nobody wakes, because others accept."""
+
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
@@ -26,6 +29,7 @@ class Worker:
     Args:
         handle: delivers one message and commits what came of it; it does not raise for what a repository does.
         ready: asked before each claim; False means that the destination is down and messages wait.
+        idle: seconds between looks when nothing is due and nobody calls `wake`.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Worker:
         *,
         ready: Callable[[], bool] = lambda: True,
         threads: int = 2,
+        idle: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
@@ -46,6 +51,7 @@ class Worker:
         self._claimed: SimpleQueue[Message | None] = SimpleQueue()
         self._in_hand: dict[tuple[str, str], Message] = {}
         self._count = threads
+        self._idle = idle
         deliverers = [
             threading.Thread(target=self._run, name=f"kykysilta-worker-{number}", daemon=True)
             for number in range(threads)
@@ -82,7 +88,7 @@ class Worker:
                 self._in_hand[message.worker, message.submission] = message
                 self._claimed.put(message)
             if not messages:
-                self._wake.wait(IDLE_SECONDS)
+                self._wake.wait(self._idle)
                 self._wake.clear()
         self._trying(self._give_back, self._not_begun())
         for _ in range(self._count):
