@@ -30,7 +30,11 @@ class AdapterError(Exception):
     def __init__(self, issues: Issue | Iterable[Issue], *, record_key: str = "") -> None:
         self.issues: tuple[Issue, ...] = (issues,) if isinstance(issues, Issue) else tuple(issues)
         self.record_key = record_key
-        super().__init__("; ".join(f"{issue.rule_id} {issue.key}" for issue in self.issues))
+        super().__init__(*(issue.rule_id for issue in self.issues))
+
+    def __str__(self) -> str:
+        """Return every sentence in English behind its rule; never a value."""
+        return "; ".join(f"{issue.rule_id} {issue.text('en')}" for issue in self.issues)
 
     def operation_outcome(self, language: str = "en") -> Resource:
         """Return the error as a FHIR R4 OperationOutcome in fi, sv or en."""

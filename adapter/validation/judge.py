@@ -90,14 +90,31 @@ def validate(
         context: related resources or Bundles that rules may look at: the team of a plan, earlier versions.
         at: the present instant for rules (ISO 8601 with offset); rules that need it rest without.
         language: of the texts in `Outcome.operation_outcome()`: fi, sv or en.
+
+    Raises:
+        TypeError: profiles, definitions or context hold something else; a resource of another type is an issue.
+        FhirPathError: `at` is no instant with an offset.
     """
-    extra = tuple(definitions)
+    profiles = _each(profiles, "profiles", str)
+    context = _each(context, "context", dict)
+    extra = _each(definitions, "definitions", (dict, str, Path))
     validator = validator_with(extra) if extra else packaged_validator()
-    trace = None
-    if not isinstance(resource, bytes | str | dict):
-        trace, resource = resource.locate, resource.bundle
-    found = judge(resource, profiles=profiles, validator=validator, context=context, at=at, trace=trace)
+    document: Any = getattr(resource, "bundle", resource)
+    trace = getattr(resource, "locate", None)
+    found = judge(document, profiles=profiles, validator=validator, context=context, at=at, trace=trace)
     return Outcome((*validator.load_issues, *found.issues), language)
+
+
+def _each(values: Iterable[Any], name: str, kinds: type | tuple[type, ...]) -> tuple[Any, ...]:
+    """Return an argument that takes several, checked: a text alone would be read letter by letter."""
+    if isinstance(values, str | bytes | dict | Path):
+        raise TypeError(f"{name} takes a list, not {type(values).__name__}")
+    found = tuple(values)
+    for value in found:
+        if not isinstance(value, kinds):
+            names = kinds.__name__ if isinstance(kinds, type) else " or ".join(kind.__name__ for kind in kinds)
+            raise TypeError(f"{name} holds {type(value).__name__}, but takes {names}")
+    return found
 
 
 def validator_with(

@@ -35,7 +35,10 @@ def load_definitions(sources: Iterable[Resource | str | Path]) -> tuple[list[Res
     issues: list[Issue] = []
     for source in sources:
         if isinstance(source, dict):
-            resources += _conformance(source)
+            found = list(_conformance(source))
+            if not found or not all(isinstance(resource.get("url"), str) for resource in found):
+                issues.append(_unreadable(f"{source.get('resourceType')} (url)"))
+            resources += found
             continue
         for name, content in _documents(Path(source), issues):
             try:

@@ -198,7 +198,7 @@ def instant(now: str | datetime | None) -> Temporal | None:
     if now is None:
         return None
     text = now.isoformat() if isinstance(now, datetime) else now
-    found = parse_temporal(text)
+    found = parse_temporal(text) if isinstance(text, str) else None
     if found is None or found.offset is None or len(found.parts) < 6:
         raise FhirPathError("the present instant needs date, time with seconds and offset")
     return found
