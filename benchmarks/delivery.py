@@ -6,9 +6,9 @@
 All servers run in processes of their own. Accepting, single and in one NDJSON body, is compared with a server that does
 nothing but insert each body and commit. End to end, from the first record handed over to the last receipt, is compared
 with a loop that only posts the same signed Bundles to the same bare endpoint: once with one process that accepts and
-delivers, once with a worker of its own (`kykysilta outbox work`), against which the aim is held. With `--memory` so many
-records go in and out, and the adapter's memory is looked at after each tenth. Exit code 1 when something is not as asked
-for.
+delivers, once with a worker of its own (`kykysilta outbox work`), against which the aim is held. With `--memory` so
+many records go in and out, and the adapter's memory is looked at after each tenth. Exit code 1 when something is not as
+asked for.
 """
 
 from __future__ import annotations
