@@ -57,7 +57,7 @@ class SearchIndex:
         if not fresh:
             self._remove(key, AT_ONCE)
         if resource is not None:
-            self._insert(key, _rows(resource, AT_ONCE, base))
+            self._insert(_rows(key, resource, AT_ONCE, base))
 
     @property
     def lags(self) -> bool:
@@ -83,11 +83,14 @@ class SearchIndex:
             "SELECT r.pk, r.version, v.body FROM version v JOIN resource r "
             "ON r.type = v.type AND r.id = v.id AND r.seq = v.seq WHERE v.seq > ? ORDER BY v.seq"
         )
+        rows: Rows = {name: [] for name in tables}
         for key, version, body in self._connection.execute(sql, (mark,)):
             if version > 1:
                 self._remove(key, tables)
             if body is not None:
-                self._insert(key, _rows(self._read(body), tables))
+                for name, found in _rows(key, self._read(body), tables).items():
+                    rows[name] += found
+        self._insert(rows)
         marks = ", ".join("?" * len(tables))
         sql = f"UPDATE indexed SET seq = (SELECT max(seq) FROM version) WHERE name IN ({marks})"
         self._connection.execute(sql, tables)
@@ -96,15 +99,19 @@ class SearchIndex:
         for name in tables:
             self._connection.execute(f"DELETE FROM {name} WHERE pk = ?", (key,))
 
-    def _insert(self, key: int, rows: Rows) -> None:
+    def _insert(self, rows: Rows) -> None:
         for table, found in rows.items():
             if found:
-                self._connection.executemany(_INSERT[table], [(key, n, *row) for n, row in enumerate(found)])
+                self._connection.executemany(_INSERT[table], found)
 
 
-def _rows(resource: Resource, tables: Collection[str], base: str = "") -> Rows:
-    """Return the rows of a resource; of one that was seeded against all rules of JSON structure there are none."""
+def _rows(key: int, resource: Resource, tables: Collection[str], base: str = "") -> Rows:
+    """Return the rows of a resource, with its primary key and numbers.
+
+    Of one that was seeded against all rules of JSON structure there are none.
+    """
     try:
-        return rows_of(resource, tables, base)
+        found = rows_of(resource, tables, base)
     except (AttributeError, TypeError, ValueError, KeyError, ArithmeticError):
         return {}
+    return {table: [(key, n, *row) for n, row in enumerate(rows)] for table, rows in found.items()}
