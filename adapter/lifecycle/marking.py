@@ -72,7 +72,7 @@ def superseded(bundle: Resource, *, version: int, at: str, reason: str, id_key: 
 def _marked(bundle: Resource, mark: Mark, version: str, at: str, reason: str, id_key: bytes) -> Resource:
     entries = [_entry(entry, mark, version) for entry in bundle["entry"]]
     recordings = [entry for entry in bundle["entry"] if _part(entry["resource"]) == "recording"]
-    return {**bundle, "entry": [*entries, *(_said(one, mark, at, reason, id_key) for one in recordings)]}
+    return {**bundle, "entry": [*entries, *(_said(one, mark, version, at, reason, id_key) for one in recordings)]}
 
 
 def _entry(entry: dict[str, Any], mark: Mark, version: str) -> dict[str, Any]:
@@ -94,12 +94,16 @@ def _meta(resource: Resource, mark: Mark, version: str) -> dict[str, Any]:
     return {**resource["meta"], "tag": tags}
 
 
-def _said(entry: dict[str, Any], mark: Mark, at: str, reason: str, id_key: bytes) -> dict[str, Any]:
+def _said(entry: dict[str, Any], mark: Mark, version: str, at: str, reason: str, id_key: bytes) -> dict[str, Any]:
     """Return the entry of a Provenance that says when and why, made like the one of the recording."""
     urn = ids_under(id_key).urn(entry["fullUrl"], mark.part)
     key = urn.removeprefix("urn:uuid:")
     meta = entry["resource"]["meta"]
-    tags = [tag for tag in meta["tag"] if tag["system"] not in (PART_KEY_SYSTEM, RECORD_VERSION_SYSTEM)]
+    tags = [
+        {**tag, "code": version} if tag["system"] == RECORD_VERSION_SYSTEM else tag
+        for tag in meta["tag"]
+        if tag["system"] != PART_KEY_SYSTEM
+    ]
     # Not a part of the record: the sender's next version neither replaces nor deletes what was said here.
     tags.append({"system": RECORD_ACT_SYSTEM, "code": key, "display": mark.part})
     code, display = mark.activity

@@ -68,7 +68,7 @@ class Assertion(BaseModel):
     jittered: bool = Field(default=False, description="retry-spacing: three waits or more must not all be the same")
 
 
-LOOK = "Look at the requests: `kykysilta mock journal list`, or the page at /_mock/."
+LOOK = "Look at the requests: `kykysilta mock journal`, or the page at /_mock/."
 ONCE = (
     "Create with If-None-Exist: identifier=system|value (ifNoneExist in a transaction), so that sending again after a "
     "lost answer finds what is stored already."

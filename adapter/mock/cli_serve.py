@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def serve(
     host: str = "127.0.0.1",
     port: int = 8090,
-    strictness: Annotated[str, typer.Option(help="lenient, national or strict")] = "lenient",
+    strictness: Annotated[str, typer.Option(help="lenient, national or strict")] = "national",
     policy: Annotated[str, typer.Option(help="open, national, or a policy file")] = "open",
     data: Annotated[str, typer.Option(help="folder of the databases, or memory")] = "memory",
     seed: Annotated[int | None, typer.Option(help="server ids are drawn from this number")] = None,

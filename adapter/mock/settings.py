@@ -44,7 +44,7 @@ class MockSettings:
         data: folder of the databases, or `memory`.
         seed: number from which server ids are drawn; None draws them from the system.
         clock: instant at which the clock of every namespace stands frozen; None lets it run.
-        strictness: see `Strictness`.
+        strictness: see `Strictness`; a strict R4 server unless told otherwise.
         policy: name of a packaged policy or path of a policy file.
         auth, clients: see `Auth` and `ClientSettings`.
         certificates: folder into which the test CA writes certificates and keys (mtls).
@@ -60,7 +60,7 @@ class MockSettings:
     data: str = "memory"
     seed: int | None = None
     clock: datetime | None = None
-    strictness: Strictness = "lenient"
+    strictness: Strictness = "national"
     policy: str = "open"
     journal_size: int = 5000
     public_url: str = ""

@@ -20,7 +20,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Root URL of a running endpoint."""
-    with running_mock(MockSettings(port=0)) as base:
+    with running_mock(MockSettings(port=0, strictness="lenient")) as base:
         yield base.removesuffix("/fhir")
 
 

@@ -103,7 +103,7 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Au
 @pytest.fixture(scope="module")
 def receiver(authorities: tuple[Authority, Authority, Path]) -> Iterator[httpx.Client]:
     """An endpoint that takes notices signed under the trusted authority."""
-    settings = MockSettings(port=0, policy="national", trusted=str(authorities[2]), clock=NOW)
+    settings = MockSettings(port=0, policy="national", strictness="lenient", trusted=str(authorities[2]), clock=NOW)
     with (
         running_mock(settings) as base,
         httpx.Client(base_url=base, headers=KIND, event_hooks={"request": [numbered]}) as client,
