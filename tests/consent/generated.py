@@ -136,8 +136,14 @@ def consents(draw: st.DrawFn, name: str = "c", effects: tuple[str, ...] = ("perm
 
 @st.composite
 def stores(draw: st.DrawFn, most: int = 3) -> list[Json]:
-    """A few consents of the client, each a record of its own."""
-    return [draw(consents(f"c{number}")) for number in range(draw(st.integers(0, most)))]
+    """A few consents of the client, each its own record; in half the stores the usual one, which often permits."""
+    usual = [consent("usual")] if draw(st.booleans()) else []
+    return usual + [draw(consents(f"c{number}")) for number in range(draw(st.integers(0, most)))]
+
+
+def permits() -> st.SearchStrategy[Json]:
+    """A record that only permits: the usual one or any other."""
+    return st.one_of(st.just(consent("only")), consents("only", ("permit",)))
 
 
 def _items() -> list[Json]:

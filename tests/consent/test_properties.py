@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.consent import Decision, decide
-from tests.consent.generated import CONTEXT, PERIODS, consents, requests, rules, stores
+from tests.consent.generated import CONTEXT, PERIODS, permits, requests, rules, stores
 from tests.consent.naive import Naive, bounds
 from tests.consent.world import Json, configuration, refusal, world
 
@@ -73,7 +73,7 @@ def test_adding_a_refusal_never_opens(store: list[Json], asked: Json, rule: Json
 
 
 @settings(max_examples=80)
-@given(stores(), requests(), consents("only", ("permit",)))
+@given(stores(), requests(), permits())
 def test_removing_a_permit_never_opens(store: list[Json], asked: Json, permit: Json) -> None:
     """Neither a record that only permits, nor a nested permit, was holding anything back."""
     assert not opens(decided([*store, permit], asked), decided(store, asked)) or "implicitRules" in permit
@@ -111,7 +111,7 @@ def test_order_never_matters(store: list[Json], asked: Json, chance: random.Rand
 
 
 @settings(max_examples=80)
-@given(stores(), requests(), consents("only", ("permit",)), st.sampled_from(PERIODS))
+@given(stores(), requests(), permits(), st.sampled_from(PERIODS))
 def test_a_narrower_period_never_opens(store: list[Json], asked: Json, permit: Json, period: Json) -> None:
     """A permit that holds for a shorter time, as a whole or in one of its rules, gives nothing more."""
     before = decided([*store, permit], asked)
