@@ -1,7 +1,13 @@
-"""One adapter under attack for the whole folder, and what must hold after every attack."""
+"""One adapter under attack for the whole folder, and what must hold after every attack.
+
+Each test, whatever it attacks, is watched (`watched`): no connection leaves this machine, no request of the adapter or
+of its pages ends in a 5xx, and no line of the log holds an identity code. `unharmed` adds for the adapter that nothing
+is stored and that it is well; `endured` of the mock's tests says the same of the mock.
+"""
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import sqlite3
@@ -15,15 +21,21 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import structlog
 
+from adapter.events import configure_logging
 from adapter.fhir.canonical import dumps
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.serve import adapter_app, in_background, load_settings
+from adapter.source.identity_code import is_inside
 from adapter.source.json import read_json
 from tests.api.conftest import example
 
 ANSWER_SECONDS = 10.0
+MAY_BE_UNAVAILABLE = ("test_a_full_disk_is_said_and_survived",)
+"""Tests that make a 503 themselves."""
+
 PATIENCE = 0.3
 FINAL = ("delivered", "rejected", "dead")
 
@@ -90,6 +102,61 @@ def record(name: str = "client", **changes: Any) -> dict[str, Any]:
 def body(name: str = "client", **changes: Any) -> bytes:
     """An example record with a record id of its own, as JSON."""
     return dumps(record(name, **changes))
+
+
+@dataclass(eq=False)
+class Watch:
+    """What every server and client of this process does.
+
+    Attributes:
+        lines: of the log, as JSON.
+        outside: addresses beyond this machine that somebody tried.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    outside: list[Any] = field(default_factory=list)
+
+    def write(self, line: str) -> None:
+        """Take a line of the log."""
+        self.lines.append(line)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def broken(self) -> list[str]:
+        """Lines of requests that ended in a 5xx."""
+        answered = (json.loads(line) for line in self.lines if '"request answered"' in line)
+        return [f"{each['method']} {each['route']}" for each in answered if each["http_status"] >= 500]
+
+
+@pytest.fixture(scope="session")
+def watch() -> Iterator[Watch]:
+    """Sees every connection and every line of the log of this process."""
+    found, connect, settings = Watch(), socket.socket.connect, structlog.get_config()
+
+    def noting(line: socket.socket, address: Any) -> None:
+        local = line.family == socket.AF_UNIX or str(address[0]) in ("localhost", "::1")
+        if not local and not str(address[0]).startswith("127."):
+            found.outside.append(address)
+        connect(line, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", noting)
+        configure_logging()
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=found))  # type: ignore[arg-type]
+        yield found
+    structlog.configure(**settings)
+
+
+@pytest.fixture(autouse=True)
+def watched(request: pytest.FixtureRequest, watch: Watch) -> Iterator[None]:
+    """Nothing leaves this machine, nothing breaks, nothing personal is logged."""
+    watch.lines.clear()
+    yield
+    assert watch.outside == []
+    if request.node.originalname not in MAY_BE_UNAVAILABLE:
+        assert watch.broken() == []
+    assert not any(is_inside(line) for line in watch.lines)
 
 
 @pytest.fixture(scope="session")
