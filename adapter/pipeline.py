@@ -294,18 +294,18 @@ class Line:
         # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
         on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
         released, words = self._consent(checked.mapped, on_file)
-        lane, is_consent = clients.bind(connection, self._lookups(checked.mapped)), arrival.record_type == "consent"
+        lane, joined = clients.bind(connection, self._lookups(checked.mapped))
+        is_consent = arrival.record_type == "consent"
         if is_consent:
             consents.refuse_second(connection, self._cipher, lane, arrival.record_key, checked.mapped.bundle)
         submissions.store(connection, self._cipher, arrival, now)
         if key:
             idempotency.keep(connection, key, idempotency.Kept(arrival.id, *told), now)
         self.outbox.put(connection, arrival.id, lane, now)
-        facts = self._facts(connection, checked.mapped)
-        entry = {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
-        judged = judged_as_of(self._judged_at(record), now)
-        ground = ground_of(released, words)
-        audit.append(connection, now, "decision", facts | entry | {"decision": "permit"} | ground | judged)
+        facts = self._facts(connection, checked.mapped) | judged_as_of(self._judged_at(record), now)
+        facts |= {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
+        facts |= {"decision": "permit"} | ground_of(released, words)
+        audit.append(connection, now, "decision", facts | ({"joined": joined} if joined else {}))
         if is_consent:
             consents.supersede(
                 connection, self.outbox, self._cipher, lane, arrival.record_key, checked.mapped.bundle,

@@ -9,6 +9,7 @@ record itself names (`adapter.release`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,12 +29,11 @@ SAYS_WHO = "client"
 _KNOWN = select(client_identity.c.lookup, client_identity.c.lane).where(
     client_identity.c.lookup.in_(bindparam("lookups", expanding=True))
 )
-_OLDEST = (
+_OLDEST_FIRST = (
     select(outbox.c.lane)
     .where(outbox.c.lane.in_(bindparam("lanes", expanding=True)))
     .group_by(outbox.c.lane)
     .order_by(func.min(outbox.c.seq))
-    .limit(1)
 )
 _LOOKUPS = select(client_identity.c.lookup).where(client_identity.c.lane == bindparam("lane"))
 
@@ -82,7 +82,14 @@ def names(connection: Connection, named: Sequence[str]) -> frozenset[str]:
     return frozenset((*named, *_known(connection, named).values()))
 
 
-def bind(connection: Connection, named: Sequence[str]) -> str:
+class Bound(NamedTuple):
+    """The lane of a client, and how many other lanes with records became part of it just now."""
+
+    lane: str
+    joined: int
+
+
+def bind(connection: Connection, named: Sequence[str]) -> Bound:
     """Make all these look-up values lead to one lane and return it; lanes that were several become the oldest.
 
     The caller holds the lock of the log. What a worker has in hand stays with it: the joined lane waits for it.
@@ -90,12 +97,13 @@ def bind(connection: Connection, named: Sequence[str]) -> str:
     known = _known(connection, named)
     lanes = {known.get(one, one) for one in named}
     if len(lanes) == 1:
-        return lanes.pop()
-    lane: str = connection.execute(_OLDEST, {"lanes": list(lanes)}).scalar() or known.get(named[0], named[0])
+        return Bound(lanes.pop(), 0)
+    used = list(connection.execute(_OLDEST_FIRST, {"lanes": list(lanes)}).scalars())
+    lane = used[0] if used else known.get(named[0], named[0])
     for table in (client_identity, outbox, review_note, review_permission):
         connection.execute(update(table).where(table.c.lane.in_(lanes - {lane})).values(lane=lane))
     connection.execute(_BIND[connection.dialect.name], [{"lookup": one, "lane": lane} for one in named])
-    return lane
+    return Bound(lane, max(len(used) - 1, 0))
 
 
 def lookups_of(connection: Connection, lane: str) -> list[str]:

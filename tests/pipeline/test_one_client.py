@@ -48,8 +48,8 @@ def heads(line: Line) -> int:
     return len(claimed)
 
 
-def test_a_record_about_the_client_joins_what_its_codes_named_apart(line: Line, send: Send) -> None:
-    """Two open lanes, by temporary id and by code, are one as soon as the client's record names both."""
+def test_a_record_about_the_client_joins_what_its_codes_named_apart(line: Line, send: Send, database: Database) -> None:
+    """Two open lanes, by temporary id and by code, are one when the client's record names both; the log says so."""
     send(about(TEMPORARY, "04-functional-assessment"))
     send(about({"personal_identity_code": CODE}, "04-functional-assessment", 2))
     assert heads(line) == 2
@@ -57,6 +57,8 @@ def test_a_record_about_the_client_joins_what_its_codes_named_apart(line: Line, 
     assert heads(line) == 1
     send(about({"personal_identity_code": FORMER}, "04-functional-assessment", 3))
     assert heads(line) == 1
+    with database.reading() as connection:
+        assert [row.fact("joined") for row in read_rows(connection)] == ["", "", "1", ""]
 
 
 def test_other_records_join_nobody(line: Line, send: Send) -> None:

@@ -62,7 +62,7 @@ def lanes(connection: Connection) -> list[str]:
 def test_a_code_that_nobody_has_joined_is_its_own_lane(database: Database) -> None:
     """One code needs no row: so every database of an older program is right as it is."""
     with database.transaction() as connection:
-        assert clients.bind(connection, ["a"]) == "a"
+        assert clients.bind(connection, ["a"]) == ("a", 0)
         assert clients.lane_of(connection, ["a"]) == "a"
         assert connection.execute(select(client_identity)).first() is None
 
@@ -72,7 +72,7 @@ def test_several_lanes_become_the_oldest_one(database: Database, put: Put) -> No
     with database.transaction() as connection:
         for lane in ("temporary", "real", "temporary", "somebody else"):
             put(connection, lane)
-        assert clients.bind(connection, ["oldest", "real", "temporary"]) == "temporary"
+        assert clients.bind(connection, ["oldest", "real", "temporary"]) == ("temporary", 1)
         assert lanes(connection) == ["temporary", "temporary", "temporary", "somebody else"]
         for code in ("oldest", "real", "temporary"):
             assert clients.lane_of(connection, [code]) == "temporary"
@@ -101,7 +101,7 @@ def test_only_the_head_of_a_joined_lane_is_claimed(database: Database, put: Put)
             put(connection, lane)
     in_hand = messages.claim("worker", 1.0, limit=10)
     with database.transaction() as connection:
-        put(connection, clients.bind(connection, ["b", "a"]))
+        put(connection, clients.bind(connection, ["b", "a"]).lane)
     assert len(in_hand) == 2
     assert messages.claim("other", 1.0, limit=10) == []
     messages.release(in_hand[:1])
@@ -118,7 +118,7 @@ def test_two_programs_that_join_in_the_same_moment_agree(url: str, database: Dat
     def join(program: Database, named: list[str]) -> str:
         def act(connection: Connection) -> str:
             audit.lock(connection)
-            return clients.bind(connection, named)
+            return clients.bind(connection, named).lane
 
         start.wait()
         return program.together(act)

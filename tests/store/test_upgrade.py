@@ -99,6 +99,6 @@ def test_a_client_of_an_older_program_is_joined_with_a_code_that_becomes_known(f
     database = Database(first)
     with database.transaction() as connection:
         lane = connection.execute(text("SELECT lane FROM outbox ORDER BY seq LIMIT 1")).scalar_one()
-        assert clients.bind(connection, ["another code", lane]) == lane
+        assert clients.bind(connection, ["another code", lane]) == (lane, 0)
         assert clients.lane_of(connection, ["another code"]) == lane
     database.close()
