@@ -88,7 +88,8 @@ def log_copy_page(request: Request, handle: str, session: Reviewer) -> Response:
     here = office(request)
     with here.database.transaction() as connection:
         opened = open_client(here, connection, handle, session, "prepare-log-copy")
-        rows = search_log(connection, opened.reach, LogQuery(client=handle), frozenset(k.id for k in opened.file.kept))
+        mine = frozenset(one.id for one in opened.file.kept)
+        rows = search_log(connection, opened.reach, LogQuery(client=opened.handle), mine)
     usual = datetime.fromtimestamp(log_copy.usual_start(here.clock()), ZONE).date()
     told = [row for row in rows if act_of(row).told]
     return render(

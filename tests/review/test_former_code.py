@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import zipfile
 
 import pytest
 
@@ -47,3 +50,21 @@ async def test_a_former_pseudonym_leads_to_the_client_and_to_all_entries(browser
     found = await browser.post("/log", client=before, reason="supervision")
     assert len(re.findall(present, found.text)) >= len(IN_THIS_ORDER)
     assert before not in re.sub(r'value="[^"]*"', "", found.text)
+
+
+async def test_every_page_and_copy_reads_all_pseudonyms(browser: Browser, joined: Desk) -> None:
+    """By the former pseudonym in the address as by the present one: handling, lines to tell, the client's copy."""
+    with joined.database.reading() as connection:
+        ((before, present),) = persons.former(connection).items()
+    await browser.sign_in("naapuri")
+    for part, row in (("seen", "<tr>"), ("log-copy", "<select name=")):
+        pages = [(await browser.get(f"/clients/{one}/{part}")).text for one in (present, before)]
+        counts = [page.count(f"{row}") for page in pages]
+        assert counts[0] >= len(IN_THIS_ORDER)
+        assert 0 <= counts[1] - counts[0] <= 1  # the look before is an entry of its own
+    fields = {"what": "log-copy", "format": "json", "requester": "client"}
+    given = [await browser.post("/exports", client=one, **fields) for one in (present, before)]
+    copies = [json.loads(zipfile.ZipFile(io.BytesIO(one.content)).read("kykysilta-log-copy.json")) for one in given]
+    lines = [len(copy["tables"][0]["rows"]) for copy in copies]
+    assert lines[0] >= len(IN_THIS_ORDER)
+    assert lines[1] >= lines[0]
