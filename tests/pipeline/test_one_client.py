@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from adapter.audit import persons
+from adapter.audit.erasure import erase_person
 from adapter.audit.rows import read_rows
 from adapter.errors import ConsentRefused
 from adapter.lifecycle.fetching import lookup_of
@@ -103,6 +105,19 @@ def test_a_former_code_finds_the_consents_and_the_log(line: Line, send: Send, da
         assert list(read_rows(connection, client=pseudonym)) == rows
         assert list(read_rows(connection, client=before.pop())) == rows
         assert {one.organisation for one in recipients_of(connection, mine)} >= {TE_OFFICE["id"]}
+
+
+def test_who_is_erased_is_nobody_under_any_pseudonym(line: Line, send: Send, database: Database) -> None:
+    """Present and former pseudonym lose their key rows together, whichever of them is named."""
+    send(about(TEMPORARY, "04-functional-assessment"))
+    send(about({"personal_identity_code": CODE}, "04-functional-assessment", 2))
+    send(says(personal_identity_code=CODE, temporary_id="vt-1"))
+    with database.transaction() as connection:
+        ((before, present),) = persons.former(connection).items()
+        connection.execute(text("UPDATE outbox SET final = TRUE, state = 'delivered'"))
+        assert erase_person(connection, AT, before) == 3
+        assert persons.person(connection, before) is persons.person(connection, present) is None
+        assert persons.former(connection) == {}
 
 
 STRANGE = [
