@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
@@ -31,6 +31,9 @@ class Context(Protocol):
     @property
     def source_system(self) -> str:
         """The envelope's source_system."""
+
+    def own_ids(self, type_: str) -> Collection[str]:
+        """Return the identifiers of the resources of a type that the record itself makes."""
 
 
 class Unfit(ValueError):  # noqa: N818 - says what the value is
@@ -126,6 +129,13 @@ def _base64(value: Any, _context: Context, _to: str) -> Json:
 
 def _base64_back(element: Any, _context: Context, _to: str) -> Json:
     return base64.b64decode(element).decode()
+
+
+def _own_reference(value: Any, context: Context, to: str) -> Json:
+    """Refuse a reference to a part of the record that is not there."""
+    if value["id"] not in context.own_ids(to) or value.get("system", context.source_system) != context.source_system:
+        raise Unfit("mapping.no-such-part", type=to)
+    return _reference(value, context, to)
 
 
 def _reference(value: Any, context: Context, to: str) -> Json:
@@ -274,6 +284,16 @@ CONVERSIONS: dict[str, tuple[Conversion, ...]] = {
             _identity_code,
             _identifier_text,
             always=((("use",), "{to|official}"), (("system",), IDENTITY_CODE)),
+        ),
+    ),
+    "own-reference": (
+        Conversion(
+            ("Reference",),
+            _own_reference,
+            _reference_back,
+            ("object",),
+            (*_XREF, "display"),
+            ((("type",), "{to}"), (("identifier",), "")),
         ),
     ),
     "reference": (

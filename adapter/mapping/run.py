@@ -6,14 +6,14 @@ else; the compiled mapping and the interpreter both call it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
 from adapter.fhir.ids import ids_under, search_token
 from adapter.mapping.conversions import URI
 from adapter.mapping.merge import Clash, merged
-from adapter.mapping.model import Mapping, Rule, profile_canonical
+from adapter.mapping.model import Items, Mapping, Rule, SourcePath, Value, profile_canonical
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Json, Record, Resource
 
@@ -88,6 +88,7 @@ class Run:
         self.record_id: str = record["record_id"]
         self.seen: dict[tuple[str, Any], tuple[Json, Json, int]] = {}
         self.notes: list[int | str] = []
+        self._own_ids: dict[str, Collection[str]] = {}
         self._ids = ids_under(key)
         self._owned: list[tuple[bool, Json]] = []
         self._shared: dict[str, tuple[str, str, Json, str]] = {}
@@ -105,6 +106,13 @@ class Run:
     def special(self, name: str) -> str:
         """Return the mapping's own `id`, `version` or `digest`."""
         return {"mapping": self.mapping.id, "version": self.mapping.version, "digest": self.mapping.digest}[name]
+
+    def own_ids(self, type_: str) -> Collection[str]:
+        """Return the identifiers of the resources of a type that this record makes, as the rows of `identifier` say."""
+        if type_ not in self._own_ids:
+            rules = [rule for rule in self.mapping.rules if rule.owned and rule.type == type_]
+            self._own_ids[type_] = {found for rule in rules for found in _identifiers(rule, self.record)}
+        return self._own_ids[type_]
 
     def part_urn(self, part: str) -> str:
         """Return the `fullUrl` of a part of this record."""
@@ -226,6 +234,27 @@ def labels(sensitivity: str, given: Collection[str]) -> list[Json]:
     if NON_DISCLOSURE in given:
         found.append(_labelled("fi-base-security-label", NON_DISCLOSURE).copy())
     return found
+
+
+def _identifiers(rule: Rule, record: Record) -> Iterator[str]:
+    """Yield what the `identifier` rows of a rule read, without making anything."""
+    opened: list[tuple[Json, ...]] = [(record,)]
+    for step in rule.steps:
+        values = [(scopes, _field(scopes, step.source)) for scopes in opened]
+        items = [(scopes, value if step.is_list else [value]) for scopes, value in values if value is not None]
+        opened = [(*scopes, item) for scopes, several in items for item in several]
+    rows = dict(rule.tree.fields).get("identifier")
+    for kind in rows.kinds if isinstance(rows, Items) else ():
+        if isinstance(kind.content, Value):
+            for scopes in opened:
+                yield _field(scopes, kind.content.sources[0])
+
+
+def _field(scopes: tuple[Json, ...], source: SourcePath) -> Json:
+    value = scopes[source.depth]
+    for key in source.keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _list_of(label: str) -> str:

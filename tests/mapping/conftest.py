@@ -148,7 +148,21 @@ class Records:
 @st.composite
 def _records(draw: Draw, folder: str) -> dict[str, Any]:
     schema = json.loads((FOLDER / folder / "source.schema.json").read_text(encoding="utf-8"))
-    return Records(draw, schema).value(schema, schema)
+    record: dict[str, Any] = Records(draw, schema).value(schema, schema)
+    _link_goals(record)
+    return record
+
+
+def _link_goals(record: dict[str, Any]) -> None:
+    """Let the services of a plan speak of goals that the plan has."""
+    own = (record.get("overall_goal"), *record.get("client_own_goal", ()), *record.get("goals", ()))
+    goals = [goal["goal_id"] for goal in own if goal is not None]
+    for service in (*record.get("services", ()), *record.get("investigations", ())):
+        links = service.pop("goal_links", ())
+        if links and goals:
+            service["goal_links"] = [{**link, "id": goals[at % len(goals)]} for at, link in enumerate(links)]
+            for link in service["goal_links"]:
+                link.pop("system", None)
 
 
 @pytest.fixture(scope="session")

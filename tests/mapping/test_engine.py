@@ -257,6 +257,21 @@ def test_an_element_leads_to_the_sender_s_place() -> None:
     assert version.path == "record_version"
 
 
+@pytest.mark.parametrize("link", [{"id": "no-such-goal"}, {"id": "", "system": "urn:oid:1.2.3"}])
+def test_a_service_for_a_goal_that_the_plan_lacks_is_refused(link: dict[str, str]) -> None:
+    """A link to a goal that is not there, or is another system's, is an error at the link; its value is not told."""
+    record = example("work_ability_plan")
+    link = {**link, "id": link["id"] or record["goals"][0]["goal_id"]}
+    record["services"][0]["goal_links"] = [*record["services"][0].get("goal_links", ()), link]
+    with pytest.raises(MappingError) as caught:
+        map_record(record, id_key=KEY)
+    (issue,) = caught.value.issues
+    assert issue.key == "mapping.no-such-part"
+    assert issue.source is not None
+    assert issue.source.path == f"services[0].goal_links[{len(record['services'][0]['goal_links']) - 1}]"
+    assert "no-such-goal" not in caught.value.text("fi") + caught.value.text("en")
+
+
 def test_all_problems_of_a_record_are_told_at_once() -> None:
     """An unknown code, a missing field and an unknown field are three issues with the sender's paths."""
     record = example("work_ability_plan", "small")
@@ -279,7 +294,7 @@ def test_what_is_no_record_is_refused() -> None:
         map_record([], id_key=KEY)
     with pytest.raises(SourceError):
         map_record({"record_type": "horse"}, id_key=KEY)
-    with pytest.raises(MappingError, match="not-ours"):
+    with pytest.raises(MappingError, match="K2023"):
         unmap({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}}]})
 
 
@@ -298,7 +313,7 @@ def test_a_broken_bundle_says_what_to_do() -> None:
     """The refusal sends the reader to the validator."""
     bundle = map_record(example("work_ability_plan"), id_key=KEY).bundle
     bundle["entry"][0]["resource"]["author"] = 5
-    with pytest.raises(MappingError, match="broken-bundle"):
+    with pytest.raises(MappingError, match="K2032"):
         unmap(bundle)
 
 
