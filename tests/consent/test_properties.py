@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapter.consent import Decision, decide
 from tests.consent.generated import CONTEXT, PERIODS, permits, requests, rules, stores
 from tests.consent.naive import Naive, bounds
-from tests.consent.world import Json, configuration, refusal, world
+from tests.consent.world import REASON, Json, action, coding, configuration, consent, permit, refusal, request, world
 
 AROUND = [*world(), *CONTEXT]
 CONFIGURATION = configuration()
@@ -74,12 +74,13 @@ def test_adding_a_refusal_never_opens(store: list[Json], asked: Json, rule: Json
 
 @settings(max_examples=80)
 @given(stores(), requests(), permits())
+@example([consent("usual")], request(), consent("only"))
 def test_removing_a_permit_never_opens(store: list[Json], asked: Json, permit: Json) -> None:
     """Neither a record that only permits, nor a nested permit, was holding anything back."""
     assert not opens(decided([*store, permit], asked), decided(store, asked)) or "implicitRules" in permit
     before = decided(store, asked)
-    for number, consent in enumerate(store):
-        for index, rule in enumerate(rules_in(consent)):
+    for number, one in enumerate(store):
+        for index, rule in enumerate(rules_in(one)):
             for place, child in enumerate(rule.get("provision", [])):
                 if child["type"] == "deny" or "provision" in child:
                     continue
@@ -100,8 +101,8 @@ def test_order_never_matters(store: list[Json], asked: Json, chance: random.Rand
 
     def shuffle(found: list[Json]) -> None:
         chance.shuffle(found)
-        for consent in found:
-            for rule in rules_in(consent):
+        for one in found:
+            for rule in rules_in(one):
                 for value in rule.values():
                     if isinstance(value, list):
                         chance.shuffle(value)
@@ -112,6 +113,8 @@ def test_order_never_matters(store: list[Json], asked: Json, chance: random.Rand
 
 @settings(max_examples=80)
 @given(stores(), requests(), permits(), st.sampled_from(PERIODS))
+@example([], request(), consent("only"), {"end": "2026-02-28"})
+@example([], request(), consent("only"), {"start": "2026-04"})
 def test_a_narrower_period_never_opens(store: list[Json], asked: Json, permit: Json, period: Json) -> None:
     """A permit that holds for a shorter time, as a whole or in one of its rules, gives nothing more."""
     before = decided([*store, permit], asked)
@@ -128,17 +131,20 @@ def test_a_narrower_period_never_opens(store: list[Json], asked: Json, permit: J
 
 @settings(max_examples=80)
 @given(stores(), requests())
+@example([consent("usual", permit(purpose=[coding(REASON, "HPAYMT")]))], request())
+@example([consent("usual", permit(action=[action("correct")]))], request(action="disclose"))
+@example([consent("usual"), refusal(purpose=[coding(REASON, "COC")])], request())
 def test_unknown_codes_never_open(store: list[Json], asked: Json) -> None:
     """A purpose, action, class, code, label, role or scope that nobody knows closes, in permits and refusals."""
     before = decided(store, asked)
-    for number, consent in enumerate(store):
-        for index, coding in enumerate(_codings(consent)):
+    for number, one in enumerate(store):
+        for index, obscured in enumerate(_codings(one)):
 
             def obscure(found: list[Json], number: int = number, index: int = index) -> None:
                 target = _codings(found[number])[index]
                 target["system"], target["code"] = "urn:example:nobody-knows", "x"
 
-            assert not opens(before, decided(changed(store, obscure), asked)), coding
+            assert not opens(before, decided(changed(store, obscure), asked)), obscured
 
 
 def _codings(consent: Json) -> list[Json]:
