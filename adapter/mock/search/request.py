@@ -139,7 +139,7 @@ def elements_asked(text: str) -> tuple[str, ...]:
 def choice(key: str, value: str, allowed: tuple[str, ...]) -> str:
     """Return a value that must be one of a few; 400 when it is another."""
     if value not in allowed:
-        raise refuse(400, "bad-value", parameter=key, kind="code", hint=", ".join(allowed))
+        raise refuse(400, "bad-value", parameter=key, kind="code", hint=", ".join(filter(None, allowed)))
     return value
 
 
