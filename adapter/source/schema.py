@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from adapter.data import DataFileError, data_root
+from adapter.source import paths
 from adapter.source.check import satisfies
 from adapter.source.formats import FORMATS
+from adapter.source.json_places import scan
 from adapter.source.straight import compiled
 from adapter.source.vocabulary import DESCRIBING, JUDGING, NAMED_NODES, ONE_NODE, SEVERAL_NODES, Node
 from adapter.terminology import PACKAGED, Kind, Terminology
@@ -156,10 +158,10 @@ class _Bundle:
         if not isinstance(node, dict):
             return node
         _refuse_unknown(node, file)
-        self._refuse_unknown_list(node.get("x-codes"), file)
+        self._refuse_unknown_list(node, file)
         moved = dict(node)
         if "$ref" in node:
-            moved["$ref"] = self._reference(node["$ref"], file, found, inside)
+            moved["$ref"] = self._reference(node, file, found, inside)
         for key in ONE_NODE:
             if key in node:
                 moved[key] = self._moved(node[key], file, found, inside)
@@ -171,27 +173,31 @@ class _Bundle:
                 moved[key] = [self._moved(part, file, found, inside) for part in node[key]]
         return moved
 
-    def _reference(
-        self, reference: str, file: Path, found: dict[str, tuple[Path, Any]], inside: tuple[str, ...]
-    ) -> str:
+    def _reference(self, node: Node, file: Path, found: dict[str, tuple[Path, Any]], inside: tuple[str, ...]) -> str:
+        reference: str = node["$ref"]
         where, _, name = reference.partition("#/$defs/")
         target = schema_file(where, file)
         if name in inside:
-            raise DataFileError(file, 1, f"definition '{name}' contains itself")
+            raise _fault(file, node, "$ref", f"definition '{name}' contains itself")
         known = found.get(name)
         if known is None:
+            if not target.is_file():
+                raise _fault(file, node, "$ref", f"no such schema file: {where}")
             definition = _read(target).get("$defs", {}).get(name)
             if definition is None:
-                raise DataFileError(file, 1, f"$ref '{reference}' leads nowhere")
+                raise _fault(file, node, "$ref", f"$ref '{reference}' leads nowhere")
             found[name] = (target, None)
             found[name] = (target, self._moved(definition, target, found, (*inside, name)))
         elif known[0] != target:
-            raise DataFileError(file, 1, f"two definitions have the name '{name}': {known[0].name}, {target.name}")
+            text = f"two definitions have the name '{name}': {known[0].name}, {target.name}"
+            raise _fault(file, node, "$ref", text)
         return f"#/$defs/{name}"
 
-    def _refuse_unknown_list(self, name: str | None, file: Path) -> None:
+    def _refuse_unknown_list(self, node: Node, file: Path) -> None:
+        name = node.get("x-codes")
         if name is not None and not any(self.terminology.has(kind, name) for kind in get_args(Kind)):
-            raise DataFileError(file, 1, f"x-codes '{name}' is no code list: codes/{name}.conceptmap.json is missing")
+            text = f"x-codes '{name}' is no code list: codes/{name}.conceptmap.json is missing"
+            raise _fault(file, node, "x-codes", text)
 
 
 def schema_file(name: str, file: Path) -> Path:
@@ -204,9 +210,27 @@ def schema_file(name: str, file: Path) -> Path:
 def _refuse_unknown(node: dict[str, Any], file: Path) -> None:
     for key in node:
         if key not in JUDGING and key not in DESCRIBING and not key.startswith("x-"):
-            raise DataFileError(file, 1, f"keyword '{key}' is not understood")
+            raise _fault(file, node, key, f"keyword '{key}' is not understood")
     if node.get("format", "date") not in FORMATS:
-        raise DataFileError(file, 1, f"format '{node['format']}' is not understood: {', '.join(FORMATS)}")
+        raise _fault(file, node, "format", f"format '{node['format']}' is not understood: {', '.join(FORMATS)}")
+
+
+def _fault(file: Path, node: Node, key: str, text: str) -> DataFileError:
+    """Return what is wrong with a keyword of a schema object, with its line; the file is scanned for it only then."""
+    path = next((path for path, found in _objects(_read(file), paths.ROOT) if found is node), paths.ROOT)
+    line, _ = scan(file.read_bytes()).places.get(paths.field(path, key), (1, 1))
+    return DataFileError(file, line, text)
+
+
+def _objects(value: Json, path: str) -> Iterator[tuple[str, Json]]:
+    """Yield every object of a document with its path."""
+    if isinstance(value, dict):
+        yield path, value
+        for name, child in value.items():
+            yield from _objects(child, paths.field(path, name))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _objects(child, paths.item(path, index))
 
 
 @cache

@@ -337,6 +337,27 @@ def test_a_schema_that_is_not_understood_is_refused(tmp_path: Path, schema: Any,
         bundled(path)
 
 
+@pytest.mark.parametrize(
+    ("part", "line"),
+    [
+        ('"multipleOf": 2', 5),
+        ('"format": "ipv4"', 5),
+        ('"x-codes": "no-such-list"', 5),
+        ('"$ref": "#/$defs/nowhere"', 5),
+        ('"$ref": "other.json#/$defs/x"', 5),
+    ],
+)
+def test_a_refused_schema_names_its_line(tmp_path: Path, part: str, line: int) -> None:
+    """A fault is told with the line of the very keyword, be it deep in the file."""
+    path = tmp_path / "x.schema.json"
+    path.write_text(
+        f'{{\n"type": "object",\n"properties": {{\n"a": {{"type": "string",\n{part}}}}}}}', encoding="utf-8"
+    )
+    with pytest.raises(DataFileError) as caught:
+        bundled(path)
+    assert caught.value.line == line
+
+
 def test_bundled_schemas_stand_alone() -> None:
     """Every reference of a bundled schema leads into the document itself, and the document is a valid schema."""
     for record_type in record_types():
