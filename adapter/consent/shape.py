@@ -10,9 +10,10 @@ from adapter.validation.run import Run
 from adapter.validation.settings import ValidationSettings
 from adapter.validation.validator import Validator
 
-_LEFT_TO_RULES = ("extension-", "reference-", "contained-", "system-", "code-unknown")
+_LEFT_TO_RULES = ("extension-", "reference-", "contained-", "system-", "code-unknown", "rule-per-1")
 """What is no structure: ordinary extensions and contained resources are ignored (R8), and where a reference or a
-code leads is for the criteria to judge (R16, R17). Modifier extensions are looked for apart."""
+code leads is for the criteria to judge (R16, R17). Modifier extensions are looked for apart, and so are periods: per-1
+compares an instant with a day of the same date and is none the wiser, R9 compares what the two cover."""
 
 
 def base_structure(consent: Resource) -> Sequence[object]:

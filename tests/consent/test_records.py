@@ -204,6 +204,20 @@ def test_an_unreadable_active_consent_stops_everything(broken: dict[str, Any]) -
     assert said(consent(), bad | {"patient": ref("Patient/p2")}) == "CONSENT_PERMIT"
 
 
+@pytest.mark.parametrize(
+    ("period", "reason"),
+    [
+        ({"start": "2026-03-10T00:00:00+02:00", "end": "2026-03-10"}, "CONSENT_PERMIT"),
+        ({"start": "2026-03-10T08:00:00+02:00", "end": "2026"}, "CONSENT_PERMIT"),
+        ({"start": "2026-03", "end": "2026-03-09T22:00:00Z"}, "CONSENT_EXPIRED"),
+        ({"start": "2026-03-11", "end": "2026-03-10T12:00:00+02:00"}, "CONSENT_MALFORMED"),
+    ],
+)
+def test_the_ends_of_a_period_may_differ_in_precision(period: dict[str, str], reason: str) -> None:
+    """R9: what they cover is compared, so a period from an instant to a day of the same date is sound."""
+    assert said(consent(provision=permit(period=period))) == reason
+
+
 def test_ten_nested_levels_are_read() -> None:
     """R8: the limit itself is allowed."""
     assert said(with_nested(DEEP)) == "CONSENT_PERMIT"
