@@ -109,11 +109,16 @@ def _ours() -> dict[str, Any]:
 
 
 def _examples() -> dict[str, Any]:
-    """Return an example of every record type, for the own register: `release` needs a consent on file."""
+    """Return an example of every record type, so that all of them can be handed over, in any order.
+
+    They are for the own register, because `release` needs a consent on file, and of one client, who has no occupational
+    health: with it the plan would be in its charge (BR-120).
+    """
     examples = {}
     for record_type in record_types():
         folder = data_root() / "mappings" / "records" / record_type.replace("_", "-") / "examples"
         value = json.loads((folder / "complete.source.json").read_text(encoding="utf-8"))
-        value.pop("release", None)
+        for name in ("release", "occupational_health"):
+            value.pop(name, None)
         examples[record_type] = {"summary": record_type, "value": value}
     return examples
