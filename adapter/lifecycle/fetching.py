@@ -199,6 +199,10 @@ class _Asker:
 
     source_system: str = f"{CANONICAL_ROOT}/unknown-system"
 
+    def own_ids(self, type_: str) -> tuple[str, ...]:  # noqa: ARG002 - no record is being made
+        """No resources are made here."""
+        return ()
+
 
 def _identifier(name: str, value: Record) -> dict[str, Any]:
     (conversion,) = CONVERSIONS[name]

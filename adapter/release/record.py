@@ -199,6 +199,10 @@ def _organisation_id(reference: Mapping[str, Any], context: Context) -> str:
 class _Source:
     source_system: str
 
+    def own_ids(self, type_: str) -> tuple[str, ...]:  # noqa: ARG002 - no record is being made
+        """No resources are made here."""
+        return ()
+
 
 def _organisation(organisation: Record, source_system: str) -> dict[str, Any]:
     from adapter.mapping.conversions import CONVERSIONS  # the mapping is large, and a reader of data needs none of it
