@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
@@ -40,8 +40,7 @@ from adapter.store import Cipher, Database, clients
 from adapter.store.cipher import keyed_hash
 from adapter.tracing import traced
 from adapter.types import Issue, Record, Resource
-from adapter.validation.judge import judge
-from adapter.validation.outcome import place_of
+from adapter.validation.judge import judge, placed
 
 __all__ = ["Accepted", "Checked", "Line", "Sender"]
 
@@ -339,11 +338,7 @@ class Line:
         outcome = judge(mapped.bundle, at=at, context=on_file)
         log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
         # The sender's places are worked out only for what is told: most records have nothing.
-        told = [
-            replace(issue, source=place_of(issue.expression, mapped.locate))
-            for issue in outcome.issues
-            if issue.severity != "information"
-        ]
+        told = [placed(issue, mapped.locate) for issue in outcome.issues if issue.severity != "information"]
         if not outcome.ok:
             raise ValidationFailed(told)
         return told

@@ -16,9 +16,10 @@ from adapter.mapping.interpret import Frame, Interpreter
 from adapter.mapping.model import Mapping
 from adapter.mapping.report import Report
 from adapter.mapping.run import DescribedTwice, Hop, NoIdentity, Run
-from adapter.mapping.trace import Places, Recorded, envelope_rows, joined
+from adapter.mapping.trace import Places, Recorded, envelope_rows, field_of, joined
 from adapter.source import Locate, SourceRecord, load_schema, read
 from adapter.source.check import check
+from adapter.source.paths import ROOT
 from adapter.types import Issue, Record, Resource, SourcePlace, TraceRow
 
 _FAILURES = (KeyError, TypeError, AttributeError, IndexError, ValueError, Unfit, DescribedTwice, NoIdentity)
@@ -88,10 +89,23 @@ class Mapped:
     def locate(self, expression: str) -> SourcePlace | None:
         """Return the sender's place that made an element, for `Bundle.entry[2].resource.status` and the like.
 
-        Without an exact row the nearest element around it that came from a field answers; else None.
+        Without an exact row the place of what should hold it answers. A path that is none of the Bundle is a field of
+        the canonical record, told by the sender's name of it; None when the record's type has no such field.
         """
-        path = self._places.nearest(expression)
-        return self.place(path) if path else None
+        if expression.partition(".")[0] != "Bundle":
+            path = self._field(expression)
+            return self.place(path) if path else None
+        return self.place(self._places.origin(expression) or ROOT)
+
+    def _field(self, field: str) -> str:
+        """Return the sender's path of a field of the canonical record, present or not; empty when there is none."""
+        names = tuple(field.split("."))
+        if names[0] not in load_schema(self.record_type).document["properties"]:
+            return ""
+        if self.renamed is None or self.hop is None:
+            return field
+        rule = self.hop.rules[0]
+        return self.renamed.places().origin(field) or ".".join(field_of(rule.tree, names))
 
     @cached_property
     def _places(self) -> Places:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
-from adapter.mapping.model import Mapping
+from adapter.mapping.model import Element, Items, Mapping, Object, Value
 from adapter.mapping.registry import LoadedMapping
 from adapter.mapping.replay import Reading
 from adapter.mapping.resources import record_type_of
@@ -13,6 +15,8 @@ from adapter.types import Json, Record, Resource, TraceRow
 
 _CHOICES = frozenset({"deceased", "due", "effective", "occurred", "onset", "scheduled", "source", "start", "value"})
 """Elements of a choice of types, as FHIRPath names them: `value` stands for `valueQuantity` and the like."""
+
+_STEP = re.compile(r"\.?[^.\[]+|\[[^\]]*\]")
 
 
 class Places:
@@ -50,6 +54,40 @@ class Places:
             if top in self._below and "." in top:
                 return self._below[top]
         return ""
+
+    def origin(self, element: str) -> str:
+        """Return the source of an element, else what all its parts come from, else that of the nearest around it.
+
+        So a thing that is absent is shown at what should hold it, never at a neighbour; empty is the whole record.
+        """
+        if element.rpartition(".")[2] in _CHOICES:
+            return self.nearest(element)
+        for top in (element, *_tops(element)):
+            if top in self._rows:
+                return self._rows[top]
+            if top in self._below:
+                return _common(
+                    [source for path, source in self._rows.items() if path.startswith((f"{top}.", f"{top}["))]
+                )
+        return ""
+
+
+def _common(paths: list[str]) -> str:
+    """Return the path that all paths begin with: `services[0].a`, `services[0].b` → `services[0]`."""
+    columns = zip(*(_STEP.findall(path) for path in paths), strict=False)
+    return "".join(column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
+def field_of(made: Element, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys from which a vendor's mapping makes a field of ours; empty when it makes none."""
+    if isinstance(made, Items) and made.kinds:
+        kind = made.kinds[0]
+        keys = tuple(key for step in kind.steps for key in step.source.keys)
+        return (*keys, *(field_of(kind.content, names) if names or not keys else ()))
+    if isinstance(made, Object) and names:
+        child = dict(made.fields).get(names[0])
+        return () if child is None else field_of(child, names[1:])
+    return made.sources[0].keys if isinstance(made, Value) and made.sources else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def judge(
     issues = [issue for issue in found.issues if not _accepted(issue, document)]
     if found.ok:
         # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
-        issues += [_placed(issue, trace) for issue in check_rules(document, at=at, context=related)]
+        issues += [placed(issue, trace) for issue in check_rules(document, at=at, context=related)]
     return Outcome(tuple(issues))
 
 
@@ -174,5 +174,12 @@ def _from_type(expression: str, path: str, document: Any) -> str:
     return f"{node['resourceType']}{_POSITIONS.sub('', expression[end:])}"
 
 
-def _placed(issue: Issue, trace: Trace | None) -> Issue:
-    return replace(issue, source=place_of(issue.expression, trace)) if trace is not None else issue
+def placed(issue: Issue, trace: Trace | None) -> Issue:
+    """Return an issue with the sender's place: of its element, or of the field that a rule names for what is absent."""
+    if trace is None:
+        return issue
+    place, find = place_of(issue.expression, trace), trace if callable(trace) else trace.get
+    if place is None or "[" not in place.path:
+        named = (find(field) for field in issue.values.get("field", "").split())
+        place = next((found for found in named if found is not None), place)
+    return replace(issue, source=place)

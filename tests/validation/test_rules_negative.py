@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from adapter.fhir.canonical import dumps
 from adapter.mapping import map_record
 from adapter.types import Issue
+from adapter.validation.judge import placed
 from adapter.validation.rules import catalogue, check_rules
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "negative"
@@ -134,3 +136,24 @@ def test_texts_hold_no_value_of_the_record() -> None:
     texts = [issue.text(language) for path in CASES for issue in found(read(path)) for language in ("fi", "sv", "en")]
     assert len(texts) > 200
     assert not [text for text in texts if any(secret in text for secret in secrets)]
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_place_is_where_the_record_is_mended(path: Path) -> None:
+    """The sender's place is the field to mend, or the item that holds it."""
+    case = read(path)
+    record = changed(base(case["record"]), case.get("change", []))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = map_record(dumps(record))
+    bundle = changed(made.bundle, case.get("bundle", []))
+    issues = check_rules(bundle, at=case["at"], context=[related(written) for written in case["context"]])
+    places = {
+        place.path for issue in issues if issue.rule == case["rule"] and (place := placed(issue, made.locate).source)
+    }
+    assert places
+    assert places <= set(MENDED_AT[case["rule"]]), f"{path.stem}: {places}"
+
+
+MENDED_AT: dict[str, list[str]] = read(FOLDER / "mended-at.json")
+"""Rule to the places that may be named: the field to mend, the item that holds it, or its fellow in there."""

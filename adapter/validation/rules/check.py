@@ -108,7 +108,7 @@ def _issue(rule: Rule, path: str, breach: Breach) -> Issue:
     return Issue(
         severity=severity,
         key="rules.broken",
-        values={"rule": rule.id},
+        values={"rule": rule.id, "field": " ".join(rule.fields)},
         expression=f"{path}.{breach.element}" if breach.element else path,
         rule=rule.id,
         fixed=texts,

@@ -27,7 +27,22 @@ from adapter.validation.rules.named import JUDGEMENTS
 _CONSTANT = re.compile(r"%(cs|extension|system)-([a-z0-9-]+)")
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _RULE_KEYS = frozenset(
-    {"id", "severity", "on", "code", "if", "each", "when", "must", "named", "points", "needs", "variants", "seed"}
+    {
+        "id",
+        "severity",
+        "on",
+        "code",
+        "if",
+        "each",
+        "when",
+        "must",
+        "named",
+        "points",
+        "field",
+        "needs",
+        "variants",
+        "seed",
+    }
 )
 _LANGUAGES = ("fi", "en", "sv")
 _DECIDERS = frozenset({"mapping", "consent", "reviewer", "report", "release"})
@@ -107,6 +122,7 @@ class _RuleFile:
         return Rule(
             id=self.identity(row, at, seen),
             key=key,
+            fields=tuple(row.get("field", "").split()),
             severity=self.severity(row, at),
             resource_types=resource_types,
             codes=tuple(self.codes(row, at)),

@@ -50,6 +50,8 @@ class Rule:
 
     Attributes:
         id, key: `BR-017` and `has-next-meeting`.
+        fields: fields of the record to mend, where nothing of the Bundle came from them; the first that the record's
+            type has counts.
         severity: of the rule's own text.
         resource_types: FHIR types of the resources that it is judged on; empty is every type.
         codes: for Observations: (system, code) of those it concerns; the code `*` is any; empty is all.
@@ -68,6 +70,7 @@ class Rule:
 
     id: str
     key: str
+    fields: tuple[str, ...]
     severity: RuleSeverity
     resource_types: tuple[str, ...]
     codes: tuple[tuple[str, str], ...]
