@@ -5,9 +5,9 @@
 
 All servers run in processes of their own. Accepting, single and in one NDJSON body, is compared with a server that does
 nothing but insert each body and commit. End to end, from the first record handed over to the last receipt, is compared
-with a loop that only posts the same signed Bundles to the same bare endpoint: once with one process that accepts and
-delivers, once with a worker of its own (`kykysilta outbox work`), against which the aim is held. With `--memory` so
-many records go in and out, and the adapter's memory is looked at after each tenth. Exit code 1 when something is not as
+with a loop that only posts the same signed Bundles to the same bare endpoint: with one process that accepts and
+delivers, against which the aim is held, and with a worker of its own (`kykysilta outbox work`). With `--memory` so many
+records go in and out, and the adapter's memory is looked at after each tenth. Exit code 1 when something is not as
 asked for.
 """
 
@@ -251,7 +251,7 @@ def speeds(folder: str, count: int) -> dict[str, float]:
             print(
                 f"{way.__name__}: {rate:.1f}/s, p99 {p99 * 1e3:.1f} ms; bare {bare_rate:.1f}/s, {bare_p99 * 1e3:.1f} ms"
             )
-    for name, worker in (("end to end, one process", False), ("end to end", True)):
+    for name, worker in (("end to end", False), ("end to end, worker of its own", True)):
         bundles = Path(folder) / f"bundles-{worker}"
         with (
             bare(folder, str(bundles)) as url,
