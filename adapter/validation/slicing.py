@@ -9,6 +9,7 @@ from adapter.fhir.definitions import ElementDefinition
 from adapter.validation.discriminators import Test, test_of
 from adapter.validation.findings import Finding, Findings, joined, under
 from adapter.validation.items import Item
+from adapter.validation.matching import shown
 from adapter.validation.overlay import Overlay, Slicing
 from adapter.validation.run import Run
 
@@ -34,6 +35,7 @@ class _Slice:
         compiler: Compiler,
     ) -> None:
         self.name = name
+        self.sign = _sign(overlay, slicing)
         self.min = overlay.min or 0
         self.max = overlay.max
         self.tests: list[Test] = []
@@ -112,6 +114,19 @@ def _first(slices: list[_Slice], item: Item, run: Run) -> int | None:
     return None
 
 
+def _sign(overlay: Overlay, slicing: Slicing) -> str:
+    """Return, for messages, what a value of the slice is known by: ` (system urn:oid:1.2.246.21)`."""
+    for _, path in slicing.discriminators:
+        node: Overlay | None = overlay
+        for step in () if path == "$this" else path.split("."):
+            node = node.children.get(step) if node else None
+        expected = None if node is None else node.pattern if node.fixed is None else node.fixed
+        if expected is not None:
+            return f" ({shown(expected)})" if path == "$this" else f" ({path} {shown(expected)})"
+    profiles = overlay.types[0].profiles if overlay.types else ()
+    return f" (url {profiles[0]})" if profiles else ""
+
+
 def _implied(definition: ElementDefinition) -> Slicing | None:
     """Return the slicing that needs no words: extensions by URL, choices by type."""
     if definition.types and definition.types[0].code == "Extension":
@@ -126,7 +141,7 @@ def _said(key: str, piece: _Slice, item: Item, run: Run) -> Findings:
 
 def _counts(piece: _Slice, element: str, count: int, run: Run) -> Findings:
     if count < piece.min:
-        values = {"slice": piece.name, "name": element, "min": str(piece.min), "count": str(count)}
+        values = {"slice": piece.name, "sign": piece.sign, "name": element, "min": str(piece.min), "count": str(count)}
         return run.found(Finding("slice-missing", values))
     if piece.max is not None and count > piece.max:
         values = {"slice": piece.name, "name": element, "max": str(piece.max), "count": str(count)}
