@@ -27,7 +27,6 @@ from adapter.api.keys import InWork
 from adapter.api.openapi import describe, page
 from adapter.api.pace import Pace
 from adapter.api.refusals import (
-    DATABASE_PROBLEMS,
     BadRequest,
     Broken,
     NotAllowed,
@@ -39,6 +38,7 @@ from adapter.delivery.chores import WARNING_DAYS
 from adapter.errors import AdapterError
 from adapter.events import Event, log
 from adapter.pipeline import Line
+from adapter.store import DATABASE_PROBLEMS
 from adapter.types import Issue
 
 REQUESTS_A_SECOND = 200.0

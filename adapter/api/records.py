@@ -14,10 +14,11 @@ from adapter.api.access import line_of, sender_of
 from adapter.api.answers import json_answer, language_of, outcome
 from adapter.api.bodies import lines, read_body
 from adapter.api.keys import InWork, checked_key
-from adapter.api.refusals import DATABASE_PROBLEMS, of_database
+from adapter.api.refusals import of_database
 from adapter.errors import AdapterError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Sender
+from adapter.store import DATABASE_PROBLEMS
 
 AT_ONCE = 16
 """Lines of a batch that may share a commit, and whose answers come together."""

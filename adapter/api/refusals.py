@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
-
 from adapter.errors import AdapterError
 from adapter.store import DamagedError
 from adapter.types import Issue
-
-DATABASE_PROBLEMS = (OperationalError, InternalError, InterfaceError, TimeoutError, DamagedError)
-"""What a database throws that is full, locked, read-only, busy, gone or damaged."""
 
 
 class NotFound(AdapterError):  # noqa: N818

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from adapter.i18n import text
 from adapter.review import (
     client_pages,
     export_pages,
@@ -19,10 +20,22 @@ from adapter.review import (
 )
 from adapter.review.openid import OpenId
 from adapter.review.signing import signing
-from adapter.review.web import NotSignedInError, Office, RefusedError, add_headers, office, redirect, render
+from adapter.review.web import (
+    NotSignedInError,
+    Office,
+    RefusedError,
+    add_headers,
+    language_of,
+    office,
+    redirect,
+    render,
+)
 from adapter.security.signatures import Signer
 from adapter.settings import Settings
-from adapter.store import Cipher, Database
+from adapter.store import DATABASE_PROBLEMS, Cipher, DamagedError, Database
+
+PAUSE_SECONDS = 5
+"""When to try again, after something that passes."""
 
 
 def review_app(
@@ -51,11 +64,20 @@ def review_app(
     app.middleware("http")(add_headers)
     app.add_exception_handler(NotSignedInError, _to_sign_in)
     app.add_exception_handler(RefusedError, _refused)
+    for problem in DATABASE_PROBLEMS:
+        app.add_exception_handler(problem, _unavailable)
     return app
 
 
 async def _to_sign_in(request: Request, _error: Exception) -> Response:
     return redirect(request, "/sign-in")
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """The database is full, locked, gone or damaged: say so, and write nothing."""
+    key = "api.damaged" if isinstance(error, DamagedError) else "api.unavailable"
+    why = text(key, language_of(request), seconds=str(PAUSE_SECONDS))
+    return render(request, "refused.html", status=503, refused=503, why=why)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError, TimeoutError
 from sqlalchemy.pool import StaticPool
 
 from adapter.events import Event, log
@@ -34,6 +34,10 @@ class DamagedError(Exception):
 
     def __init__(self) -> None:
         super().__init__("the database is damaged: stop every process that uses it and restore the newest backup")
+
+
+DATABASE_PROBLEMS = (OperationalError, InternalError, InterfaceError, TimeoutError, DamagedError)
+"""What a database throws that is full, locked, read-only, busy, gone or damaged."""
 
 
 class Database:
