@@ -37,10 +37,13 @@ def _count(value: dict[str, Any], *names: str) -> int:
 
 
 def _has_choice(value: dict[str, Any], name: str) -> bool:
-    start = len(name)
-    return any(
-        key.removeprefix("_").startswith(name) and key.removeprefix("_")[start : start + 1].isupper() for key in value
-    )
+    """Tell whether a choice is there under any of its types."""
+    for key in value:
+        if name in key:
+            bare = key.removeprefix("_")
+            if bare.startswith(name) and bare[len(name) : len(name) + 1].isupper():
+                return True
+    return False
 
 
 def _codes(value: dict[str, Any], name: str) -> list[tuple[Any, Any]]:
