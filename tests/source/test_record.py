@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapter.data import data_root
 from adapter.errors import SourceError
 from adapter.i18n import LANGUAGES
 from adapter.source import DEFAULT, Limits, read, read_json, read_ndjson
+from adapter.source.accept import pattern_matches
+from adapter.source.straight import PLAIN_PATTERNS
 
+FOLDER = data_root() / "mappings" / "records"
 EXAMPLES = sorted((data_root() / "mappings" / "records").glob("*/examples/*.source.json"))
 PLAN = data_root() / "mappings" / "records" / "work-ability-plan" / "examples" / "complete.source.json"
 
@@ -195,3 +200,26 @@ def test_a_line_as_large_as_the_limit_is_read() -> None:
     data = b'"' + b"a" * 98 + b'"'
     assert list(read_ndjson(io.BytesIO(data + b"\r\n" + data), limits=Limits(size=100))) == [(1, data), (2, data)]
     assert DEFAULT.size == 10_000_000
+
+
+@settings(max_examples=60)
+@given(st.text('aä€\\"\n/u0', max_size=8), st.booleans(), st.booleans())
+def test_a_name_that_stands_twice_is_always_seen(text: str, ascii_only: bool, twice: bool) -> None:
+    """Whatever signs and escapes the texts hold, a record is taken as it is, and refused when a name stands twice."""
+    plan = json.loads((FOLDER / "work-ability-plan" / "examples" / "small.source.json").read_text(encoding="utf-8"))
+    plan["situation"] = f"a{text}z"
+    written = json.dumps(plan, ensure_ascii=ascii_only)
+    if twice:
+        written = written.replace('"situation":', '"situation": "a", "situation":')
+        assert [key for key, *_ in issues_of(written)] == ["duplicate-key"]
+    else:
+        assert read(written).record == plan
+
+
+@given(st.text(max_size=12))
+def test_a_plain_text_fits_the_patterns_of_line_and_text(text: str) -> None:
+    """What the generated judgement takes for a plain line matches the patterns that it leaves out."""
+    definitions = json.loads((FOLDER / "common.schema.json").read_text(encoding="utf-8"))["$defs"]
+    assert {definitions["line"]["pattern"], definitions["text"]["pattern"]} == PLAIN_PATTERNS
+    if text.isprintable() and text.strip() == text != "":
+        assert all(pattern_matches(pattern)(text) for pattern in PLAIN_PATTERNS)
