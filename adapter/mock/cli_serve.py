@@ -40,6 +40,7 @@ def serve(
 ) -> None:
     """Serve until interrupted."""
     from adapter.mock.serve import run
+    from adapter.mock.storage import StoreProblem
     from adapter.security.keys import KeyProblem
 
     if strictness not in get_args(Strictness):
@@ -62,7 +63,7 @@ def serve(
     )
     try:
         run(settings, lambda addresses: _announce(settings, addresses))
-    except (DataFileError, KeyProblem) as error:
+    except (DataFileError, KeyProblem, StoreProblem) as error:
         raise fail(str(error)) from None
     except OSError as error:
         raise fail(f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port") from None

@@ -50,6 +50,7 @@ class Endpoint:
         OSError: a port is taken.
         DataFileError: the policy is unknown or broken.
         KeyProblem: a client's key set cannot be used.
+        StoreProblem: the database cannot be used.
     """
 
     def __init__(self, settings: MockSettings) -> None:
@@ -59,6 +60,7 @@ class Endpoint:
                 CertificateFolder(Path(settings.certificates or "certificates")) if settings.auth == "mtls" else None
             )
             app = create_app(_with_certificates(settings, folder) if folder is not None else settings)
+            app.worlds.get()  # the default namespace: a database that cannot be used is said at the start
             self.servers = [_server(app, settings.host, folder)]
             if folder is not None:
                 listeners.append(ports.enter_context(_listening(settings.host, _control_port(settings))))
@@ -105,7 +107,7 @@ def run(settings: MockSettings | None = None, ready: Callable[[Addresses], objec
 
     Raises:
         OSError: a port is taken.
-        DataFileError, KeyProblem: see `Endpoint`.
+        DataFileError, KeyProblem, StoreProblem: see `Endpoint`.
     """
     endpoint = Endpoint(settings or MockSettings())
     if ready is not None:

@@ -25,6 +25,9 @@ from adapter.mock.search.indexing import LATER, SearchIndex
 from adapter.mock.search.whole import resource_fits
 from adapter.types import Resource
 
+FORM = 1
+"""Version of `schema.sql`, written into the file: a file of another one is refused."""
+
 REMEMBERED = 2000
 """Present versions that are kept in memory: a read of one asks no database."""
 
@@ -54,6 +57,7 @@ def _schema() -> str:
 
 def _create_tables(connection: sqlite3.Connection) -> None:
     connection.executescript(_schema())
+    connection.execute(f"PRAGMA user_version = {FORM}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +90,41 @@ class Stored:
         return f"{self.type}/{self.id}"
 
 
+class StoreProblem(Exception):  # noqa: N818
+    """A database file cannot be used; the text says why, and what to do."""
+
+
 class Store:
     """The database of one namespace.
 
     Args:
         path: file, or `:memory:`.
+
+    Raises:
+        StoreProblem: another endpoint has the file, or it is none of this version.
     """
 
     def __init__(self, path: Path | str = ":memory:") -> None:
-        self.connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+        self.connection = sqlite3.connect(str(path), timeout=1.0, isolation_level=None, check_same_thread=False)
         self.connection.create_function("resource_fits", 3, resource_fits, deterministic=True)
-        self.connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self.connection.execute("PRAGMA journal_mode=WAL")
-        self.connection.execute("PRAGMA synchronous=FULL")
-        _create_tables(self.connection)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self.connection.close()
+            raise StoreProblem(f"{path}: {error}; give every running endpoint a --data folder of its own") from None
         self._begin()
         self._depth = 0
         self.written: list[Stored] = []
         """Versions written since the list was last emptied; the journal tells them."""
+
+    def _prepare(self) -> None:
+        self.connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=FULL")
+        used = self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if used and self.connection.execute("PRAGMA user_version").fetchone()[0] != FORM:
+            raise sqlite3.DatabaseError("written by another version")
+        _create_tables(self.connection)
 
     def _begin(self) -> None:
         """Know nothing of what the database held before."""

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from adapter.mock.cli import app
 from adapter.mock.exchange import Request, Wire
 from adapter.mock.journal import FREED_AT_ONCE, Entry, Journal
 from adapter.mock.policy import load_policy
 from adapter.mock.settings import MockSettings
-from adapter.mock.storage import REMEMBERED, Store
+from adapter.mock.storage import REMEMBERED, Store, StoreProblem
 from adapter.mock.world import World
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -144,3 +146,20 @@ def test_a_cleared_journal_gives_its_memory_back_bit_by_bit() -> None:
         assert journal.find()[-1].number == number
     assert sum(one() is not None for one in made) == 2
     world.close()
+
+
+def test_a_database_belongs_to_one_endpoint(tmp_path: Path) -> None:
+    """A second endpoint on the same folder is told so at its start, in one line without a traceback."""
+    first = Store(tmp_path / "default.sqlite")
+    second = CliRunner().invoke(app, ["serve", "--port", "0", "--data", str(tmp_path)])
+    first.connection.close()
+    assert second.exit_code == 2
+    assert "default.sqlite: database is locked; give every running endpoint a --data folder of its own" in second.output
+
+
+def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
+    """Its rows would be missed by searches without a word."""
+    with closing(sqlite3.connect(tmp_path / "default.sqlite")) as older:
+        older.execute("CREATE TABLE version (seq INTEGER PRIMARY KEY)")
+    with pytest.raises(StoreProblem, match="written by another version"):
+        Store(tmp_path / "default.sqlite")
