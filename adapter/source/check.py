@@ -197,12 +197,13 @@ class _Explainer:
             for other in needed if name in value else ():
                 if other not in value:
                     self.tell("missing-beside", paths.field(path, other), field=other, beside=name)
-        least, most = node.get("minProperties", 0), node.get("maxProperties", len(value))
-        if least == most == 1 != len(value):
+        count = len(value.keys() & properties.keys()) if more is False else len(value)
+        least, most = node.get("minProperties", 0), node.get("maxProperties", count)
+        if least == most == 1 != count:
             self.tell("one-of", path, fields=" | ".join(properties))
-        elif len(value) < least:
+        elif count < least:
             self.tell("too-few-fields", path, limit=str(least), fields=", ".join(properties))
-        elif len(value) > most:
+        elif count > most:
             self.tell("too-many-fields", path, limit=str(most))
 
     def unknown_field(self, name: str, known: Iterable[str], present: dict[str, Json], path: str) -> None:

@@ -24,6 +24,10 @@ from adapter.types import Issue, Json, SourcePlace
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 _INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
+_NIL = f"{_INSTANCE}nil"
+_LAYOUT = frozenset((_NIL, f"{_INSTANCE}schemaLocation", f"{_INSTANCE}noNamespaceSchemaLocation"))
+"""Attributes that say nothing of the record: where a schema is (never fetched) and that an element is absent."""
+
 _DECLARED = re.compile(r"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _COMMENT = r"<!--[^-]*+(?:-(?!->)[^-]*+)*-->"
 _INSTRUCTION = r"<\?[^?]*+(?:\?(?!>)[^?]*+)*\?>"
@@ -64,11 +68,10 @@ def parse_xml(data: bytes | str, *, limits: Limits = DEFAULT, encoding: str = "u
         line, column = error.position
         log: Any = error.error_log
         last = log.last_error
-        problem = last.type_name if last is not None else "ERR_DOCUMENT_EMPTY"
-        key = _KEYS.get(problem, "source.not-xml")
-        values = {"limit": str(limits.depth), "problem": problem}
+        key = _KEYS.get(last.type_name if last is not None else "ERR_DOCUMENT_EMPTY", "not-xml")
+        values = {"limit": str(limits.depth)} if key == "too-deep" else {}
         place = SourcePlace(paths.ROOT, max(line, 1), max(column, 1))
-        raise SourceError(Issue("fatal", key, values, source=place)) from None
+        raise SourceError(Issue("fatal", f"source.{key}", values, source=place)) from None
     _check_extent(root, limits)
     return root
 
@@ -128,8 +131,30 @@ def _check_extent(root: Any, limits: Limits) -> None:
             raise SourceError(Issue("fatal", f"source.{problem}", {"limit": str(limit)}, source=place))
 
 
-_KEYS = {"ERR_RESOURCE_LIMIT": "source.too-deep", "ERR_ATTRIBUTE_REDEFINED": "source.xml-duplicate-attribute"}
-"""Message keys of what libxml2 finds, where there is more to say than its name."""
+_KEYS = {
+    "ERR_RESOURCE_LIMIT": "too-deep",
+    "ERR_ATTRIBUTE_REDEFINED": "xml-duplicate-attribute",
+    "NS_ERR_ATTRIBUTE_REDEFINED": "xml-duplicate-attribute",
+    "ERR_DOCUMENT_EMPTY": "xml-no-element",
+    "ERR_DOCUMENT_END": "xml-trailing",
+    "ERR_TAG_NOT_FINISHED": "xml-cut-short",
+    "ERR_COMMENT_NOT_FINISHED": "xml-cut-short",
+    "ERR_CDATA_NOT_FINISHED": "xml-cut-short",
+    "ERR_PI_NOT_FINISHED": "xml-cut-short",
+    "ERR_TAG_NAME_MISMATCH": "xml-end-tag",
+    "ERR_UNDECLARED_ENTITY": "xml-entity",
+    "ERR_ENTITYREF_SEMICOL_MISSING": "xml-entity",
+    "ERR_NAME_REQUIRED": "xml-entity",
+    "ERR_INVALID_CHAR": "xml-character",
+    "ERR_GT_REQUIRED": "xml-attribute",
+    "ERR_SPACE_REQUIRED": "xml-attribute",
+    "ERR_ATTRIBUTE_WITHOUT_VALUE": "xml-attribute",
+    "ERR_ATTRIBUTE_NOT_STARTED": "xml-attribute",
+    "ERR_ATTRIBUTE_NOT_FINISHED": "xml-attribute",
+    "ERR_LT_IN_ATTRIBUTE": "xml-attribute",
+    "NS_ERR_UNDEFINED_NAMESPACE": "xml-prefix",
+}
+"""What libxml2 finds most often, in words of ours."""
 
 
 def _place(text: str, offset: int) -> SourcePlace:
@@ -149,15 +174,16 @@ def read_xml(
 
     Numbers and truth values are converted where the schema asks for them, with decimals kept; what cannot be
     converted stays text, so that the check of the record tells it. Blanks around a text are layout and are dropped.
-    `xsi:nil="true"` means that the element is absent; other `xsi` attributes are ignored.
+    `xsi:nil="true"` means that the element, which then is empty, is absent; `xsi:schemaLocation` is not looked at.
 
     Args:
         schema: of the document; `#text` names the text of an element that has attributes.
         namespaces: prefix in the schema's names to namespace; the prefix "" is for names without one.
 
     Returns:
-        The record, and what was found on the way: names of unknown namespaces, elements that occur twice, text
-        between elements; each with the record's path.
+        The record, and what was found on the way and has no place in a record, so that nothing is lost silently:
+        names of unknown namespaces, elements that occur twice, text between elements, attributes and elements of an
+        element that holds but text; each with the record's path.
 
     Raises:
         SourceError: as `parse_xml`.
@@ -196,39 +222,54 @@ class _Conversion:
         self.issues.append(Issue("error", f"source.{name}", values, source=SourcePlace(path)))
 
     def value(self, element: Any, node: Node, path: str) -> Json:
-        if len(element) or any(not name.startswith(_INSTANCE) for name in element.attrib) or _is_object(node):
+        if node.get("type") in _TEXTS:
+            return self.text(element, node, path)
+        if len(element) or any(name not in _LAYOUT for name in element.attrib) or _is_object(node):
             return self.object(element, node, path)
         return _scalar((element.text or "").strip(_BLANKS), node)
+
+    def text(self, element: Any, node: Node, path: str) -> Json:
+        """Return the text of an element that holds nothing else; what else it holds is told."""
+        surplus = [self.attribute_key(name) for name in element.attrib if name not in _LAYOUT]
+        surplus += [self.key(child.tag) for child in element]
+        for key in surplus:
+            self.tell("xml-text-only", paths.field(path, key), field=paths.shown(key))
+        return _scalar(_own_text(element), node)
 
     def object(self, element: Any, node: Node, path: str) -> dict[str, Json]:
         properties: Mapping[str, Node] = node.get("properties", {})
         made: dict[str, Json] = {}
         for name, text in element.attrib.items():
-            if not name.startswith(_INSTANCE):
+            if name not in _LAYOUT:
                 self.attribute(name, text, properties, made, path)
         for child in element:
-            if child.get(f"{_INSTANCE}nil") not in ("true", "1"):
-                self.child(child, properties, made, path)
+            self.child(child, properties, made, path)
         self.own_text(element, properties, made, path)
         return made
 
-    def attribute(self, name: str, text: str, properties: Mapping[str, Node], made: dict[str, Json], path: str) -> None:
+    def key(self, name: str) -> str:
         qualified = etree.QName(name)
-        key = (
-            f"@{key_of(qualified.namespace, qualified.localname, self.prefixes)}" if qualified.namespace else f"@{name}"
-        )
+        return key_of(qualified.namespace or "", qualified.localname, self.prefixes)
+
+    def attribute_key(self, name: str) -> str:
+        """Return the key of an attribute: without a prefix it has no namespace, not that of its element."""
+        return f"@{self.key(name)}" if name.startswith("{") else f"@{name}"
+
+    def attribute(self, name: str, text: str, properties: Mapping[str, Node], made: dict[str, Json], path: str) -> None:
+        key = self.attribute_key(name)
         if key.startswith(f"@{UNKNOWN}:"):
             self.unknown_namespace(paths.field(path, key))
         else:
             made[key] = _scalar(text.strip(_BLANKS), self.schema.resolved(properties.get(key, {})))
 
     def child(self, child: Any, properties: Mapping[str, Node], made: dict[str, Json], path: str) -> None:
-        qualified = etree.QName(child)
-        key = key_of(qualified.namespace or "", qualified.localname, self.prefixes)
+        key = self.key(child.tag)
         here = paths.field(path, key)
         node = self.schema.resolved(properties.get(key, {}))
         if key.startswith(f"{UNKNOWN}:"):
             self.unknown_namespace(here)
+        elif key in properties and self.is_absent(child, here):
+            return
         elif node.get("type") == "array":
             items: list[Json] = made.setdefault(key, [])
             inner = self.schema.resolved(node.get("items", {}))
@@ -238,19 +279,33 @@ class _Conversion:
         else:
             made[key] = self.value(child, node, here)
 
+    def is_absent(self, element: Any, path: str) -> bool:
+        """Tell whether an element says that it is absent; one that has content nevertheless is told and read."""
+        if element.get(_NIL) not in ("true", "1"):
+            return False
+        if len(element) or _own_text(element) or any(name not in _LAYOUT for name in element.attrib):
+            self.tell("xml-nil", path)
+            return False
+        return True
+
     def own_text(self, element: Any, properties: Mapping[str, Node], made: dict[str, Json], path: str) -> None:
-        pieces = [element.text or "", *(child.tail or "" for child in element)]
-        text = "".join(pieces).strip(_BLANKS)
-        if text and "#text" in properties and not len(element):
-            made["#text"] = _scalar(text, self.schema.resolved(properties["#text"]))
-        elif text and len(element):
+        text = _own_text(element)
+        if text and (len(element) or (properties and "#text" not in properties)):
             self.tell("xml-mixed", path)
         elif text:
-            made["#text"] = text
+            made["#text"] = _scalar(text, self.schema.resolved(properties.get("#text", {})))
 
     def unknown_namespace(self, path: str) -> None:
         known = ", ".join(uri for uri in self.prefixes if uri and uri != XML_NAMESPACE)
         self.tell("unknown-namespace", path, known=known or "-")
+
+
+_TEXTS = frozenset(("string", "integer", "number", "boolean"))
+
+
+def _own_text(element: Any) -> str:
+    """Return what an element says beside its children, without the blanks around."""
+    return "".join([element.text or "", *(child.tail or "" for child in element)]).strip(_BLANKS)
 
 
 def _is_object(node: Node) -> bool:

@@ -101,7 +101,7 @@ def test_the_place_of_any_field_can_be_asked() -> None:
         ("{}", {"vendor": "nobody"}, ("source.unknown-vendor", "", None, None)),
         ("<plan/>", {}, ("unknown-record-type", "/plan/record_type", 1, 1)),
         ("{", {}, ("json-cut-short", "$", 1, 2)),
-        ("<a>", {}, ("not-xml", "$", 1, 4)),
+        ("<a>", {}, ("xml-cut-short", "$", 1, 4)),
     ],
 )
 def test_what_is_no_record_of_ours(document: str, settings: Any, expected: Any) -> None:

@@ -141,15 +141,53 @@ def test_every_place_is_found_by_the_records_path(path: str, shown: str, line: i
         ("<Title>a</Title><Title>b</Title>", ["source.element-twice Title"]),
         ("words", ["source.xml-mixed $"]),
         ("<Goal>words<Text>a</Text></Goal>", ["source.xml-mixed Goal[0]"]),
+        ("<Goal state='a'>words</Goal>", ["source.xml-mixed Goal[0]"]),
+        ("<Goal><Text>a</Text><![CDATA[words]]></Goal>", ["source.xml-mixed Goal[0]"]),
+        ('<Title unit="kg">a</Title>', ["source.xml-text-only Title.@unit"]),
+        ('<Note c:unit="kg">a</Note>', ["source.xml-text-only Note[1].@c:unit"]),
+        ('<Cost xml:lang="fi">7</Cost>', ["source.xml-text-only Cost.@xml:lang"]),
+        ("<Title>a<Text>b</Text></Title>", ["source.xml-text-only Title.Text"]),
+        ('<Title xsi:type="x">a</Title>', ["source.xml-text-only Title.@unknown:type"]),
+        ('<Goal xsi:type="x"/>', ["source.unknown-namespace Goal[0].@unknown:type"]),
+        ('<Goal o:state="x" xmlns:o="urn:other"/>', ["source.unknown-namespace Goal[0].@unknown:state"]),
+        ('<Goal xsi:nil="true" state="x"/>', ["source.xml-nil Goal"]),
+        ('<Title xsi:nil="true">a</Title>', ["source.xml-nil Title"]),
+        ('<Goal c:state="x"/>', []),
+        ('<Other xsi:nil="true"/>', []),
     ],
 )
 def test_what_has_no_place_is_told(inner: str, expected: list[str]) -> None:
-    """Foreign names, elements given twice and text between elements are issues with a path."""
-    assert record_of(f'<Plan xmlns="{PLAN}"><Note>x</Note>{inner}</Plan>')[1] == expected
+    """Foreign names, what stands twice, text between elements, attributes of texts are issues with a path.
+
+    A name of a declared namespace that the schema lacks stays in the record, for the check to tell.
+    """
+    begin = f'<Plan xmlns="{PLAN}" xmlns:c="{COMMON}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+    record, issues = record_of(f"{begin}<Note>x</Note>{inner}</Plan>")
+    assert issues == expected
+    assert expected or record != {"Note": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("inner", "shown"),
+    [
+        ('<p:Note unit="kg">b</p:Note>', "/p:Plan/p:Note[2]/@unit"),
+        ('<p:Title k:unit="kg">b</p:Title>', "/p:Plan/p:Title/@k:unit"),
+        ("<p:Title>b<p:Text/></p:Title>", "/p:Plan/p:Title/p:Text"),
+    ],
+)
+def test_surplus_of_a_text_has_its_place(inner: str, shown: str) -> None:
+    """An unknown attribute or element inside a text is shown with the XPath, line and column of its own."""
+    document = f'<p:Plan xmlns:p="{PLAN}" xmlns:k="{COMMON}"><p:Note>x</p:Note>\n{inner}</p:Plan>'
+    _, (issue,) = read_xml(document, SCHEMA, NAMESPACES)
+    assert issue.source is not None
+    place = places(document, "xml", namespaces=NAMESPACES)(issue.source.path)
+    found = document.split("\n")[1].find(shown.rpartition("/")[2].removeprefix("@"))
+    assert (place.path, place.line) == (shown, 2)
+    assert place.column in (found, found + 1)
 
 
 def test_nil_is_absence_and_layout_is_dropped() -> None:
-    """`xsi:nil` leaves the field out, other `xsi` attributes are ignored, an empty element is an empty text."""
+    """`xsi:nil` leaves the field out, `xsi:schemaLocation` is not looked at, an empty element is an empty text."""
     record, issues = record_of(
         f'<Plan xmlns="{PLAN}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a b">'
         '<Title xsi:nil="true"/><Note/><Cost> 7 </Cost></Plan>'
@@ -187,18 +225,21 @@ def test_every_doctype_is_refused(document: str) -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ("", ("not-xml", 1, 1)),
-        ("text", ("not-xml", 1, 1)),
-        ("<a>\n<b></a>", ("not-xml", 2, 8)),
-        ("<a/><b/>", ("not-xml", 1, 5)),
-        ("<a>&hello;</a>", ("not-xml", 1, 11)),
-        ("<a>&#0;</a>", ("not-xml", 1, 8)),
+        ("", ("xml-no-element", 1, 1)),
+        ("text", ("xml-no-element", 1, 1)),
+        ("<a>\n<b></a>", ("xml-end-tag", 2, 8)),
+        ("<a/><b/>", ("xml-trailing", 1, 5)),
+        ("<a>&hello;</a>", ("xml-entity", 1, 11)),
+        ("<a>&#0;</a>", ("xml-character", 1, 8)),
         ('<a x="1" x="2"/>', ("xml-duplicate-attribute", 1, 15)),
-        ("<p:a/>", ("not-xml", 1, 5)),
+        ("<p:a/>", ("xml-prefix", 1, 5)),
+        ("<a>\n<b>", ("xml-cut-short", 2, 4)),
+        ("<a x/>", ("xml-attribute", 1, 5)),
+        ("<a>]]></a>", ("not-xml", 1, 4)),
     ],
 )
 def test_what_is_not_well_formed_is_refused_with_its_place(document: str, expected: tuple[str, int, int]) -> None:
-    """Line and column of the fault, the parser's own word for it, nothing of the content."""
+    """Line and column of the fault and what to do about it in words, nothing of the content."""
     assert refused(document) == expected
 
 

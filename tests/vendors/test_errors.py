@@ -183,7 +183,7 @@ def test_an_element_of_the_bundle_leads_to_the_vendors_line(vendor: str) -> None
         ("silmu", "<Plan/>", ("source.vendor-root", "/Plan", 1, 1)),
         ("silmu", '<Other xmlns="urn:silmu:tyokyky:3"/>', ("source.vendor-root", "/Other", 1, 1)),
         ("silmu", '<!DOCTYPE Plan><Plan xmlns="urn:silmu:tyokyky:3"/>', ("source.xml-doctype", "$", 1, 1)),
-        ("silmu", "{}", ("source.not-xml", "$", 1, 1)),
+        ("silmu", "{}", ("source.xml-no-element", "$", 1, 1)),
     ],
 )
 def test_a_document_of_another_kind_is_refused(vendor: str, document: str, expected: Any) -> None:
