@@ -129,9 +129,9 @@ class Watch:
         return [f"{each['method']} {each['route']}" for each in answered if each["http_status"] >= 500]
 
 
-@pytest.fixture(scope="session")
-def watch() -> Iterator[Watch]:
-    """Sees every connection and every line of the log of this process."""
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """Sees every connection and every line of the log of this process, as long as the test lasts."""
     found, connect, settings = Watch(), socket.socket.connect, structlog.get_config()
 
     def noting(line: socket.socket, address: Any) -> None:
@@ -140,18 +140,16 @@ def watch() -> Iterator[Watch]:
             found.outside.append(address)
         connect(line, address)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", noting)
-        configure_logging()
-        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=found))  # type: ignore[arg-type]
-        yield found
+    monkeypatch.setattr(socket.socket, "connect", noting)
+    configure_logging()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=found))  # type: ignore[arg-type]
+    yield found
     structlog.configure(**settings)
 
 
 @pytest.fixture(autouse=True)
 def watched(request: pytest.FixtureRequest, watch: Watch) -> Iterator[None]:
     """Nothing leaves this machine, nothing breaks, nothing personal is logged."""
-    watch.lines.clear()
     yield
     assert watch.outside == []
     if request.node.originalname not in MAY_BE_UNAVAILABLE:
