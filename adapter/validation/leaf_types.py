@@ -1,7 +1,7 @@
 """The fast half of the structure check: pydantic-core judges whole values of simple data types in one call.
 
 A leaf is a data type that carries no rule of its own in the fields that its schema lists: CodeableConcept,
-Coding, Identifier, HumanName, Address, Meta, … Whatever the schema does not list (extensions, references,
+Coding, Identifier, HumanName, Address, … Whatever the schema does not list (extensions, references,
 `_siblings`) or does not accept goes to the exact check, which alone decides and explains.
 """
 
@@ -16,38 +16,18 @@ from pydantic_core import SchemaValidator, core_schema
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive
 from adapter.fhir.terminology import WATCHED, core_terminology
 from adapter.validation.bindings import required_codes
-from adapter.validation.primitives import LONGEST_STRING, PRIMITIVES
-
-_TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]*"
-_DAY = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
-_PATTERNS = {
-    "string": rf"^\s*[^\s\x00-\x1f]{_TEXT}$",
-    "markdown": rf"^\s*[^\s\x00-\x1f]{_TEXT}$",
-    "code": r"^[!-~]+(?: [!-~]+)*$",
-    "id": r"^[A-Za-z0-9.\-]{1,64}$",
-    "uri": r"^https?:[!-~]+$",
-    "url": r"^https?:[!-~]+$",
-    "canonical": r"^https?:[!-~]+$",
-    "date": rf"^{_DAY}$",
-    "dateTime": rf"^{_DAY}(?:T{_CLOCK})?$",
-    "instant": rf"^{_DAY}T{_CLOCK}$",
-}
-"""Strict subsets of the formats in `adapter.validation.primitives`."""
-
-_SYSTEM = r"^(?:https?://[!-~]+|urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)$"
-"""Systems that are surely absolute."""
+from adapter.validation.primitives import PRIMITIVES
+from adapter.validation.sure_formats import SCHEMAS, SYSTEM
 
 _KEY = {
     "Coding": "code",
-    "CodeableConcept": "coding",
     "Identifier": "value",
     "Period": "start",
     "Quantity": "value",
     "SimpleQuantity": "value",
     "ContactPoint": "system",
 }
-"""What a value must hold to be surely not empty."""
+"""What a value inside another one must hold to be surely not empty, and what the rules below look at."""
 
 LEAVES = (
     "Coding",
@@ -55,7 +35,6 @@ LEAVES = (
     "Identifier",
     "HumanName",
     "Address",
-    "Meta",
     "Period",
     "Quantity",
     "SimpleQuantity",
@@ -143,21 +122,15 @@ def _value(name: str, definition: ElementDefinition) -> core_schema.CoreSchema |
         return _schema(code)
     if not is_primitive(code) or name == "id":
         return None
-    if name == "system":
-        return core_schema.str_schema(strict=True, pattern=_SYSTEM)
+    if name == "system" and code == "uri":
+        return SYSTEM
     binding = definition.binding
     if code == "code" and binding is not None and binding.strength == "required":
         codes = required_codes(binding.value_set)
         return core_schema.literal_schema(sorted(codes)) if codes else None
     if code == "decimal":
         return core_schema.no_info_plain_validator_function(_surely_number)
-    if code == "positiveInt":
-        return core_schema.int_schema(strict=True, ge=1, le=2**31 - 1)
-    if code == "boolean":
-        return core_schema.bool_schema(strict=True)
-    if code in _PATTERNS:
-        return core_schema.str_schema(strict=True, max_length=LONGEST_STRING, pattern=_PATTERNS[code])
-    return None
+    return SCHEMAS.get(code)
 
 
 _RULES: dict[str, Callable[[Any], Any]] = {

@@ -1,8 +1,8 @@
 """Formats of the FHIR primitive types, each checked in time linear in the length of the value.
 
-Every type has a fast test and an exact one. The fast test is one call that returns None for what is surely
-right (mostly a compiled pattern's own method, so that no Python code runs); anything else, an exception
-included, sends the value to the exact test, which names what is wrong. Source: FHIR R4 datatypes, §2.24.0.1.
+Every type has a fast test and an exact one. The fast test is one call that returns True for what is surely
+right (mostly of pydantic-core, so that no Python code runs); anything else, an exception included, sends the
+value to the exact test, which names what is wrong. Source: FHIR R4 datatypes, §2.24.0.1.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 
 from adapter.source.limits import DEFAULT
 from adapter.validation.narrative import narrative_fault
+from adapter.validation.sure_formats import LONGEST_STRING, SCHEMAS, surely
 
-Fast = Callable[[Any], object]
-"""Returns None for what is surely right; may raise TypeError or KeyError for what is not."""
+Fast = Callable[[Any], bool]
+"""Returns True for what is surely right; may raise TypeError for what is not."""
 
 Fault = tuple[str, dict[str, str]]
 """Message key (without area) and its placeholders."""
@@ -28,9 +29,6 @@ Exact = Callable[[Any], Fault | None]
 
 LONGEST_NUMBER = DEFAULT.digits + 8
 """Digits with sign, point and exponent."""
-
-LONGEST_STRING = 1024 * 1024
-"""R4: strings SHALL NOT exceed 1 MB."""
 
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f"
 
@@ -42,11 +40,6 @@ class Primitive:
     fast: Fast
     exact: Exact
     json: str
-
-
-def _no(pattern: str) -> Fast:
-    """Return a test that answers None exactly when the whole text has the pattern."""
-    return re.compile(f"(?!(?:{pattern})\\Z)", re.DOTALL).match
 
 
 _JSON_TYPES: dict[type, str] = {str: "string", list: "array", dict: "object"}
@@ -95,7 +88,6 @@ _YEAR = r"(?!0000)[0-9]{4}"
 _MONTH = r"(?:0[1-9]|1[0-2])"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,20})?"
 _ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
-_SURE_DAY = f"{_YEAR}-{_MONTH}-(?:0[1-9]|1[0-9]|2[0-8])"
 _ANY_DAY = f"{_YEAR}-{_MONTH}-(?:0[1-9]|[12][0-9]|3[01])"
 _DATES = {
     "date": "{day}|{year}-{month}|{year}",
@@ -104,7 +96,7 @@ _DATES = {
 }
 
 
-def _date(name: str) -> Primitive:
+def _date(name: str) -> Exact:
     parts = {"year": _YEAR, "month": _MONTH, "clock": _CLOCK, "zone": _ZONE}
     shape = _text(name, _DATES[name].format(day=_ANY_DAY, **parts))
 
@@ -114,10 +106,10 @@ def _date(name: str) -> Primitive:
             return "format-calendar", {}
         return fault
 
-    return Primitive(_no(_DATES[name].format(day=_SURE_DAY, **parts)), exact, "string")
+    return exact
 
 
-def _integer(lowest: int, highest: int) -> Primitive:
+def _integer(lowest: int, highest: int) -> Exact:
     def exact(value: Any) -> Fault | None:
         if not isinstance(value, int) or isinstance(value, bool):
             if isinstance(value, Decimal):
@@ -127,7 +119,7 @@ def _integer(lowest: int, highest: int) -> Primitive:
             return "out-of-range", {"min": str(lowest), "max": str(highest)}
         return None
 
-    return Primitive(exact, exact, "number")
+    return exact
 
 
 def _decimal(value: Any) -> Fault | None:
@@ -170,31 +162,38 @@ def _uri(value: Any) -> Fault | None:
     return fault
 
 
-_URI = Primitive(_no(r"(?!urn:oid:|urn:uuid:|oid:|uuid:)[!-~]+"), _uri, "string")
-_BAD_TEXT = re.compile(f"[{_CONTROL}\ud800-\udfff]|\\A\\s*\\Z|\\A.{{{LONGEST_STRING + 1}}}", re.DOTALL)
-_STRING = Primitive(_BAD_TEXT.search, _text("string"), "string")
+_VERSION = re.compile(r"[|#].*", re.DOTALL)
+
+
+def _canonical(value: Any) -> Fault | None:
+    """Check a canonical URL, which may end in a version and a fragment (R4 §2.3.1)."""
+    return _uri_shape(value) or _uri(_VERSION.sub("", value) or value)
+
+
+def _primitive(name: str, exact: Exact, json: str = "string") -> Primitive:
+    return Primitive(surely(name) if name in SCHEMAS else lambda value: exact(value) is None, exact, json)
 
 
 PRIMITIVES: dict[str, Primitive] = {
-    "string": _STRING,
-    "markdown": Primitive(_STRING.fast, _text("markdown"), "string"),
-    "code": Primitive(_no(r"[!-~]+(?: [!-~]+)*"), _text("code", r"[^\s]+(?:\s[^\s]+)*"), "string"),
-    "id": Primitive(_no(r"[A-Za-z0-9.\-]{1,64}"), _text("id", r"[A-Za-z0-9.\-]{1,64}"), "string"),
-    "uri": _URI,
-    "url": _URI,
-    "canonical": _URI,
-    "oid": Primitive(_no(f"urn:oid:{_OID}"), _text("oid", f"urn:oid:{_OID}"), "string"),
-    "uuid": Primitive(_no(f"urn:uuid:{_UUID}"), _text("uuid", f"urn:uuid:{_UUID}"), "string"),
-    "date": _date("date"),
-    "dateTime": _date("dateTime"),
-    "instant": _date("instant"),
-    "time": Primitive(_no(_CLOCK), _text("time", _CLOCK), "string"),
-    "boolean": Primitive(_boolean, _boolean, "boolean"),
-    "integer": _integer(-(2**31), 2**31 - 1),
-    "positiveInt": _integer(1, 2**31 - 1),
-    "unsignedInt": _integer(0, 2**31 - 1),
-    "decimal": Primitive(_decimal, _decimal, "number"),
-    "base64Binary": Primitive(_base64, _base64, "string"),
-    "xhtml": Primitive(narrative_fault, narrative_fault, "string"),
+    "string": _primitive("string", _text("string")),
+    "markdown": _primitive("markdown", _text("markdown")),
+    "code": _primitive("code", _text("code", r"[^\s]+(?:\s[^\s]+)*")),
+    "id": _primitive("id", _text("id", r"[A-Za-z0-9.\-]{1,64}")),
+    "uri": _primitive("uri", _uri),
+    "url": _primitive("url", _uri),
+    "canonical": _primitive("canonical", _canonical),
+    "oid": _primitive("oid", _text("oid", f"urn:oid:{_OID}")),
+    "uuid": _primitive("uuid", _text("uuid", f"urn:uuid:{_UUID}")),
+    "date": _primitive("date", _date("date")),
+    "dateTime": _primitive("dateTime", _date("dateTime")),
+    "instant": _primitive("instant", _date("instant")),
+    "time": _primitive("time", _text("time", _CLOCK)),
+    "boolean": _primitive("boolean", _boolean, "boolean"),
+    "integer": _primitive("integer", _integer(-(2**31), 2**31 - 1), "number"),
+    "positiveInt": _primitive("positiveInt", _integer(1, 2**31 - 1), "number"),
+    "unsignedInt": _primitive("unsignedInt", _integer(0, 2**31 - 1), "number"),
+    "decimal": _primitive("decimal", _decimal, "number"),
+    "base64Binary": _primitive("base64Binary", _base64),
+    "xhtml": _primitive("xhtml", narrative_fault),
 }
 """All primitive types of R4."""

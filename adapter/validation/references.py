@@ -10,18 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from adapter.fhir.definitions import is_resource_type
-from adapter.validation.findings import Finding, Findings, joined, under
-from adapter.validation.primitives import PRIMITIVES
+from adapter.validation.findings import Finding, Findings, joined, safe_name, under
 from adapter.validation.run import Run
+from adapter.validation.sure_formats import surely
 
 Check = Callable[[Any, Run], Findings]
 
-text_fault = PRIMITIVES["string"].fast
+_surely_text, _surely_uuid = surely("string"), surely("uuid")
 
 LONGEST_REFERENCE = 2048
 """No reference that leads anywhere is longer."""
 
 _PLAIN = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}\Z")
+_BLANK = re.compile(r"\s")
 _TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
 
 
@@ -38,7 +39,9 @@ def check(plain: Check, targets: tuple[str, ...]) -> Check:
         reference = value.get("reference")
         if reference.__class__ is str:
             more = None
-            if reference[:1] == "#":
+            if _BLANK.search(reference):
+                more = run.found(Finding("reference-blanks"))
+            elif reference[:1] == "#":
                 more = _local(reference, run)
             elif run.bundles:
                 more = run.bundles[-1].reference_findings(reference, run)
@@ -55,7 +58,8 @@ def check(plain: Check, targets: tuple[str, ...]) -> Check:
 
 
 def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> bool:
-    """Accept what nearly every reference is: `Type/id`, a full URL of the Bundle, or `#id` of a contained resource.
+    """Accept what nearly every reference is: `Type/id`, a full URL of the Bundle, `#id` of a contained resource, or,
+    where there is no Bundle, a `urn:uuid:`, of which nothing more can be known.
 
     Beside it stand at most a display and the type that it leads to.
     """
@@ -66,7 +70,7 @@ def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> b
         display, stated = value.get("display"), value.get("type")
         if len(value) != 1 + (display is not None) + (stated is not None):
             return False
-        if display is not None and (display.__class__ is not str or text_fault(display) is not None):
+        if display is not None and not _surely_text(display):
             return False
     if reference[:1] == "#":
         target = run.contained.get(reference[1:])
@@ -76,8 +80,10 @@ def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> b
         name = inside[0].get("resourceType") if len(inside) == 1 else None
     else:
         match = _PLAIN.match(reference)
+        if match is None and reference not in run.related and _surely_uuid(reference):
+            return stated is None or (stated.__class__ is str and stated in allowed)
         name = match[1] if match else None
-    if name is None or (allowed and name not in allowed) or (stated is not None and stated != name):
+    if name.__class__ is not str or (allowed and name not in allowed) or (stated is not None and stated != name):
         return False
     if reference[:1] == "#":
         run.local_references.add(reference)
@@ -101,7 +107,7 @@ def _local(reference: str, run: Run) -> Findings:
 def _stated_type(stated: str, reference: Any, allowed: frozenset[str], run: Run) -> Findings:
     name = stated.removeprefix("http://hl7.org/fhir/StructureDefinition/")
     if not is_resource_type(name):
-        return None
+        return None if ":" in name else run.found(Finding("reference-type-unknown", {"name": safe_name(name)}, "type"))
     actual = target_type(reference, run)
     if allowed and name not in allowed and actual != name:
         names = ", ".join(sorted(allowed))

@@ -139,6 +139,8 @@ def _unlinked(value: dict[str, Any], run: Run) -> Findings:
 
     That leaves circles of contained resources that nothing outside leads to; they get a warning.
     """
+    if all(f"#{name}" in run.local_references for name in run.contained):
+        return None
     referred = run.local_references.union(*run.links.values())
     upwards = {name for name, links in run.links.items() if "#" in links}
     reached = _reached(run, upwards)

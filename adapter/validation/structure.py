@@ -33,11 +33,10 @@ Check = Callable[[Any, Run], Findings]
 
 @dataclass(frozen=True, slots=True)
 class PrimitiveField:
-    """A primitive element of an object: its definition, type and fast test."""
+    """A primitive element of an object: its definition, its type and the codes that it is bound to."""
 
     definition: ElementDefinition
     type_name: str
-    fast: Fast
     codes: frozenset[str] | None
 
 
@@ -85,9 +84,8 @@ class _Node:
             return
         binding = definition.binding
         codes = required_codes(binding.value_set) if binding and binding.strength == "required" else None
-        primitive = PRIMITIVES[code]
-        fast = dict.fromkeys(codes).__getitem__ if codes is not None and code == "code" else primitive.fast
-        self.primitives[key] = PrimitiveField(definition, code, fast, codes)
+        fast = codes.__contains__ if codes is not None and code == "code" else PRIMITIVES[code].fast
+        self.primitives[key] = PrimitiveField(definition, code, codes)
         self.fast[key] = _fast_many(fast) if definition.is_list else fast
 
     def _later(self, key: str, make: Callable[[], Check]) -> Check:
@@ -130,7 +128,7 @@ class _Node:
         labels = _labels(type_name, path)
         is_resource = self._is_resource
         if is_resource:
-            self.fast["resourceType"] = {type_name: None}.__getitem__
+            self.fast["resourceType"] = frozenset((type_name,)).__contains__
 
         def check(value: Any, run: Run) -> Findings:
             if value.__class__ is not dict or not value:
@@ -140,9 +138,9 @@ class _Node:
                 fast = fast_of(key)
                 if fast is not None:
                     try:
-                        if fast(item) is None:
+                        if fast(item):
                             continue
-                    except (TypeError, KeyError):
+                    except TypeError:
                         pass
                     more = explain_primitive(primitives[key], value, key, run)
                 elif (part := part_of(key)) is not None:
@@ -248,12 +246,4 @@ def _many(make: Callable[[], Check]) -> Check:
 
 
 def _fast_many(fast: Fast) -> Fast:
-    def test(values: Any) -> object:
-        if values.__class__ is not list or not values:
-            return True
-        for value in values:
-            if fast(value) is not None:
-                return True
-        return None
-
-    return test
+    return lambda values: values.__class__ is list and bool(values) and all(map(fast, values))

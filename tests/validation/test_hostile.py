@@ -129,6 +129,10 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "many escapes": lambda: _patient('"gender":"' + "\\u0041" * 1_500_000 + '"'),
     "integers of 4,000 digits": lambda: _patient('"name":[' + ",".join(["9" * 4000] * 2000) + "]"),
     "empty brackets": lambda: _patient('"name":[' + ",".join(["[]"] * 90_000) + "]"),
+    "resource type that is a list": lambda: (
+        b'{"resourceType":"CarePlan","status":"active","intent":"plan","contained":[{"resourceType":[],"id":"p"}],'
+        b'"subject":{"reference":"#p"}}'
+    ),
     "many unknown keys": lambda: _patient(",".join(f'"x{number}":1' for number in range(50_000))),
 }
 
