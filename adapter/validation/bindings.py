@@ -6,7 +6,6 @@ cannot be enumerated here, only the form of the code is checked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,16 +15,10 @@ from adapter.fhir.terminology import Codes, core_terminology
 from adapter.types import Severity
 from adapter.validation.explain import SHOWN_CODES
 from adapter.validation.findings import Finding, Findings, has_errors, joined
+from adapter.validation.grammars import GRAMMARS
 from adapter.validation.run import Run
 
 Check = Callable[[Any, Run], Findings]
-
-GRAMMARS = {
-    "http://hl7.org/fhir/ValueSet/mimetypes": re.compile(r"[^\s/;]+/[^\s/;]+(?:\s*;.*)?", re.DOTALL),
-    "http://hl7.org/fhir/ValueSet/currencies": re.compile(r"[A-Z]{3}"),
-    "http://hl7.org/fhir/ValueSet/all-languages": re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*"),
-}
-"""Value sets that are a grammar, not a list: BCP 13, ISO 4217, BCP 47."""
 
 CODED = ("code", "Coding", "CodeableConcept", "Quantity", "string", "uri")
 
@@ -78,7 +71,7 @@ def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:
     """Tell whether one code is in the set or may be."""
     if isinstance(value, str):
         grammar = GRAMMARS.get(value_set)
-        return bool(grammar.fullmatch(value)) if grammar else codes.holds(None, value) is not False
+        return grammar.holds(value) if grammar else codes.holds(None, value) is not False
     if not isinstance(value, dict):
         return True
     if "coding" in value or "text" in value:

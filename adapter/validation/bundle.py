@@ -104,7 +104,7 @@ DOCUMENT_REFERENCES = (
     ("attester", "party"),
     ("custodian", ""),
     ("event", "detail"),
-    ("section", "entry"),
+    *(("section", name) for name in ("entry", "author", "focus")),
 )
 """What a document must hold of what its Composition refers to (R4 §3.3.1)."""
 
@@ -124,7 +124,7 @@ def _references(value: dict[str, Any], names: tuple[tuple[str, str], ...]) -> It
             for inner, reference in _references(item, ((below, ""),)):
                 yield f"{path}.{inner}", reference
             if name == "section":
-                for inner, reference in _references(item, (("section", "entry"),)):
+                for inner, reference in _references(item, (("section", below),)):
                     yield f"{path}.{inner}", reference
 
 
@@ -151,8 +151,21 @@ def _entry_rules(entry: Entry, index: BundleIndex) -> Iterator[Finding]:
     if isinstance(kind, str):
         yield from _expected(entry, "request", kind in (*OF_REQUESTS, "history"), kind, "bdl-3")
         yield from _expected(entry, "response", kind in (*OF_RESPONSES, "history"), kind, "bdl-4")
+    if kind == "searchset":
+        yield from _search_rules(entry)
     yield from _identity(entry, kind)
     yield from _request_rules(entry)
+
+
+def _search_rules(entry: Entry) -> Iterator[Finding]:
+    """A search answers with resources; about itself it speaks with an OperationOutcome (R4 §3.1.1.5)."""
+    resource = entry.get("resource")
+    if resource is None:
+        yield Finding("search-without-resource")
+    elif (
+        isinstance(resource, dict) and _is_search_outcome(entry) and resource.get("resourceType") != "OperationOutcome"
+    ):
+        yield Finding("search-outcome", path="search.mode")
 
 
 def _expected(entry: Entry, name: str, wanted: bool, kind: str, rule: str) -> Iterator[Finding]:
@@ -176,6 +189,8 @@ def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
             yield Finding("full-url-history", path="fullUrl", rule="bdl-8")
         elif url.startswith(("http://", "https://")) and id_value is not None and url.rpartition("/")[2] != id_value:
             yield Finding("full-url-id", path="fullUrl")
+        elif isinstance(resource, dict) and _names_another_type(url, resource.get("resourceType")):
+            yield Finding("full-url-type", path="fullUrl")
     request = entry.get("request")
     if _is_search_outcome(entry):
         return
@@ -185,6 +200,12 @@ def _identity(entry: Entry, kind: object) -> Iterator[Finding]:
         needs_id = True
     if needs_id and isinstance(resource, dict) and id_value is None:
         yield Finding("entry-without-id", path="resource")
+
+
+def _names_another_type(url: str, type_name: object) -> bool:
+    """Tell whether a RESTful address (`https://…/Type/id`) is that of a resource of another type."""
+    steps = url.split("/")
+    return len(steps) > 4 and steps[0] in ("http:", "https:") and is_resource_type(steps[-2]) and steps[-2] != type_name
 
 
 def _is_search_outcome(entry: Entry) -> bool:

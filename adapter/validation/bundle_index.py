@@ -28,15 +28,19 @@ def is_absolute(reference: str) -> bool:
     return bool(_SCHEME.match(reference))
 
 
+_LEADING = ("reference", "url", "uri", "valueUri", "valueUrl")
+
+
 def references_in(value: Any) -> Iterator[str]:
-    """Yield every literal reference inside a value."""
+    """Yield every literal reference inside a value, and every address that may lead to a resource."""
     todo = [value]
     while todo:
         present = todo.pop()
         if isinstance(present, dict):
-            reference = present.get("reference")
-            if isinstance(reference, str):
-                yield reference
+            for name in _LEADING:
+                reference = present.get(name)
+                if isinstance(reference, str):
+                    yield reference
             todo.extend(present.values())
         elif isinstance(present, list):
             todo.extend(present)

@@ -122,6 +122,11 @@ def _explain_value(field: PrimitiveField, value: Any, run: Run) -> Findings:
             shown = {"value_set": binding.value_set, "near": ", ".join(near) or "–"}
             return run.found(Finding("code-not-in-large-set", shown))
         return run.found(Finding("code-not-in-set", {"value_set": binding.value_set, "codes": ", ".join(codes)}))
+    if field.grammar is not None and not field.grammar.holds(value):
+        binding = field.definition.binding
+        assert binding is not None
+        shown = {"value_set": binding.value_set, "example": field.grammar.example}
+        return run.found(Finding("code-of-wrong-form", shown))
     return None
 
 

@@ -1,7 +1,8 @@
 """The narrative whitelist of R4 (§2.4.0, txt-1 and txt-2), in linear time.
 
 A `div` is well-formed XHTML in its namespace, holds text or an image, and only the elements and attributes
-that R4 lists. A DOCTYPE is refused before anything is parsed, so that no entity can be declared.
+that R4 lists, with no block inside a paragraph and with links that are URLs. A DOCTYPE is refused before
+anything is parsed, so that no entity can be declared.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ _ELEMENTS = frozenset(
     for name in (  # noqa: SIM905 - a table of words reads better as words
         "p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt dfn q var abbr acronym cite blockquote hr ul "
         "ol li dl dt dd pre table caption colgroup col thead tr tfoot tbody th td code samp img map area kbd sub "
-        "sup address ins del strike u font s bdo style"
+        "sup address bdo"
     ).split()
 )
 _ATTRIBUTES = frozenset(
     (  # noqa: SIM905 - as above
         "title style class id lang dir accesskey tabindex span width align valign char charoff abbr axis headers "
         "scope rowspan colspan border cellspacing cellpadding frame rules summary cite type value start compact "
-        "clear size noshade datetime color face height "
+        "height "
         "{http://www.w3.org/XML/1998/namespace}lang {http://www.w3.org/XML/1998/namespace}space"
     ).split()
 )
 _OF_ELEMENT = {
-    "a": frozenset(("href", "name", "rel", "target", "charset", "hreflang", "rev", "shape", "coords", "type")),
+    "a": frozenset(("href", "name", "rel", "charset", "hreflang", "rev", "shape", "coords", "type")),
     "img": frozenset(("src", "alt", "longdesc", "usemap", "ismap", "hspace", "vspace", "name")),
     "area": frozenset(("shape", "coords", "href", "nohref", "alt")),
     "map": frozenset(("name",)),
@@ -41,7 +42,13 @@ _OF_ELEMENT = {
     "tr": frozenset(("bgcolor",)),
     "table": frozenset(("bgcolor",)),
 }
+_BLOCKS = frozenset(f"{XHTML}{name}" for name in ("div", "blockquote", "table", "ol", "ul", "p"))
+"""What may not stand inside a paragraph (HTML 4.01 §9.3.1)."""
+
 _DOCTYPE = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_ADDRESS = re.compile(r"data:[^,]*,.*|[\w;?:@&=+$.,/%\-~#\[\]!'()*|]+", re.DOTALL)
+"""The characters of a URL (RFC 3986), or content in place (`data:`)."""
+
 _ACTIVE = re.compile(r"\s*(?:javascript|vbscript|data:text)", re.IGNORECASE)
 
 Fault = tuple[str, dict[str, str]]
@@ -78,6 +85,8 @@ def _content_fault(root: Any) -> Fault | None:
             continue
         if tag not in _ELEMENTS:
             return "narrative-element", {"name": _shown(tag)}
+        if tag in _BLOCKS and next(node.iterancestors(f"{XHTML}p"), None) is not None:
+            return "narrative-block", {"name": _shown(tag)}
         if node.attrib:
             fault = _attribute_fault(node, tag[len(XHTML) :])
             if fault is not None:
@@ -98,7 +107,12 @@ def _attribute_fault(node: Any, element: str) -> Fault | None:
             return "narrative-attribute", {"name": _shown(name), "element": element}
         if name in ("href", "src") and _ACTIVE.match(value):
             return "narrative-attribute", {"name": _shown(name), "element": element}
+        if (element, name) in _LINKS and not _ADDRESS.fullmatch(value):
+            return "narrative-address", {"name": _shown(name), "element": element}
     return None
+
+
+_LINKS = frozenset((("a", "href"), ("img", "src")))
 
 
 def _shown(name: str) -> str:

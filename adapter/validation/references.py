@@ -107,7 +107,9 @@ def _local(reference: str, run: Run) -> Findings:
 def _stated_type(stated: str, reference: Any, allowed: frozenset[str], run: Run) -> Findings:
     name = stated.removeprefix("http://hl7.org/fhir/StructureDefinition/")
     if not is_resource_type(name):
-        return None if ":" in name else run.found(Finding("reference-type-unknown", {"name": safe_name(name)}, "type"))
+        if ":" in name or not (allowed or target_type(reference, run)):
+            return None
+        return run.found(Finding("reference-type-unknown", {"name": safe_name(name)}, "type"))
     actual = target_type(reference, run)
     if allowed and name not in allowed and actual != name:
         names = ", ".join(sorted(allowed))

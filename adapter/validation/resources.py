@@ -13,6 +13,7 @@ from adapter.fhir.definitions import is_subtype, resource_types
 from adapter.validation.bundle import bundle_findings
 from adapter.validation.bundle_index import BundleIndex
 from adapter.validation.findings import Finding, Findings, joined, safe_name
+from adapter.validation.narrative_links import link_findings
 from adapter.validation.run import Run
 from adapter.validation.structure import check_of
 from adapter.validation.vital_signs import implied_profile
@@ -58,6 +59,8 @@ def _meaning(value: dict[str, Any], type_name: str, run: Run) -> Findings:
         found = bundle_findings(value, run.bundles[-1], run)
     if run.contained:
         found = joined(found, _unlinked(value, run))
+    if "text" in value:
+        found = joined(found, link_findings(value, run))
     if run.settings.narrative != "ignore" and "text" not in value and is_subtype(type_name, "DomainResource"):
         found = joined(found, run.found(Finding("no-narrative", rule="dom-6", severity=run.settings.narrative)))
     return joined(found, _profiles(value, type_name, run))

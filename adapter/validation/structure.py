@@ -24,6 +24,7 @@ from adapter.validation.explain import (
     unknown_element,
 )
 from adapter.validation.findings import Finding, Findings, has_errors, joined, under
+from adapter.validation.grammars import GRAMMARS, Grammar
 from adapter.validation.primitives import PRIMITIVES, Fast
 from adapter.validation.run import Run
 
@@ -33,11 +34,12 @@ Check = Callable[[Any, Run], Findings]
 
 @dataclass(frozen=True, slots=True)
 class PrimitiveField:
-    """A primitive element of an object: its definition, its type and the codes that it is bound to."""
+    """A primitive element of an object: its definition, its type and the codes, or their form, that it is bound to."""
 
     definition: ElementDefinition
     type_name: str
     codes: frozenset[str] | None
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,13 @@ class _Node:
             return
         binding = definition.binding
         codes = required_codes(binding.value_set) if binding and binding.strength == "required" else None
-        fast = codes.__contains__ if codes is not None and code == "code" else PRIMITIVES[code].fast
-        self.primitives[key] = PrimitiveField(definition, code, codes)
+        grammar = GRAMMARS.get(binding.value_set) if binding and binding.strength == "required" else None
+        fast: Fast = PRIMITIVES[code].fast
+        if code == "code" and codes is not None:
+            fast = codes.__contains__
+        elif code == "code" and grammar is not None:
+            fast = grammar.fast(fast)
+        self.primitives[key] = PrimitiveField(definition, code, codes, grammar)
         self.fast[key] = _fast_many(fast) if definition.is_list else fast
 
     def _later(self, key: str, make: Callable[[], Check]) -> Check:

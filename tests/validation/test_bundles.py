@@ -88,6 +88,50 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
         [("link-relation-twice", "Bundle.link")],
     ),
     (
+        "another type in the url",
+        _bundle("collection", _entry("https://example.org/fhir/Patient/1", BASIC | {"id": "1"})),
+        [("full-url-type", "Bundle.entry[0].fullUrl")],
+    ),
+    ("url of no server", _bundle("collection", _entry("https://example.org/1", BASIC | {"id": "1"})), []),
+    (
+        "search without resource",
+        _bundle("searchset", {"fullUrl": ONE, "search": {"mode": "match"}}),
+        [
+            ("bdl-5", "Bundle.entry[0]"),
+            ("search-without-resource", "Bundle.entry[0]"),
+        ],
+    ),
+    (
+        "outcome of another type",
+        _bundle("searchset", _entry(search={"mode": "outcome"})),
+        [("search-outcome", "Bundle.entry[0].search.mode")],
+    ),
+    (
+        "author of a section",
+        DOCUMENT
+        | {
+            "entry": [
+                _entry(
+                    ONE,
+                    COMPOSITION
+                    | {
+                        "section": [
+                            {
+                                "text": {
+                                    "status": "generated",
+                                    "div": '<div xmlns="http://www.w3.org/1999/xhtml">a</div>',
+                                },
+                                "author": [{"reference": "urn:uuid:c0ffee00-1cbf-4d64-b04d-cd9187a4c6e0"}],
+                            }
+                        ]
+                    },
+                ),
+                _entry(TWO, AUTHOR),
+            ]
+        },
+        [("document-reference", "Bundle.entry[0].resource.section[0].author[0].reference")],
+    ),
+    (
         "post without resource",
         _bundle("transaction", {"fullUrl": ONE, **POST}),
         [("request-without-resource", "Bundle.entry[0]")],

@@ -30,6 +30,10 @@ def _plan(reference: dict[str, Any], **more: Any) -> dict[str, Any]:
         ({"reference": "#a"}, [("ref-1", "CarePlan.subject.reference")]),
         ({"reference": "Patient/1", "type": "Group"}, [("reference-type-differs", "CarePlan.subject.type")]),
         ({"identifier": {"value": "1"}, "type": "Device"}, [("reference-target", "CarePlan.subject.type")]),
+        ({"display": "asiakas", "type": "Person2"}, [("reference-type-unknown", "CarePlan.subject.type")]),
+        ({"display": "asiakas", "type": "https://example.org/logical/Client"}, []),
+        ({"reference": "Patient/1 2"}, [("reference-blanks", "CarePlan.subject.reference")]),
+        ({"reference": "Patient/1\n"}, [("reference-blanks", "CarePlan.subject.reference")]),
     ],
 )
 def test_reference(errors: Errors, reference: dict[str, Any], expected: list[tuple[str, str]]) -> None:

@@ -128,3 +128,65 @@ def test_attachment_size(errors: Errors) -> None:
     photo = {"contentType": "text/plain", "data": "aGVp", "size": 3}
     assert errors(PATIENT | {"photo": [photo]}) == []
     assert errors(PATIENT | {"photo": [photo | {"size": 4}]}) == [("attachment-size", "Patient.photo[0].size")]
+
+
+NARRATIVES = [
+    ("<p>a</p><ul><li><p>b</p></li></ul>", []),
+    ("<p>a<ul><li>b</li></ul></p>", ["txt-1"]),
+    ("<p><b>a<table><tr><td>b</td></tr></table></b></p>", ["txt-1"]),
+    ("<p>a<br/><u>b</u></p>", ["txt-1"]),
+    ("<style>p {}</style><p>a</p>", ["txt-1"]),
+    ('<a href="https://example.org/a?b=%20c#d">a</a>', []),
+    ('<a href="">a</a>', ["txt-1"]),
+    ('<a href="https://example.org/a b">a</a>', ["txt-1"]),
+    ('<img src="data:image/png;base64,AAAA" alt="a"/>', []),
+    ('<a href="#">a</a>', []),
+    ('<a href="#n">a</a><p id="n">b</p>', []),
+    ('<a href="#n">a</a><a name="n">b</a>', []),
+    ('<a href="#name-1">a</a>', []),
+    ('<a href="#nowhere">a</a>', ["narrative-link"]),
+    ('<img src="#nowhere" alt="a"/>', ["narrative-link"]),
+]
+
+
+@pytest.mark.parametrize(("inside", "expected"), NARRATIVES)
+def test_blocks_and_links_of_a_narrative(errors: Errors, inside: str, expected: list[str]) -> None:
+    """No block inside a paragraph, only what R4 lists, links are URLs, and `#id` leads somewhere in the resource."""
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml">{inside}</div>'
+    name = [{"id": "name-1", "text": "a"}]
+    found = errors({"resourceType": "Patient", "name": name, "text": {"status": "generated", "div": div}})
+    assert found == [(rule, "Patient.text.div") for rule in expected]
+
+
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        ("application/pdf", True),
+        ("text/plain; charset=utf-8", True),
+        ("application/fhir+json;fhirVersion=4.0", True),
+        ("pdf", False),
+        ("text/", False),
+        ("/plain", False),
+    ],
+)
+def test_a_media_type_has_its_form(errors: Errors, code: str, right: bool) -> None:
+    """A required value set that is a grammar is checked by its form: BCP 13 wants type and subtype."""
+    expected = [] if right else [("code-of-wrong-form", "Binary.contentType")]
+    assert errors({"resourceType": "Binary", "contentType": code}) == expected
+
+
+def test_a_currency_has_its_form(errors: Errors) -> None:
+    """ISO 4217: three capital letters."""
+    account = resource_of("ChargeItem") | {"priceOverride": {"value": 1, "currency": "euro"}}
+    assert errors(account) == [("code-of-wrong-form", "ChargeItem.priceOverride.currency")]
+    assert errors(account | {"priceOverride": {"value": 1, "currency": "EUR"}}) == []
+
+
+def test_a_canonical_may_name_a_version_of_a_uuid(errors: Errors) -> None:
+    """Version and fragment are no part of the UUID that they follow."""
+    plan = resource_of("CarePlan")
+    uuid = "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"
+    assert errors(plan | {"instantiatesCanonical": [uuid, f"{uuid}|1.0", f"{uuid}|1.0#a", f"{uuid}#a"]}) == []
+    assert errors(plan | {"instantiatesCanonical": ["urn:uuid:c757873d|1.0"]}) == [
+        ("format-uuid", "CarePlan.instantiatesCanonical[0]")
+    ]
