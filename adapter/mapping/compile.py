@@ -71,17 +71,17 @@ def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
             writer.made(type_.tree, _returned)
             writer.line("return None")
             return
-        writer.line(f'k = ("{type_.name}", s0.get("id"))')
-        writer.line("m = run.seen.get(k)")
+        writer.line(f'seen = run.seen["{type_.name}"]')
+        writer.line('m = seen.get(s0.get("id"))')
         with writer.block("if m is not None and (m[0] is s0 or m[0] == s0):"):
-            writer.note_expression("~m[2]")
+            writer.note_expression("m[2]")
             writer.line("return m[1].copy()")
-        writer.line("n = len(notes)")
+        writer.line("n = ~len(notes)")
         _rules(type_.rules, writer)
         writer.line("r = None")
         writer.made(type_.tree, lambda value: f"r = {value}")
         with writer.block("if r is not None and m is None:"):
-            writer.line("run.seen[k] = (s0, r, n)")
+            writer.line('seen[s0.get("id")] = (s0, r, n)')
         writer.line("return r")
 
 

@@ -6,6 +6,7 @@ else; the compiled mapping and the interpreter both call it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
@@ -76,8 +77,8 @@ class Run:
     Attributes:
         mapping, record: the mapping and the canonical record.
         source_system, record_id: as in the envelope.
-        seen: what embedded types were made of, so that the same words need not be said again: the value, what it
-            became, and where its notes begin.
+        seen: by the name of an embedded type and the `id` of a value what it was made of, so that the same words need
+            not be said again: the value, what it became, and where its notes begin (below zero).
         notes: what the compiled mapping did, read by `adapter.mapping.replay`.
     """
 
@@ -86,7 +87,7 @@ class Run:
         self.record = record
         self.source_system: str = record["source_system"]
         self.record_id: str = record["record_id"]
-        self.seen: dict[tuple[str, Any], tuple[Json, Json, int]] = {}
+        self.seen: dict[str, dict[Any, tuple[Json, Json, int]]] = defaultdict(dict)
         self.notes: list[int | str] = []
         self._own_ids: dict[str, Collection[str]] = {}
         self._ids = ids_under(key)

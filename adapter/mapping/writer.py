@@ -57,10 +57,9 @@ class Writer:
         """Write that a resource was made: its `fullUrl`; what does not come exactly once is told by rule and turns."""
         turns = [f"i{number + 1}" for number, step in enumerate(rule.steps) if step.is_list]
         if rule.steps or rule.when is not None:
-            number = self.numbers.setdefault((id(rule), ""), len(self.numbers))
-            self.line(f"notes += ({', '.join([str(number), *turns, urn])})" if self.notes else "pass")
-        else:
-            self.note_expression(urn)
+            self.note(rule)
+        for told in (*turns, urn):
+            self.note_expression(told)
 
     def note_expression(self, expression: str) -> None:
         """Write that the value of an expression is noted: a `fullUrl`, a count, an earlier place among the notes."""

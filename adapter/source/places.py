@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Literal
 
 from adapter.source import paths
@@ -32,19 +31,24 @@ def places(
         namespaces, encoding: as for `read_xml`.
     """
 
-    @cache
-    def locator() -> Locate:
-        if format == "xml":
-            from adapter.source.xml import decoded
-            from adapter.source.xml_places import XmlPlaces
-
-            return XmlPlaces(decoded(data, encoding=encoding), namespaces)
-        return _json_places(encoded(data))
+    found: Locate | None = None
 
     def locate(path: str) -> SourcePlace:
-        return locator()(path)
+        nonlocal found
+        if found is None:
+            found = _scanned(data, format, namespaces, encoding)
+        return found(path)
 
     return locate
+
+
+def _scanned(data: bytes | str, format: Format, namespaces: Mapping[str, str] | None, encoding: str) -> Locate:
+    if format == "xml":
+        from adapter.source.xml import decoded
+        from adapter.source.xml_places import XmlPlaces
+
+        return XmlPlaces(decoded(data, encoding=encoding), namespaces)
+    return _json_places(encoded(data))
 
 
 def moved(place: SourcePlace, first_line: int) -> SourcePlace:

@@ -1,14 +1,16 @@
 """The fast judgement of a record: its schema as straight-line Python, one function for each closed object.
 
 A text of a closed code list, a plain line and what holds others are judged in the generated lines; for any other
-value they call the pydantic-core validator of `adapter.source.accept`. The generated functions only say yes or «look
-exactly»; a property test holds them against the exact check and the library `jsonschema`.
+value they call the pydantic-core validator of `adapter.source.accept`. The same professional or organisation stands in
+many places of a record: what was judged is not judged again in the same words. The generated functions only say yes or
+«look exactly»; a property test holds them against the exact check and the library `jsonschema`.
 """
 
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +64,12 @@ class _Judged:
     Attributes:
         lines: they refuse, and add to `m` what stands in the value.
         is_text: they have nothing to add, because the value is one text.
+        of_texts: what they let pass is made of texts alone, so that what equals it passes too (`1 == True`).
     """
 
     lines: list[str]
     is_text: bool = False
+    of_texts: bool = False
 
 
 class _Writer:
@@ -74,12 +78,17 @@ class _Writer:
         self.leaves = leaves
         self.names: dict[str, Any] = {"counted": names_and_texts}
         self.made: dict[Any, str] = {}
+        self.of_texts: set[str] = set()
+        self.mentions = Counter(_references(schema.document))
+        self.remembering: list[str] = []
         self.functions: list[str] = []
 
     def top(self) -> Callable[[Json], int]:
         """Return the function of the whole schema."""
         judged = self.value(self.schema.document)
-        lines = ["def top(v):", f"    m = {int(judged.is_text)}", *judged.lines, "    return m"]
+        seen = ", ".join(f"{name!r}: {{}}" for name in self.remembering)
+        start = ["def top(v):", f"    m, seen = {int(judged.is_text)}, {{{seen}}}"]
+        lines = [*start, *judged.lines, "    return m"]
         self.functions.append("\n".join(lines))
         text = "\n".join(self.functions) + "\n"
         file = f"<schema {self.schema.name}>"
@@ -94,11 +103,12 @@ class _Writer:
         words = node.keys() & JUDGING
         listed = self.leaves.listed(node)
         if _is_closed(node):
-            return _Judged([f"{pad}m += {self.function(part, node)}({name})"])
+            judge = self.function(part, node)
+            return _Judged([f"{pad}m += {judge}({name}, seen)"], of_texts=judge in self.of_texts)
         if part is False or words & _COMPOSED:
             return self.leaf(part, name, pad)
         if listed is not None:
-            return _Judged([f"{pad}if {name} not in {self.named('C', listed)}: raise ValueError"], True)
+            return _Judged([f"{pad}if {name} not in {self.named('C', listed)}: raise ValueError"], True, True)
         if node.get("type") == "array" and "items" in node:
             return self.items(node, name, pad)
         if words <= _PLAIN and node.get("pattern") in PLAIN_PATTERNS and node.get("type") == "string":
@@ -111,14 +121,14 @@ class _Writer:
         shortest, longest = node.get("minLength", 0), node.get("maxLength")
         test += f" and len({name}) >= {shortest}" if shortest > 1 else ""
         test += f" and len({name}) <= {longest}" if longest is not None else ""
-        return _Judged([f"{pad}if not ({test}) and not {self.validator(part)}({name}): raise ValueError"], True)
+        return _Judged([f"{pad}if not ({test}) and not {self.validator(part)}({name}): raise ValueError"], True, True)
 
     def leaf(self, part: Node | bool, name: str, pad: str) -> _Judged:
         """Judge a value by pydantic-core."""
         refuse = f"{pad}if not {self.validator(part)}({name}): raise ValueError"
         kind = "" if isinstance(part, bool) else self.schema.resolved(part).get("type", "")
         if kind in ("string", "number", "integer", "boolean"):
-            return _Judged([refuse], kind == "string")
+            return _Judged([refuse], kind == "string", kind == "string")
         return _Judged([refuse, f"{pad}m += counted({name})"])
 
     def items(self, node: Node, name: str, pad: str) -> _Judged:
@@ -130,39 +140,50 @@ class _Writer:
             lines.append(f"{pad}if not {self.named('D', self.leaves.are_different)}({name}): raise ValueError")
         inner = self.value(node["items"], f"{name}v", f"{pad}    ")
         lines += [f"{pad}m += len({name})"] if inner.is_text else []
-        return _Judged([*lines, *([f"{pad}for {name}v in {name}:", *inner.lines] if inner.lines else [])])
+        lines += [f"{pad}for {name}v in {name}:", *inner.lines] if inner.lines else []
+        return _Judged(lines, of_texts=inner.of_texts)
 
     def function(self, part: Node | bool, node: Node) -> str:
         """Return the name of the function that judges a closed object; one object is judged by one function."""
         key = _key(part)
         if key not in self.made:
             name = self.made[key] = f"o{len(self.made)}"
-            self.functions.append("\n".join([f"def {name}(s):", *self.object(node)]))
+            self.functions.append(
+                "\n".join([f"def {name}(s, seen):", *self.object(node, name, self.mentions[key] > 1)])
+            )
         return self.made[key]
 
-    def object(self, node: Node) -> list[str]:
+    def object(self, node: Node, name: str, often: bool) -> list[str]:
         """Judge an object: `n` counts its fields, `t` those among them that are texts, `m` what stands deeper."""
         required = node.get("required", ())
         judged: list[str] = []
-        texts = 0
-        for name, part in node["properties"].items():
-            if name in required:
+        texts, of_texts = 0, True
+        first = ""
+        for field, part in node["properties"].items():
+            if field in required:
                 found = self.value(part)
                 texts += found.is_text
-                judged += [f"    v = s[{name!r}]", *found.lines]
+                first = first or (field if found.is_text else "")
+                judged += [f"    v = s[{field!r}]", *found.lines]
             else:
                 found = self.value(part, pad="        ")
                 count = f"        {'t' if found.is_text else 'n'} += 1"
-                judged += [f"    if {name!r} in s:", f"        v = s[{name!r}]", count, *found.lines]
-        others = sum(name in required for name in node["properties"]) - texts
-        return [
-            "    if type(s) is not dict: raise TypeError",
+                judged += [f"    if {field!r} in s:", f"        v = s[{field!r}]", count, *found.lines]
+            of_texts = of_texts and found.of_texts
+        others = sum(field in required for field in node["properties"]) - texts
+        lines = [
             f"    n, t, m = {others}, {texts}, 0",
             *judged,
             "    if len(s) != n + t: raise ValueError",
             *(f"    {self.named('X', check)}(s)" for check in self.leaves.object_checks(node)),
-            "    return n + 2 * t + m",
         ]
+        if of_texts:
+            self.of_texts.add(name)
+        kind = ["    if type(s) is not dict: raise TypeError"]
+        if often and of_texts and first and len(node["properties"]) >= _WORTH_REMEMBERING:
+            self.remembering.append(name)
+            return [*kind, *_remembered(name, first, lines)]
+        return [*kind, *lines, "    return n + 2 * t + m"]
 
     def validator(self, part: Node | bool) -> str:
         key = ("L", _key(part))
@@ -180,6 +201,37 @@ class _Writer:
 
 _COMPOSED = frozenset(("oneOf", "anyOf", "allOf", "not", "if"))
 _PLAIN = frozenset(("$ref", "type", "pattern", "minLength", "maxLength"))
+
+
+_WORTH_REMEMBERING = 4
+"""Fields from which on an object takes longer to judge than to compare."""
+
+
+def _remembered(name: str, first: str, lines: list[str]) -> list[str]:
+    """Return the lines of an object that is judged once in a record, however often it stands there; `first` is a text
+    by which it is found again."""
+    return [
+        f"    k, known = s[{first!r}], seen[{name!r}]",
+        "    e = known.get(k)",
+        "    if e is not None and e[0] == s: return e[1]",
+        *lines,
+        "    m += n + 2 * t",
+        "    known[k] = s, m",
+        "    return m",
+    ]
+
+
+def _references(part: Json) -> Iterator[str]:
+    """Yield what the `$ref`s of a schema name, each as often as it stands there."""
+    if isinstance(part, dict):
+        for key, child in part.items():
+            if key == "$ref":
+                yield child
+            else:
+                yield from _references(child)
+    elif isinstance(part, list):
+        for child in part:
+            yield from _references(child)
 
 
 def _is_closed(node: Node) -> bool:

@@ -23,6 +23,7 @@ from adapter.source import Schema, bundled_schema, identity_code, load_schema, r
 from adapter.source.check import check, problems_of
 from adapter.source.formats import FORMATS
 from adapter.source.schema import bundled
+from adapter.source.straight import names_and_texts
 
 EXAMPLES = [
     read_json(path.read_bytes())
@@ -105,6 +106,31 @@ def spoiled(draw: st.DrawFn) -> Any:
         if not list(nodes(record)):
             break
     return record
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "right"),
+    [
+        ("name", "Kaija Kivisaari", True),
+        ("name", " Kaija", False),
+        ("name", True, False),
+        ("role", "no-such-role", False),
+        ("system", "not a URI", False),
+        ("extra", "a", False),
+        ("organisation", {"id": "te-6100", "name": ""}, False),
+        ("id", ["te-1204"], False),
+        ("phone", None, False),
+    ],
+)
+def test_who_stands_in_many_places_is_judged_again_in_other_words(field: str, value: Any, right: bool) -> None:
+    """The same professional is judged once in the same words, and again in any others."""
+    record = copy.deepcopy(next(one for one in EXAMPLES if one["record_type"] == "work_ability_plan"))
+    schema = load_schema("work_ability_plan")
+    record["contributors"] = [copy.deepcopy(record["recorded_by"]) for _ in range(3)]
+    assert schema.count(record) == names_and_texts(record)
+    record["contributors"][1][field] = value
+    assert schema.count(record) == (names_and_texts(record) if right else -1)
+    assert (check(record, schema) == []) == right
 
 
 @settings(max_examples=300)
