@@ -42,6 +42,8 @@ def check(config: Config = None, language: Lang = "fi") -> None:
         fail(f"{place}{error}", Exit.FINDINGS)
     for key in _unwise(settings):
         print("! " + text(key, language))
+    for variable, name in _unknown_variables():
+        print(f"! {variable}: {_unknown((name,), language)}")
     print(text("cli.config-ok", language))
 
 
@@ -70,10 +72,23 @@ def _tell(errors: Sequence[Any], config: Path | None, language: str) -> NoReturn
 
 def _what(error: Any, language: str) -> str:
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _names(error["loc"]), 1)
-        return text("cli.config-unknown", language, near=", ".join(near) or "–")
+        return _unknown(error["loc"], language)
     key = MESSAGES.get(error["type"])
     return text(key, language) if key else str(error["msg"]).removeprefix("Value error, ")
+
+
+def _unknown(place: Sequence[Any], language: str) -> str:
+    near = difflib.get_close_matches(str(place[-1]), _names(place), 1)
+    return text("cli.config-unknown", language, near=", ".join(near) or "–")
+
+
+def _unknown_variables() -> Iterator[tuple[str, str]]:
+    """Yield variables that look like settings and are none, with the name meant: nobody reads them, nobody complains."""
+    known = _names(("",))
+    for variable in sorted(os.environ):
+        name = variable.lower().removeprefix("kykysilta_").partition("__")[0]
+        if variable.upper().startswith("KYKYSILTA_") and name not in known:
+            yield variable, name
 
 
 def _names(place: Sequence[Any]) -> list[str]:

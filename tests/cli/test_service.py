@@ -80,6 +80,16 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "KYKYSILTA_WORKERS: workers: " in said
 
 
+def test_a_variable_that_nobody_reads_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the pen in a variable's name would change nothing, without a word: it is told with the name meant."""
+    monkeypatch.setenv("KYKYSILTA_DEMO", "true")
+    monkeypatch.setenv("KYKYSILTA_REPOSITORY", "http://127.0.0.1:1/fhir")
+    code, said = run("config", "check")
+    assert code == 0
+    assert "KYKYSILTA_REPOSITORY: tällaista asetusta ei ole; tarkoititko: repository_url" in said
+    assert "KYKYSILTA_DEMO: tällaista" not in said
+
+
 def test_keys_that_are_missing_or_the_same_are_said(tmp_path: Path) -> None:
     """Outside a demo the adapter does not start without keys, with published ones, or with one key for two uses."""
     file, key = tmp_path / "kykysilta.toml", new_key()
