@@ -83,7 +83,7 @@ def _unknown(place: Sequence[Any], language: str) -> str:
 
 
 def _unknown_variables() -> Iterator[tuple[str, str]]:
-    """Yield variables that look like settings and are none, with the name meant: nobody reads them, nobody complains."""
+    """Yield variables that look like settings and are none, as written and as a setting: nobody reads them."""
     known = _names(("",))
     for variable in sorted(os.environ):
         name = variable.lower().removeprefix("kykysilta_").partition("__")[0]
