@@ -48,7 +48,7 @@ class Emitter(LinkWriter):
             self._optional(element, store)
         elif isinstance(element, Constant):
             with self.condition(element.when):
-                self.line(store(repr(element.value)), element.row)
+                self.line(store(self.constant(element.value)), element.row)
                 self.note(element)
         elif isinstance(element, Link):
             self.link(element, store)
@@ -76,7 +76,7 @@ class Emitter(LinkWriter):
     def expression(self, element: Element) -> str | None:
         """Return an element that is surely written as one expression, None when it takes statements."""
         if is_static(element):
-            return repr(constant_of(element))
+            return self.constant(constant_of(element))
         if isinstance(element, Value):
             return self._value_expression(element)
         if isinstance(element, Link):

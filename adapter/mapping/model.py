@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from adapter.types import CANONICAL_ROOT, Json
@@ -319,7 +320,7 @@ class EmbeddedType:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapping:
     """A checked mapping: rules in order, reasons for what is ignored, the shape of its source.
 
@@ -345,3 +346,16 @@ class Mapping:
     def to_fhir(self) -> bool:
         """True for canonical → FHIR, False for vendor → canonical."""
         return not self.vendor
+
+    @cached_property
+    def own_identifiers(self) -> dict[str, list[tuple[tuple[Step, ...], SourcePath]]]:
+        """By resource type the fields that the `identifier` rows of the record's own resources read, behind the loops
+        that lead to them.
+        """
+        found: dict[str, list[tuple[tuple[Step, ...], SourcePath]]] = {}
+        for rule in self.rules:
+            rows = dict(rule.tree.fields).get("identifier") if rule.owned else None
+            for kind in rows.kinds if isinstance(rows, Items) else ():
+                if isinstance(kind.content, Value):
+                    found.setdefault(rule.type, []).append((rule.steps, kind.content.sources[0]))
+        return found

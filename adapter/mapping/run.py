@@ -14,7 +14,7 @@ from typing import Any
 from adapter.fhir.ids import ids_under, search_token
 from adapter.mapping.conversions import URI
 from adapter.mapping.merge import Clash, merged
-from adapter.mapping.model import Items, Mapping, Rule, SourcePath, Value, profile_canonical
+from adapter.mapping.model import Mapping, Rule, SourcePath, Step, profile_canonical
 from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Json, Record, Resource
 
@@ -111,8 +111,8 @@ class Run:
     def own_ids(self, type_: str) -> Collection[str]:
         """Return the identifiers of the resources of a type that this record makes, as the rows of `identifier` say."""
         if type_ not in self._own_ids:
-            rules = [rule for rule in self.mapping.rules if rule.owned and rule.type == type_]
-            self._own_ids[type_] = {found for rule in rules for found in _identifiers(rule, self.record)}
+            fields = self.mapping.own_identifiers.get(type_, ())
+            self._own_ids[type_] = {id_ for steps, source in fields for id_ in _read(steps, source, (self.record,))}
         return self._own_ids[type_]
 
     def part_urn(self, part: str) -> str:
@@ -237,18 +237,15 @@ def labels(sensitivity: str, given: Collection[str]) -> list[Json]:
     return found
 
 
-def _identifiers(rule: Rule, record: Record) -> Iterator[str]:
-    """Yield what the `identifier` rows of a rule read, without making anything."""
-    opened: list[tuple[Json, ...]] = [(record,)]
-    for step in rule.steps:
-        values = [(scopes, _field(scopes, step.source)) for scopes in opened]
-        items = [(scopes, value if step.is_list else [value]) for scopes, value in values if value is not None]
-        opened = [(*scopes, item) for scopes, several in items for item in several]
-    rows = dict(rule.tree.fields).get("identifier")
-    for kind in rows.kinds if isinstance(rows, Items) else ():
-        if isinstance(kind.content, Value):
-            for scopes in opened:
-                yield _field(scopes, kind.content.sources[0])
+def _read(steps: tuple[Step, ...], source: SourcePath, scopes: tuple[Json, ...]) -> Iterator[Json]:
+    """Yield what stands in a field in every turn of loops in loops."""
+    if not steps:
+        yield _field(scopes, source)
+        return
+    value = _field(scopes, steps[0].source)
+    if value is not None:
+        for item in value if steps[0].is_list else (value,):
+            yield from _read(steps[1:], source, (*scopes, item))
 
 
 def _field(scopes: tuple[Json, ...], source: SourcePath) -> Json:

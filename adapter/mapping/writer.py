@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from adapter.mapping.model import Condition, Row, Rule, SourcePath, Step
+from adapter.types import Json
 
 Numbers = dict[tuple[int, str], int]
 """What the generated text notes, by the `id` of a node of the trees (and a part of it)."""
@@ -33,6 +34,7 @@ class Writer:
         self._depth = 0
         self._count = 0
         self._known: dict[tuple[str, int], str] = {}
+        self._constants: dict[str, Json] = {}
 
     def text(self) -> str:
         """Return the whole text."""
@@ -123,6 +125,16 @@ class Writer:
             self.names[self._known[key]] = thing
         return self._known[key]
 
+    def constant(self, value: Json) -> str:
+        """Return the expression of a constant; to copy a flat dict is three times as fast as to write it anew."""
+        if isinstance(value, list):
+            return f"[{', '.join(map(self.constant, value))}]"
+        if not isinstance(value, dict):
+            return repr(value)
+        if len(value) > 1 and not any(isinstance(inner, dict | list) for inner in value.values()):
+            return f"{self.named('D', self._constants.setdefault(repr(value), value))}.copy()"
+        return f"{{{', '.join(f'{key!r}: {self.constant(inner)}' for key, inner in value.items())}}}"
+
     def id_names(self, rule: Rule) -> tuple[str, str]:
         """Return the variables with the ids of a rule and with its identifiers (empty: it has none)."""
         name = rule.name.replace("-", "_")
@@ -163,9 +175,10 @@ def reference(urn: str, type_: str) -> str:
 
 def references(ids: str, loops: int, type_: str) -> str:
     """Return the expression of the references to all resources whose ids stand in lists in lists, None for gaps."""
+    if loops == 0:
+        return f"([] if {ids} is None else [{reference(ids, type_)}])"
     around = f"for a in {ids} " * (loops > 1) + "for a in a " * (loops - 2)
-    inner = f"({ids},)" if loops == 0 else "a" if around else ids
-    return f"[{reference('u', type_)} {around}for u in {inner} if u is not None]"
+    return f"[{reference('u', type_)} {around}for u in {'a' if around else ids} if u is not None]"
 
 
 def loops_of(rule: Rule, outer: int = 0) -> int:
