@@ -60,8 +60,8 @@ class Endpoint:
                 CertificateFolder(Path(settings.certificates or "certificates")) if settings.auth == "mtls" else None
             )
             app = create_app(_with_certificates(settings, folder) if folder is not None else settings)
-            app.worlds.get()  # the default namespace: a database that cannot be used is said at the start
             self.servers = [_server(app, settings.host, folder)]
+            app.worlds.get()  # the default namespace: a database that cannot be used is said at the start
             if folder is not None:
                 listeners.append(ports.enter_context(_listening(settings.host, _control_port(settings))))
                 self.servers.append(_Quiet(_config(ControlOnly(app))))
