@@ -158,13 +158,9 @@ def _entry_rules(entry: Entry, index: BundleIndex) -> Iterator[Finding]:
 
 
 def _search_rules(entry: Entry) -> Iterator[Finding]:
-    """A search answers with resources; about itself it speaks with an OperationOutcome (R4 §3.1.1.5)."""
+    """A search speaks about itself with an OperationOutcome (R4 §3.1.1.5)."""
     resource = entry.get("resource")
-    if resource is None:
-        yield Finding("search-without-resource")
-    elif (
-        isinstance(resource, dict) and _is_search_outcome(entry) and resource.get("resourceType") != "OperationOutcome"
-    ):
+    if isinstance(resource, dict) and _is_search_outcome(entry) and resource.get("resourceType") != "OperationOutcome":
         yield Finding("search-outcome", path="search.mode")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from adapter.types import Severity
 from adapter.validation.findings import Finding, Findings, joined, safe_name, under
 from adapter.validation.primitives import PRIMITIVES, json_type
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 Check = Callable[[Any, "Run"], Findings]
 
 _ELEMENT_ID = re.compile(r"[^\s\x00-\x1f]+")
+
+_TEXTS = ("string", "markdown")
+"""Texts SHOULD hold more than white space (R4 §2.24.0.1); codes and addresses must."""
 
 SHOWN_CODES = 15
 """A message lists no more allowed codes than this."""
@@ -36,7 +40,7 @@ def no_content(value: object, run: Run) -> Findings:
         return run.found(Finding("null-value"))
     if isinstance(value, list):
         return run.found(Finding("not-single"))
-    return run.found(Finding("wrong-json-type", {"expected": "object", "found": json_type(value)}))
+    return run.found(Finding("not-object", {"found": json_type(value)}))
 
 
 def missing(name: str, run: Run) -> Findings:
@@ -112,7 +116,8 @@ def _explain_value(field: PrimitiveField, value: Any, run: Run) -> Findings:
     fault = PRIMITIVES[field.type_name].exact(value)
     if fault is not None:
         rule = "txt-1" if field.type_name == "xhtml" and fault[0].startswith("narrative") else ""
-        return run.found(Finding(*fault, rule=rule))
+        severity: Severity = "warning" if fault[0] == "blank-string" and field.type_name in _TEXTS else "error"
+        return run.found(Finding(*fault, rule=rule, severity=severity))
     if field.codes is not None and value not in field.codes:
         binding = field.definition.binding
         assert binding is not None

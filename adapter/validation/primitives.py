@@ -64,12 +64,12 @@ def _text(name: str, pattern: str = "") -> Exact:
             return _wrong_type("string", value)
         if not value:
             return "empty-string", {}
-        if not value.strip():
-            return "blank-string", {}
         if len(value) > LONGEST_STRING:
             return "too-long", {"length": str(len(value)), "max": str(LONGEST_STRING)}
         if _BAD_CHARACTER.search(value):
             return "control-character", {}
+        if not value.strip():
+            return "blank-string", {}
         if full is not None and not full.match(value):
             return f"format-{name}", {}
         return None

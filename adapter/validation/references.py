@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapter.fhir.definitions import is_resource_type
-from adapter.validation.findings import Finding, Findings, joined, safe_name, under
+from adapter.validation.findings import Finding, Findings, joined, under
 from adapter.validation.run import Run
 from adapter.validation.sure_formats import surely
 
@@ -109,7 +109,7 @@ def _stated_type(stated: str, reference: Any, allowed: frozenset[str], run: Run)
     if not is_resource_type(name):
         if ":" in name or not (allowed or target_type(reference, run)):
             return None
-        return run.found(Finding("reference-type-unknown", {"name": safe_name(name)}, "type"))
+        return run.found(Finding("reference-type-unknown", path="type"))
     actual = target_type(reference, run)
     if allowed and name not in allowed and actual != name:
         names = ", ".join(sorted(allowed))

@@ -23,7 +23,7 @@ BAD_FORMATS: dict[str, tuple[Any, ...]] = {
     "markdown": ("", "\x0b"),
     "oid": ("1.2.246",),
     "positiveInt": (0,),
-    "string": ("", "  ", "a\x00b"),
+    "string": ("", "a\x00b"),
     "time": ("9:30", "25:00:00"),
     "unsignedInt": (-1,),
     "uri": ("a b", "urn:uuid:x"),

@@ -94,14 +94,6 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     ("url of no server", _bundle("collection", _entry("https://example.org/1", BASIC | {"id": "1"})), []),
     (
-        "search without resource",
-        _bundle("searchset", {"fullUrl": ONE, "search": {"mode": "match"}}),
-        [
-            ("bdl-5", "Bundle.entry[0]"),
-            ("search-without-resource", "Bundle.entry[0]"),
-        ],
-    ),
-    (
         "outcome of another type",
         _bundle("searchset", _entry(search={"mode": "outcome"})),
         [("search-outcome", "Bundle.entry[0].search.mode")],

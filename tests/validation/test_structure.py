@@ -190,3 +190,15 @@ def test_a_canonical_may_name_a_version_of_a_uuid(errors: Errors) -> None:
     assert errors(plan | {"instantiatesCanonical": ["urn:uuid:c757873d|1.0"]}) == [
         ("format-uuid", "CarePlan.instantiatesCanonical[0]")
     ]
+
+
+def test_a_blank_text_is_told_and_not_refused(validator: Validator) -> None:
+    """R4 says that a text SHOULD hold more than white space: a warning; an empty text or a blank code is an error."""
+    (issue,) = validator.validate(PATIENT | {"name": [{"text": " \t"}]}).issues
+    assert (issue.severity, issue.key, issue.expression) == (
+        "warning",
+        "validation.blank-string",
+        "Patient.name[0].text",
+    )
+    for name in ({"text": ""}, {"use": " "}, {"id": " "}):
+        assert not validator.validate(PATIENT | {"name": [name]}).ok
