@@ -221,7 +221,7 @@ class Emitter(LinkWriter):
                 names = [f"{found}_{number}" for number in range(len(row.sources))]
                 for number, (name, source) in enumerate(zip(names, row.sources, strict=True)):
                     self.line(f"{name} = {self.get(source)}")
-                    if self.notes:
+                    if self.notes and not source.surely:
                         with self.block(f"if {name} is not None:"):
                             self.note(row, str(number))
                 some = " or ".join(f"{name} is not None" for name in names)

@@ -250,10 +250,9 @@ class Readers:
         number, assumed = self._number(row), self._number(row, "default")
         fields = row.sources if isinstance(row, Value) else _condition_sources(row.when)
         parts = [(self._number(row, str(position)), _place(source)) for position, source in enumerate(fields)]
-        several = len(parts) > 1
 
         def read(reading: Reading, paths: Paths) -> Sequence[str]:
-            found = [place for part, place in parts if not several or reading.noted(part)]
+            found = [place for part, place in parts if part is None or reading.noted(part)]
             if assumed is not None and reading.noted(assumed):
                 found = []
             if number is not None and not reading.noted(number):

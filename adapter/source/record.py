@@ -76,7 +76,7 @@ def read(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
     record_type: str | None
     asked: str | Path | None
