@@ -9,6 +9,7 @@ from adapter.fhir.definitions import is_type, json_children, type_definition
 from adapter.validation.evaluation import FhirPathError, select
 from adapter.validation.run import Run
 
+_INDEX = re.compile(r"\[\d+\]")
 _STEP = re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
 
 
@@ -18,6 +19,9 @@ def fits(contexts: tuple[str, ...], path: str, run: Run) -> bool:
     Args:
         contexts: `type expression` pairs, e.g. `element Patient.name`, `extension http://…`, `fhirpath …`.
     """
+    holder, _, index = path.rpartition(".extension[")
+    if "." not in index and f"element {_INDEX.sub('', holder)}" in contexts:
+        return True
     walk = _Walk(run.document, path)
     for context in contexts:
         kind, _, expression = context.partition(" ")

@@ -61,7 +61,8 @@ def test_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> Test |
 
 def _value_test(overlays: list[Overlay], steps: list[tuple[str, str]], slice_: Overlay) -> Test | None:
     tests = [test for test in map(_holds, overlays) if test is not None]
-    texts = {overlay.fixed for overlay in overlays if type(overlay.fixed) is str}
+    expected = (overlay.pattern if overlay.fixed is None else overlay.fixed for overlay in overlays)
+    texts = {text for text in expected if type(text) is str}
     if len(steps) == 1 and len(texts) == len(tests) == 1:
         name, text = steps[0][0], texts.pop()
         slow = tests[0]

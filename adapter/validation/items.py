@@ -30,15 +30,31 @@ def items_of(definition: ElementDefinition) -> Callable[[dict[str, Any]], list[I
     bare = definition.key.removesuffix("[x]")
     if not definition.is_choice:
         code = definition.types[0].code if definition.types else ""
-        return lambda owner: _under(owner, bare, f"_{bare}", bare, code)
-    codes = {choice_key(bare, type_.code): type_.code for type_ in definition.types}
-    names = frozenset([*codes, *(f"_{key}" for key in codes)])
+        return _gather(bare, bare, code)
+    keys = {choice_key(bare, type_.code): type_.code for type_ in definition.types}
+    of_type = {key: _gather(key, bare, code) for key, code in keys.items()}
+    names = frozenset([*of_type, *(f"_{key}" for key in of_type)])
 
     def gather(owner: dict[str, Any]) -> list[Item]:
-        if names.isdisjoint(owner):
+        present = names.intersection(owner)
+        if not present:
             return []
-        present = sorted({key.removeprefix("_") for key in names & owner.keys()})
-        return [item for key in present for item in _under(owner, key, f"_{key}", bare, codes[key])]
+        return [item for key in sorted({key.removeprefix("_") for key in present}) for item in of_type[key](owner)]
+
+    return gather
+
+
+def _gather(key: str, label: str, code: str) -> Callable[[dict[str, Any]], list[Item]]:
+    """Return what gathers the values under one JSON name; mostly there are none, or values without siblings."""
+    beside = f"_{key}"
+
+    def gather(owner: dict[str, Any]) -> list[Item]:
+        value = owner.get(key)
+        if beside in owner or code == "Resource":
+            return _under(owner, key, beside, label, code)
+        if value.__class__ is list:
+            return [Item(f"{label}[{index}]", one, None, code) for index, one in enumerate(value)]
+        return [] if value is None else [Item(label, value, None, code)]
 
     return gather
 

@@ -32,6 +32,8 @@ def fits(value: Any, pattern: Any) -> bool:
 
 def same_primitive(value: Any, other: Any) -> bool:
     """Compare two primitives without taking True for 1."""
+    if type(value) is str:
+        return bool(value == other)
     if isinstance(value, bool) or isinstance(other, bool):
         return value is other
     if isinstance(value, int | Decimal) and isinstance(other, int | Decimal | float):

@@ -21,9 +21,8 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
     if found is None and run.left > 0 and run.work_left >= 0:
         return ()
     kept: dict[tuple[object, ...], Issue] = {}
-    for finding in without_consequences(found or []):
-        if finding.contexts and fits(finding.contexts, finding.path, run):
-            continue
+    found = [finding for finding in found or () if not (finding.contexts and fits(finding.contexts, finding.path, run))]
+    for finding in without_consequences(found) if found else ():
         mark = (finding.path, finding.key, finding.rule, tuple(sorted(finding.values.items())), finding.severity)
         if mark not in kept and len(kept) < run.settings.most_issues:
             kept[mark] = _issue(finding, trace)

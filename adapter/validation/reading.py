@@ -13,6 +13,8 @@ from adapter.source.limits import Limits
 from adapter.types import Issue
 from adapter.validation.findings import Finding, safe_name
 
+_TEXT = frozenset((str,))
+
 
 def read_resource(document: bytes | str | dict[str, Any], limits: Limits) -> tuple[Any, list[Finding]]:
     """Return the document as dicts and lists, numbers with their digits, and what only its XML form shows.
@@ -90,15 +92,17 @@ def _measure(document: Any, limits: Limits) -> None:
             raise SourceError(Issue("fatal", "validation.too-many-nodes", {"max": str(limits.nodes)}))
         below: list[Any] = []
         for value in level:
+            if value.__class__ is str:
+                continue
             if isinstance(value, dict):
-                if not all(isinstance(name, str) for name in value):
+                if not _TEXT.issuperset(map(type, value)) and not all(isinstance(name, str) for name in value):
                     raise SourceError(Issue("fatal", "validation.not-json", {"type": "key"}))
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)
             elif isinstance(value, int | Decimal) and not isinstance(value, bool):
                 _digits(value, limits)
-            elif not (value is None or isinstance(value, str | bool)):
+            elif not (value is None or isinstance(value, bool | str)):
                 raise SourceError(Issue("fatal", "validation.not-json", {"type": type(value).__name__}))
         level = below
 

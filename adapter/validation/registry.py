@@ -28,21 +28,18 @@ R4 = "4.0.1"
 
 @dataclass(frozen=True, slots=True)
 class ExtensionDefinition:
-    """An extension's profile, whether it modifies, and its contexts (`element Patient.name`)."""
+    """An extension's profile, whether it modifies, and its contexts.
+
+    Attributes:
+        contexts: `element Patient.name`, …, and `places`: the same for people.
+        anywhere: True when it may stand on any element.
+    """
 
     profile: Profile
     is_modifier: bool
     contexts: tuple[str, ...]
-
-    @property
-    def anywhere(self) -> bool:
-        """True when the extension may stand on any element."""
-        return "element Element" in self.contexts
-
-    @property
-    def places(self) -> str:
-        """The contexts for people."""
-        return ", ".join(context.partition(" ")[2] for context in self.contexts)
+    places: str
+    anywhere: bool
 
 
 class Registry:
@@ -117,7 +114,9 @@ class Registry:
             if profile is not None and profile.type_name == "Extension":
                 rows = profile.definition.get("context", ())
                 contexts = tuple(f"{row['type']} {row['expression']}" for row in rows)
-                found = ExtensionDefinition(profile, profile.tree.is_modifier, contexts)
+                places = ", ".join(context.partition(" ")[2] for context in contexts)
+                anywhere = "element Element" in contexts
+                found = ExtensionDefinition(profile, profile.tree.is_modifier, contexts, places, anywhere)
             self._extensions[url] = found
         return self._extensions[url]
 

@@ -38,21 +38,19 @@ class _Slice:
         self.sign = _sign(overlay, slicing)
         self.min = overlay.min or 0
         self.max = overlay.max
-        self.tests: list[Test] = []
-        for kind, path in slicing.discriminators:
-            test = test_of(kind, path, overlay, compiler)
-            if test is not None:
-                self.tests.append(test)
-        if slicing.discriminators and not self.tests:
+        tests = [test_of(kind, path, overlay, compiler) for kind, path in slicing.discriminators]
+        self.holds = _all([test for test in tests if test is not None])
+        if slicing.discriminators and all(test is None for test in tests):
             compiler.problem(overlay, "nothing at the discriminator's path")
         self.check = compiler.item(overlay, definition, *place)
         self.inner = slicing_check(overlay, definition, *place, compiler) if overlay.slices else None
 
-    def holds(self, item: Item, run: Run) -> bool:
-        """Tell whether the value is in this slice."""
-        if len(self.tests) == 1:
-            return self.tests[0](item, run)
-        return bool(self.tests) and all(test(item, run) for test in self.tests)
+
+def _all(tests: list[Test]) -> Test:
+    """Return the test that a value is in a slice; nothing is in a slice that has no test."""
+    if len(tests) == 1:
+        return tests[0]
+    return lambda item, run: bool(tests) and all(test(item, run) for test in tests)
 
 
 def slicing_check(
@@ -98,7 +96,9 @@ def slicing_check(
             if more is not None:
                 found = joined(found, under(item.label, more))
         for piece, inside_items in zip(slices, members, strict=True):
-            found = joined(found, _counts(piece, element, len(inside_items), run))
+            count = len(inside_items)
+            if count < piece.min or (piece.max is not None and count > piece.max):
+                found = joined(found, _wrong_count(piece, element, count, run))
             if piece.inner is not None:
                 found = joined(found, piece.inner(inside_items, run))
         return found
@@ -139,11 +139,9 @@ def _said(key: str, piece: _Slice, item: Item, run: Run) -> Findings:
     return under(item.label, more) if more else None
 
 
-def _counts(piece: _Slice, element: str, count: int, run: Run) -> Findings:
+def _wrong_count(piece: _Slice, element: str, count: int, run: Run) -> Findings:
     if count < piece.min:
         values = {"slice": piece.name, "sign": piece.sign, "name": element, "min": str(piece.min), "count": str(count)}
         return run.found(Finding("slice-missing", values))
-    if piece.max is not None and count > piece.max:
-        values = {"slice": piece.name, "name": element, "max": str(piece.max), "count": str(count)}
-        return run.found(Finding("slice-too-many", values, element))
-    return None
+    values = {"slice": piece.name, "name": element, "max": str(piece.max), "count": str(count)}
+    return run.found(Finding("slice-too-many", values, element))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from adapter.types import CANONICAL_ROOT, Json, Resource
 from adapter.validation.rules.periods import Span, span
@@ -144,8 +144,11 @@ def member_organisation(scope: Scope, member: Member) -> Resource | None:
 
 def team_of(scope: Scope, plan: Resource) -> Resource | None:
     """Return the CareTeam of a plan where it is known."""
-    teams = scope.resolve_all(plan.get("careTeam"))
-    return next((team for team in teams if team["resourceType"] == "CareTeam"), None)
+    mark = ("team", id(plan))
+    if mark not in scope.remembered:
+        teams = scope.resolve_all(plan.get("careTeam"))
+        scope.remembered[mark] = next((team for team in teams if team["resourceType"] == "CareTeam"), None)
+    return cast("Resource | None", scope.remembered[mark])
 
 
 def pairs(scope: Scope, resource: Resource) -> list[tuple[Resource, Resource | None]]:
@@ -158,10 +161,9 @@ def pairs(scope: Scope, resource: Resource) -> list[tuple[Resource, Resource | N
 
 def versions(scope: Scope, resource: Resource) -> list[Resource]:
     """Return the other known versions of a resource: those with an identifier in common, and what it replaces."""
+    others = [other for other in scope.of_type(resource["resourceType"]) if other is not resource]
+    if not others:
+        return []
     mine = tokens(resource)
     replaced = scope.resolve_all(resource.get("replaces"))
-    return [
-        other
-        for other in scope.of_type(resource["resourceType"])
-        if other is not resource and (mine & tokens(other) or any(other is old for old in replaced))
-    ]
+    return [other for other in others if mine & tokens(other) or any(other is old for old in replaced)]

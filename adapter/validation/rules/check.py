@@ -64,14 +64,12 @@ def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
                 continue
         if rule.each not in elements:
             elements[rule.each] = _elements(resource, rule.each)
-        for breach in _breaches(scope, rule, resource, elements[rule.each]):
+        for breach in rule.judge(scope, resource) if rule.judge else _unmet(scope, rule, elements[rule.each]):
             yield _issue(rule, entry.path, breach)
 
 
-def _breaches(scope: Scope, rule: Rule, resource: Resource, elements: list[tuple[str, Any]]) -> Iterator[Breach]:
-    if rule.judge is not None:
-        yield from rule.judge(scope, resource)
-        return
+def _unmet(scope: Scope, rule: Rule, elements: list[tuple[str, Any]]) -> Iterator[Breach]:
+    """Yield the places of the elements that a rule in FHIRPath does not hold for."""
     assert rule.must is not None
     context = scope.expression_context
     for path, element in elements:

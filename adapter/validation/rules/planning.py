@@ -116,9 +116,12 @@ def _next_review(plan: Resource) -> list[tuple[str, Any]]:
 @judgement("activation_plan_3_months")
 def activation_plan_3_months(scope: Scope, plan: Resource) -> Iterator[Breach]:
     """BR-021: the activation plan is reviewed at most three months after the last time, else after this version."""
+    reviews = _next_review(plan)
+    if not reviews:
+        return
     earlier = [review for old in versions(scope, plan) for _, review in _next_review(old)]
     made = _made(scope, plan)
-    for place, review in _next_review(plan):
+    for place, review in reviews:
         before = [at for at in earlier if order(at, review) < 0] or ([made] if made else [])
         last = max(before, key=lambda at: at.text, default=None)
         limit = add_duration(last, _THREE_MONTHS, 1) if last else None
