@@ -1,4 +1,4 @@
-"""What R4 and the official validator ask of Coding, Identifier and Attachment beyond the invariants."""
+"""What R4 and the official validator ask of Coding, Identifier, Attachment and Meta beyond the invariants."""
 
 from __future__ import annotations
 
@@ -82,5 +82,14 @@ def identifier(value: dict[str, Any], run: Run) -> Findings:
     return None if is_absolute(system) else run.found(Finding("system-relative", {"type": "Identifier"}, "system"))
 
 
-OF_TYPE = {"Attachment": attachment, "Coding": coding, "Identifier": identifier}
+def meta(value: dict[str, Any], run: Run) -> Findings:
+    """Security labels are a set: each label, its system and code, stands once (R4 §2.26.0.2)."""
+    labels = value.get("security")
+    if labels.__class__ is not list or len(labels) < 2:
+        return None
+    names = [(str(label.get("system")), str(label.get("code"))) for label in labels if isinstance(label, dict)]
+    return run.found(Finding("security-twice", path="security")) if len(set(names)) < len(names) else None
+
+
+OF_TYPE = {"Attachment": attachment, "Coding": coding, "Identifier": identifier, "Meta": meta}
 """Rules by data type."""

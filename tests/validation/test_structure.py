@@ -202,3 +202,13 @@ def test_a_blank_text_is_told_and_not_refused(validator: Validator) -> None:
     )
     for name in ({"text": ""}, {"use": " "}, {"id": " "}):
         assert not validator.validate(PATIENT | {"name": [name]}).ok
+
+
+def test_security_labels_are_a_set(errors: Errors) -> None:
+    """The same system and code twice is an error; the same code of two systems is not."""
+    first = {"system": "https://example.org/labels", "code": "R"}
+    other = first | {"system": "https://example.org/others"}
+    assert errors(PATIENT | {"meta": {"security": [first, other]}}) == []
+    assert errors(PATIENT | {"meta": {"security": [first, other, first | {"display": "a"}]}}) == [
+        ("security-twice", "Patient.meta.security")
+    ]
