@@ -223,7 +223,8 @@ def _request_rules(entry: Entry) -> Iterator[Finding]:
     path = url.partition("?")[0].rstrip("/").split("/")
     name = path[0]
     type_name = resource.get("resourceType")
-    if is_resource_type(name) and name != type_name and len(path) <= 2 and "$" not in url:
+    known = isinstance(type_name, str) and is_resource_type(type_name)
+    if known and is_resource_type(name) and name != type_name and len(path) <= 2 and "$" not in url:
         yield Finding("request-type", {"url_type": name, "type": str(type_name)}, "request.url")
     elif method == "PUT" and len(path) == 2 and resource.get("id", path[1]) != path[1]:
         yield Finding("request-id", path="request.url")

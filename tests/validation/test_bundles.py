@@ -169,6 +169,13 @@ def test_bundle(errors: Errors, bundle: dict[str, Any], expected: list[tuple[str
     assert sorted(errors(bundle)) == sorted(expected)
 
 
+@pytest.mark.parametrize("type_name", [["Matti"], {"family": "Matti"}, "Matti"])
+def test_a_type_that_is_none_is_told_once_and_not_shown(errors: Errors, type_name: object) -> None:
+    """The request of a resource whose type is none is not compared with it, so no value of it gets into a message."""
+    bundle = _bundle("transaction", _entry(ONE, {"resourceType": type_name}, **POST))
+    assert [key for key, _ in errors(bundle)] in (["no-resource-type"], ["unknown-resource-type"])
+
+
 def test_document_holds_what_it_refers_to(errors: Errors) -> None:
     """A document's Composition may not refer to what is not there, and nothing lies about unconnected."""
     missing = deepcopy(DOCUMENT)
