@@ -35,8 +35,10 @@ _PATTERNS = {
     "instant": rf"^{_DAY}T{_CLOCK}{_ZONE}$",
     "time": rf"^{_CLOCK}$",
 }
+
 SYSTEM = core_schema.str_schema(strict=True, pattern=rf"^(?:https?://[!-~]+|urn:oid:{_OID})$")
 """Code and identifier systems that are surely absolute."""
+
 _PLAIN_WORDS = r"[^\s<>&\x00-\x1f\x{fffe}\x{ffff}][^<>&\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]*"
 _PARAGRAPHS = rf'^<div xmlns="http://www\.w3\.org/1999/xhtml">[ \t\r\n]*(?:<p>{_PLAIN_WORDS}</p>[ \t\r\n]*)+</div>$'
 """A narrative of paragraphs without markup."""
