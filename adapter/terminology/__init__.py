@@ -54,11 +54,12 @@ class Terminology:
     """Code lists of some folders, asked in the order given and then in `mappings/codes/`.
 
     In a folder, the list `x` is the file `CodeSystem-x.json` or `x.codesystem.json`, and the same with ValueSet
-    and ConceptMap. Every list is read once, when it is first asked for.
+    and ConceptMap. Every list is looked for and read once, when it is first asked for.
     """
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
+        self._files: dict[tuple[Kind, str], Path | None] = {}
         self._code_systems: dict[str, CodeSystem] = {}
         self._value_sets: dict[str, ValueSet] = {}
         self._concept_maps: dict[str, ConceptMap] = {}
@@ -152,6 +153,11 @@ class Terminology:
         return found
 
     def _find(self, kind: Kind, name: str) -> Path | None:
+        if (kind, name) not in self._files:
+            self._files[kind, name] = self._searched(kind, name)
+        return self._files[kind, name]
+
+    def _searched(self, kind: Kind, name: str) -> Path | None:
         for folder in (*self._folders, codes_folder()):
             for path in (folder / f"{kind}-{name}.json", folder / f"{name}.{kind.lower()}.json"):
                 if path.is_file():
