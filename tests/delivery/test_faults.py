@@ -109,15 +109,21 @@ def observations(mock: MockClient) -> list[tuple[str, str]]:
     )
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_has_no_effect_on_the_effect(fault: str, line: Line, mock: MockClient) -> None:
-    """Creation and replacement arrive once each, also when one of the first tries of either goes wrong."""
+def created_and_replaced(fault: str, line: Line, mock: MockClient) -> list[str]:
+    """Hand over two versions while the fault hits a try of each; hold that each took effect once."""
     mock.fault(match=TRANSACTION, when=When(nth=1), **FAULTS[fault])
     mock.fault(match=TRANSACTION, when=When(nth=3), **FAULTS[fault])
     submissions = hand_over(line, record(1, 1), record(1, 1, version=2))
     assert deliver_all(line, submissions) == ["delivered", "delivered"]
     assert observations(mock) == [("m-1", "2")]
     assert resent_blindly(mock) == []
+    return submissions
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_has_no_effect_on_the_effect(fault: str, line: Line, mock: MockClient) -> None:
+    """Creation and replacement arrive once each, also when one of the first tries of either goes wrong."""
+    submissions = created_and_replaced(fault, line, mock)
     status = line.status(submissions[1], SENDER.id)
     assert status is not None
     assert status.receipts
@@ -127,12 +133,7 @@ def test_a_fault_has_no_effect_on_the_effect(fault: str, line: Line, mock: MockC
 def test_a_kanta_style_repository_is_asked_about_the_client(fault: str, line: Line, mock: MockClient) -> None:
     """It answers no search that names nobody; creation and replacement arrive once each all the same."""
     mock.behave(policy="national", strictness="national")
-    mock.fault(match=TRANSACTION, when=When(nth=1), **FAULTS[fault])
-    mock.fault(match=TRANSACTION, when=When(nth=3), **FAULTS[fault])
-    submissions = hand_over(line, record(1, 1), record(1, 1, version=2))
-    assert deliver_all(line, submissions) == ["delivered", "delivered"]
-    assert observations(mock) == [("m-1", "2")]
-    assert resent_blindly(mock) == []
+    created_and_replaced(fault, line, mock)
 
 
 def test_many_records_of_some_clients_through_every_fault(line: Line, mock: MockClient) -> None:
