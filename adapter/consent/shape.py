@@ -27,8 +27,5 @@ def base_structure(consent: Resource) -> Sequence[object]:
 
 @cache
 def _validator() -> Validator:
-    """Return a validator that judges base R4 alone: no extension, no profile, no open binding."""
-    settings = ValidationSettings(
-        unknown_extension="ignore", unknown_profile="ignore", extensible="ignore", preferred="ignore"
-    )
-    return Validator(settings=settings)
+    """Return a validator that judges the shape of base R4 alone."""
+    return Validator(settings=ValidationSettings(structure_only=True, unknown_extension="ignore"))

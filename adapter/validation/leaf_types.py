@@ -17,7 +17,7 @@ from adapter.fhir.definitions import ElementDefinition, children, is_primitive
 from adapter.fhir.terminology import WATCHED, core_terminology
 from adapter.validation.bindings import required_codes
 from adapter.validation.primitives import PRIMITIVES
-from adapter.validation.sure_formats import SCHEMAS, SYSTEM
+from adapter.validation.sure_formats import CODE_SYSTEM, SCHEMAS, SYSTEM
 
 _KEY = {
     "Coding": "code",
@@ -53,7 +53,7 @@ def accepts(type_name: str) -> Callable[[Any], bool] | None:
 def _schema(type_name: str) -> core_schema.CoreSchema:
     fields = {}
     for name, definition in children(type_name).items():
-        value = _value(name, definition)
+        value = CODE_SYSTEM if (type_name, name) == ("Coding", "system") else _value(name, definition)
         if value is not None:
             if definition.is_list:
                 value = core_schema.list_schema(value, min_length=1, strict=True)

@@ -18,7 +18,10 @@ _TEXT = r"^[ \t\r\n]*[^\s\x00-\x1f][^\x00-\x08\x0b\x0c\x0e-\x1f]*$"
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OID = r"[0-2](?:\.(?:0|[1-9][0-9]*))+"
 _URI = rf"^(?:https?:[!-~]+|urn:uuid:{_UUID}|urn:oid:{_OID}|[!-9;-~]+)$"
-_DAY = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_DAY = (
+    r"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
 
@@ -37,7 +40,10 @@ _PATTERNS = {
 }
 
 SYSTEM = core_schema.str_schema(strict=True, pattern=rf"^(?:https?://[!-~]+|urn:oid:{_OID})$")
-"""Code and identifier systems that are surely absolute."""
+"""Identifier systems that are surely absolute, and ask nothing of the value."""
+
+CODE_SYSTEM = core_schema.str_schema(strict=True, pattern=rf"^(?:https?://[!-~]+|urn:oid:{_OID}|urn:ietf:[0-9a-z:]+)$")
+"""Code systems that are surely absolute."""
 
 _PLAIN_WORDS = r"[^\s<>&\x00-\x1f\x{fffe}\x{ffff}][^<>&\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]*"
 _PARAGRAPHS = rf'^<div xmlns="http://www\.w3\.org/1999/xhtml">[ \t\r\n]*(?:<p>{_PLAIN_WORDS}</p>[ \t\r\n]*)+</div>$'
