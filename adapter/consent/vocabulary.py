@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from adapter.consent.model import Coding
@@ -18,8 +18,12 @@ def read_coding(value: Any) -> Coding | None:
     if value.__class__ is dict:
         system, code = value.get("system"), value.get("code")
         if system.__class__ is str and code.__class__ is str and system and code:
-            return Coding(system, code)
+            return _coding(system, code)
     return None
+
+
+_coding = lru_cache(maxsize=4096)(Coding)
+"""The same few codes stand in every consent: found again, not made anew."""
 
 
 @dataclass(frozen=True)
