@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
-
 from adapter import tracing
-from adapter.data import data_root
 from adapter.events import Event, log
 from adapter.settings import Settings, key_bytes
 from adapter.types import Record
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from adapter.pipeline import Line
     from adapter.store import Database
 
 DEMO_ID_KEY = b"kykysilta-demo-id-key-published!"
 DEMO_STORAGE_KEY = b"kykysilta-demo-storage-key-open!"
-DEMO_ORGANISATION = "1.2.246.10.32213086.10.0"
-"""Organisation of the scenarios."""
-
-DEMO_REVIEWER = "tietosuojavastaava"
 START_SECONDS = 15.0
 SHUTDOWN_SECONDS = 30
 """How long requests in hand may take after a signal to stop."""
@@ -187,7 +179,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve the vendor API until a signal comes; what is in hand is finished first.
+    """Serve the vendor API until a signal comes, and return when what was in hand is finished.
 
     Raises:
         MissingKeyError: a key is missing or cannot be used.
@@ -205,7 +197,8 @@ def run(settings: Settings) -> None:
 
 
 def work(settings: Settings, *, threads: int) -> None:
-    """Deliver what other processes accept, without an API, until a signal comes; what is in hand is finished first.
+    """Deliver what other processes accept, without an API, until a signal comes, and return when
+    what was in hand is finished.
 
     Raises:
         MissingKeyError: a key is missing or cannot be used.
@@ -239,7 +232,9 @@ def _start_tracing(settings: Settings) -> None:
 
 
 def _server(app: Any, host: str, port: int, tls: ssl.SSLContext | None) -> uvicorn.Server:
-    from adapter.security.connections import OpenProtocol
+    import uvicorn
+
+    from adapter.security.connections import GentleServer, OpenProtocol
 
     config = uvicorn.Config(
         app,
@@ -254,7 +249,7 @@ def _server(app: Any, host: str, port: int, tls: ssl.SSLContext | None) -> uvico
     )
     config.load()
     config.ssl = tls
-    return uvicorn.Server(config)
+    return GentleServer(config)
 
 
 @contextlib.contextmanager
@@ -279,65 +274,3 @@ def in_background(app: Any, host: str, port: int, tls: ssl.SSLContext | None = N
     finally:
         server.should_exit = True
         thread.join(START_SECONDS)
-
-
-def _when_recorded(record: Record) -> float:
-    """The scenarios happened years ago; each record is judged as on the day when it was recorded."""
-    return datetime.fromisoformat(record["recorded_at"]).timestamp()
-
-
-def _demo_custodians() -> set[str]:
-    """The controllers of the scenarios' records: the demo's reviewer sees the clients of all of them."""
-    records = (data_root() / "fixtures" / "scenarios").glob("SCN-*/records/*.json")
-    read = (json.loads(path.read_bytes()) for path in records if path.name.count(".") == 1)
-    return {record["custodian"]["id"] for record in read}
-
-
-def _demo_signing(folder: Path) -> dict[str, str]:
-    """Make a signing key for this run alone, and a policy whose repository refuses what it did not sign."""
-    from adapter.security.certificates import Authority
-
-    now = datetime.now(UTC)
-    authority = Authority.create("Kykysilta demo CA", now)
-    issued = authority.issue("Kykysilta demo", "signature", now)
-    (folder / "authority.pem").write_bytes(authority.root.certificate_pem)
-    (folder / "signing.pem").write_bytes(issued.certificate_pem)
-    (folder / "signing.key.pem").write_bytes(issued.private_key_pem)
-    (folder / "policy.yaml").write_text("name: demo\ntypes: all\nsigned: [Patient]\n", encoding="utf-8")
-    return {
-        "key_file": str(folder / "signing.key.pem"),
-        "certificate_file": str(folder / "signing.pem"),
-        "organisation": DEMO_ORGANISATION,
-    }
-
-
-@contextlib.contextmanager
-def demo(port: int, mock_port: int, *, reviewer_password: str = "") -> Iterator[tuple[str, str]]:
-    """Run mock and adapter on loopback with a database of their own; yields both base URLs.
-
-    Args:
-        reviewer_password: of the demo's reviewer (`DEMO_REVIEWER`); empty creates none.
-    """
-    from adapter.mock.app import create_app
-    from adapter.mock.settings import MockSettings
-    from adapter.review import create_reviewer
-    from adapter.store import Database
-
-    with tempfile.TemporaryDirectory(prefix="kykysilta-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        signing = _demo_signing(folder)
-        trusting = MockSettings(policy=str(folder / "policy.yaml"), trusted=str(folder / "authority.pem"))
-        mock = stack.enter_context(in_background(create_app(trusting), "127.0.0.1", mock_port))
-        settings = load_settings(
-            database=f"sqlite:///{folder / 'kykysilta.sqlite'}",
-            repository_url=f"{mock}/fhir",
-            signing=signing,
-            demo=True,
-            port=port,
-        )
-        if reviewer_password:
-            accounts = Database(settings.database)
-            create_reviewer(accounts, DEMO_REVIEWER, reviewer_password, custodians=_demo_custodians(), at=time.time())
-            accounts.close()
-        with in_background(adapter_app(settings, judged_at=_when_recorded), "127.0.0.1", port) as adapter:
-            yield adapter, mock

@@ -14,8 +14,8 @@ from rich.progress import Progress
 from adapter.cli.calling import calling
 from adapter.cli.sending import Sender, Sent
 from adapter.data import data_root
+from adapter.demo import DEMO_REVIEWER, demo
 from adapter.events import configure_logging
-from adapter.serve import DEMO_REVIEWER, demo
 
 VENDORS = ("lahde", "silmu")
 WAIT_SECONDS = 60.0

@@ -21,7 +21,7 @@ import uvicorn
 from adapter.mock.app import ControlOnly, MockApp, create_app
 from adapter.mock.settings import MockSettings
 from adapter.mock.tls import CertificateFolder
-from adapter.security.connections import OpenProtocol
+from adapter.security.connections import GentleServer, OpenProtocol
 
 START_SECONDS = 10.0
 HSTS = ("Strict-Transport-Security", "max-age=31536000")
@@ -196,7 +196,7 @@ def _server(app: MockApp, host: str, folder: CertificateFolder | None) -> uvicor
         app.worlds.handshakes = folder.refused
         folder.clock = lambda: app.worlds.get().clock.now()
         config.ssl = folder.server_context(host)
-    return uvicorn.Server(config)
+    return GentleServer(config)
 
 
 def _with_certificates(settings: MockSettings, folder: CertificateFolder) -> MockSettings:

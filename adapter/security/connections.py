@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from adapter.security.certificates import thumbprint
@@ -121,6 +123,21 @@ class OpenProtocol(HttpToolsProtocol):
     def _hang_up(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
+
+
+class GentleServer(Server):
+    """A server whose process goes on after a signal to stop, once all in hand is finished: it ends with exit code 0.
+
+    uvicorn raises the signal once more, so the process would be reported as killed (143).
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listen to signals while serving; one that was obeyed is not raised again, unless it had to force the end."""
+        with super().capture_signals():
+            yield
+            if not self.force_exit:
+                self._captured_signals.clear()
 
 
 def peer_thumbprint(scope: Mapping[str, Any]) -> str:

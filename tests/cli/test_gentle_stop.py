@@ -1,0 +1,121 @@
+"""A signal to stop lets every serving process finish what it has in hand, and end with exit code 0."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.conftest import record
+from tests.cli.test_demo import free_port
+
+KYKYSILTA = str(Path(sys.executable).parent / "kykysilta")
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@contextmanager
+def running(arguments: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that serves on a port."""
+    given = {
+        "KYKYSILTA_DEMO": "true",
+        "KYKYSILTA_PORT": str(port),
+        "KYKYSILTA_REPOSITORY_URL": "http://127.0.0.1:9/fhir",
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KYKYSILTA_")} | given
+    command = [KYKYSILTA, *arguments]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet) as process:
+        try:
+            _wait_for(port, process)
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the process did not start")
+
+
+def half_sent(port: int, path: str, body: bytes) -> tuple[socket.socket, bytes]:
+    """A connection on which half a request was sent, and the other half."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    middle = len(request) - len(body) // 2
+    line = socket.create_connection(("127.0.0.1", port), timeout=30)
+    line.sendall(request[:middle])
+    return line, request[middle:]
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_the_adapter_takes_what_is_half_sent_and_ends_with_0(tmp_path: Path, number: signal.Signals) -> None:
+    """A record whose first half was there is answered with 202 after the signal; nobody else is let in."""
+    port = free_port()
+    with running(["serve"], port, tmp_path) as process:
+        line, rest = half_sent(port, "/v1/records", record("client"))
+        with line:
+            time.sleep(0.2)
+            process.send_signal(number)
+            time.sleep(0.5)
+            with pytest.raises(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}/healthz")
+            line.sendall(rest)
+            assert line.recv(65536).startswith(b"HTTP/1.1 202 ")
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_the_mock_answers_what_is_half_sent_and_ends_with_0(tmp_path: Path, number: signal.Signals) -> None:
+    """A create whose first half was there is answered with 201 after the signal."""
+    port = free_port()
+    with running(["mock", "serve", "--port", str(port)], port, tmp_path) as process:
+        line, rest = half_sent(port, "/fhir/Patient", b'{"resourceType":"Patient","active":true}')
+        with line:
+            time.sleep(0.2)
+            process.send_signal(number)
+            time.sleep(0.5)
+            line.sendall(rest)
+            assert line.recv(65536).startswith(b"HTTP/1.1 201 ")
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_worker_without_work_ends_with_0(tmp_path: Path, number: signal.Signals) -> None:
+    """`outbox work` stops at once when nothing is to be delivered."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KYKYSILTA_")}
+    command = [KYKYSILTA, "outbox", "work", "--threads", "1"]
+    given = {"KYKYSILTA_DEMO": "true", "KYKYSILTA_REPOSITORY_URL": "http://127.0.0.1:9/fhir"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment | given, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert b'"part": "worker"' in process.stderr.readline()
+        process.send_signal(number)
+        assert process.wait(60) == 0
+
+
+def test_a_second_ctrl_c_forces_the_end_and_says_so(tmp_path: Path) -> None:
+    """Whoever does not want to wait for a request in hand ends the process, which is not reported as well."""
+    port = free_port()
+    with running(["serve"], port, tmp_path) as process:
+        line, _rest = half_sent(port, "/v1/records", record("client"))
+        with line:
+            time.sleep(0.2)
+            for _ in range(2):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.5)
+            assert process.wait(20) != 0
