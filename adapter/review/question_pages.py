@@ -44,9 +44,11 @@ def seen_page(request: Request, handle: str, session: Reviewer) -> Response:
         query = log.LogQuery(client=opened.handle)
         mine = frozenset(one.id for one in opened.file.kept)
         rows = log.search_log(connection, opened.reach, query, mine)
+    disclosures = [one for one in opened.disclosed if not asked or asked in one.classes]
+    receivers = dict.fromkeys(each for one in disclosures for each in one.recipients)
     return render(
         request, "seen.html", session=session, handle=handle, name=opened.file.name, data_class=asked,
-        disclosures=[one for one in opened.disclosed if not asked or asked in one.classes],
+        disclosures=disclosures, receivers=[opened.file.organisations.get(each) or each for each in receivers],
         organisations=opened.file.organisations, classes=list(code_system("data-class").codes),
         reviewers=[(row.at, act_of(row).name(language)) for row in rows if row.kind == "review"][:20],
         handled=[_handled(row, opened, language) for row in rows if log.handles(row, asked)],
@@ -100,22 +102,22 @@ def explain_page(request: Request, handle: str, session: Reviewer) -> Response:
 @router.get("/clients/{handle}/withdrawal")
 def withdrawal_page(request: Request, handle: str, session: Reviewer) -> Response:
     """What changes if a consent is withdrawn; nothing is changed."""
-    here, action = office(request), chosen_action(request)
+    here, action, asked_day = office(request), chosen_action(request), request.query_params.get("day", "")
     consent = request.query_params.get("consent", "")[:64]
     with here.database.transaction() as connection:
         opened = open_client(here, connection, handle, session, "simulate-withdrawal", consent=consent)
-    asked = request.query_params.get("day")
-    chosen = chosen_day(request) if asked else last_day_in_force(opened.file, here.today, consent)
-    present = access_on(here, opened.file, chosen)
-    given = [(kept.id, one) for kept, one in present.file.consents if one.get("status") == "active"]
+    known = access_on(here, opened.file, chosen_day(request)).file
+    given = [(kept.id, one) for kept, one in known.consents if one.get("status") == "active"]
     titles = {name: consent_title(one, language_of(request)) for name, one in given}
     consent = consent or next(iter(titles), "")
+    chosen = chosen_day(request) if asked_day else last_day_in_force(opened.file, here.today, consent)
+    present = access_on(here, opened.file, chosen)
     after = Access(present.file, present.moment, withdrawn=(consent,))
     changes = _changes(present, after, action) if consent in titles else []
     return render(
         request, "withdrawal.html", session=session, handle=handle, name=opened.file.name, chosen=chosen.isoformat(),
         titles=titles, recipients={name: present.recipients_of(one) for name, one in given}, consent=consent,
-        changes=changes, actions=ACTIONS, action=action, past=chosen < here.today,
+        changes=changes, actions=ACTIONS, action=action, asked_day=asked_day, past=chosen < here.today,
     )  # fmt: skip
 
 
@@ -157,18 +159,27 @@ def _explained_entry(request: Request, session: Any, opened: Opened, written: st
         raise RefusedError(404)
     access = Access(opened.file.at(one.judged), one.judged)
     purposes = [one.purpose] if one.purpose else list(access.purposes)
-    told = [
-        (recipient, code, access.cell(recipient, code, purposes, ACTIONS[0]),
-         _told(access, access.answers(recipient, code, purposes, ACTIONS[0]), language_of(request)))
-        for recipient in access.recipients
-        if _is_among(recipient, one, opened)
-        for code in one.classes
-        if code in access.data
-    ]  # fmt: skip
+    recipients = [each for each in access.recipients if _is_among(each, one, opened)]
+    classes = [each for each in one.classes if each in access.data]
     return render(
         request, "explained-entry.html", session=session, handle=opened.handle, name=opened.file.name, one=one,
-        told=told, organisations=opened.file.organisations, judged=moment_day(one.judged).isoformat(),
+        told=_reasons(access, recipients, classes, purposes, language_of(request)),
+        organisations=opened.file.organisations, judged=moment_day(one.judged).isoformat(),
     )  # fmt: skip
+
+
+def _reasons(
+    access: Access, recipients: list[Recipient], classes: list[str], purposes: list[str], language: str
+) -> dict[tuple[str, tuple[str, ...]], dict[str, list[str]]]:
+    """Return by word and sentences who may see or not which classes: what is decided alike stands together."""
+    found: dict[tuple[str, tuple[str, ...]], dict[str, list[str]]] = {}
+    for recipient in recipients:
+        for code in classes:
+            word = access.cell(recipient, code, purposes, ACTIONS[0]).word
+            parts = _told(access, access.answers(recipient, code, purposes, ACTIONS[0]), language)
+            sentences = tuple(dict.fromkeys(sentence for part in parts for sentence in part["sentences"]))
+            found.setdefault((word, sentences), {}).setdefault(recipient.name, []).append(code)
+    return found
 
 
 def _is_among(recipient: Recipient, one: Disclosure, opened: Opened) -> bool:
@@ -180,14 +191,17 @@ def _told(access: Access, answers: list[Answer], language: str) -> list[dict[str
     """Put answers that say the same together, and call consents what people call them."""
     titles = {f"Consent/{kept.id}": said("other-consent", language) for kept in access.file.beside}
     titles |= {f"Consent/{kept.id}": consent_title(one, language) for kept, one in access.file.consents}
-    found: dict[tuple[str, tuple[str, ...]], int] = {}
+    counts: dict[tuple[str, tuple[str, ...]], int] = {}
     for answer in answers:
         sentences = list(explain(answer.decision, language))
         for name, title in titles.items():
             sentences = [sentence.replace(name, f"”{title}”") for sentence in sentences]
         key = (answer.purpose, tuple(sentences))
-        found[key] = found.get(key, 0) + 1
-    return [{"purpose": purpose, "sentences": told, "count": count} for (purpose, told), count in found.items()]
+        counts[key] = counts.get(key, 0) + 1
+    alike: dict[tuple[tuple[str, ...], int], list[str]] = {}
+    for (purpose, told), count in counts.items():
+        alike.setdefault((told, count), []).append(purpose)
+    return [{"purposes": some, "sentences": told, "count": count} for (told, count), some in alike.items()]
 
 
 def _changes(present: Access, after: Access, action: str) -> list[Change]:
