@@ -229,20 +229,17 @@ class LabelCriterion:
         return UNKNOWN if self.unknown or (self.has_topics and item.has_unknown_topic) else NO
 
     def _level_permits(self, rank: int) -> Match:
-        if self.level is not None:
-            if rank <= self.level:
-                return YES
-            return UNKNOWN if self.unknown else NO
-        if self.unknown:
-            return UNKNOWN
-        return NO if rank == self.highest else YES
+        highest = self.highest - 1 if self.level is None else self.level
+        return YES if rank <= highest else NO
 
     def _topics_permit(self, question: Question) -> Match:
         item = question.item
-        if not self.has_topics and not self.unknown:
+        if self.unknown:
+            return UNKNOWN
+        if not self.has_topics:
             return YES
         if not item.topics <= self.topics:
-            return UNKNOWN if self.unknown else NO
+            return NO
         return UNKNOWN if item.has_unknown_topic else YES
 
     def wanted(self) -> Shown:

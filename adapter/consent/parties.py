@@ -65,9 +65,10 @@ class ActorCriterion:
             return found.permitted(self.signing_day_end) if self.permit else found.refused
         if question.asking.context.look_up(ref) is not None:
             return NO
-        if ref.kind == "identifier" and self.permit and question.asking.names_are_complete:
-            return NO
-        return UNKNOWN
+        # What only an identifier names may be a team that nobody knows here; a refusal counts with that.
+        may_be_team = not ref.type and not self.permit
+        surely_other = ref.kind == "identifier" and not may_be_team and question.asking.names_are_complete
+        return NO if surely_other else UNKNOWN
 
     def wanted(self) -> Shown:
         """Return the actors."""

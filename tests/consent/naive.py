@@ -344,15 +344,10 @@ class Naive:
             if (marks and level >= min(marks)) or covered:
                 return YES
             return UNKNOWN if unread or (wanted and strange) else NO
-        if marks:
-            by_level = YES if level <= max(marks) else (UNKNOWN if unread else NO)
-        else:
-            by_level = UNKNOWN if unread else (NO if level == 5 else YES)
-        by_topic = YES
-        if wanted or unread:
-            by_topic = UNKNOWN if strange else YES
-            if topics - covered:
-                by_topic = UNKNOWN if unread else NO
+        by_level = YES if level <= max(marks, default=4) else NO
+        by_topic = UNKNOWN if unread else YES
+        if wanted and not unread:
+            by_topic = NO if topics - covered else UNKNOWN if strange else YES
         return min(by_level, by_topic)
 
     def data_period(self, period: Json, kind: str) -> int:
