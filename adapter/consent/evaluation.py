@@ -249,11 +249,11 @@ def _settled(
 ) -> Outcome | None:
     """Combine a rule that applies, or may apply, with what the rules directly below it come to.
 
-    `turned` are those of the other type: they, and what stands below them, are deeper on the path. A rule of the
-    same type changes nothing by itself, but as a sibling its deny beats a permit.
+    `turned` are those of the other type, or with one below them: deeper on the path, they decide. A rule of the same
+    type changes nothing by itself, but as a sibling its deny beats a permit.
     """
     denies = [found for _, found in below if found.effect == "deny"]
-    turned = [found for effect, found in below if effect != provision.effect]
+    turned = [found for effect, found in below if {effect, found.effect} != {provision.effect}]
     if provision.effect == "deny" and not turned and not provision.is_default:
         return _own(provision, applies, objection)
     if denies:

@@ -182,7 +182,7 @@ class Naive:
             return "nothing", NO
         spoken = [(child, said) for child, said in below if said[0] != "nothing"]
         denies = [said for _, said in spoken if said[0] == "deny"]
-        turned = [said for child, said in spoken if child != kind]
+        turned = [said for child, said in spoken if {child, said[0]} != {kind}]
         own = ("permit", YES) if counts else ("nothing", NO)
         if kind == "deny":
             own = ("nothing", NO) if default else ("deny", applies)

@@ -87,6 +87,24 @@ def test_a_consent_without_rules_is_a_bare_base() -> None:
         ([{"type": "deny", "provision": [{"type": "permit", **DOCTOR}]}], None, "EXPLICIT_DENY", ".provision[0]"),
         ([{"type": "deny", "provision": [{"type": "permit", **UNREAD}]}], None, "EXPLICIT_DENY", ".provision[0]"),
         (
+            [{"type": "deny", "provision": [{"type": "deny", "provision": [{"type": "permit", **COACH}]}]}],
+            None,
+            "CONSENT_PERMIT",
+            ".provision[0].provision[0].provision[0]",
+        ),
+        (
+            [{"type": "deny", "provision": [{"type": "deny", **DOCTOR, "provision": [{"type": "permit", **COACH}]}]}],
+            None,
+            "EXPLICIT_DENY",
+            ".provision[0]",
+        ),
+        (
+            [{"type": "deny", "provision": [{"type": "deny", **UNREAD, "provision": [{"type": "permit", **COACH}]}]}],
+            None,
+            "EXPLICIT_DENY",
+            ".provision[0]",
+        ),
+        (
             [{"type": "deny", **UNREAD, "provision": [{"type": "permit", **COACH}]}],
             None,
             "DENY_NOT_UNDERSTOOD",
