@@ -55,7 +55,7 @@ def read_yaml_with_places(path: Path) -> tuple[Any, dict[YamlPath, Place]]:
 def parse_yaml_with_places(text: str, path: Path | str) -> tuple[Any, dict[YamlPath, Place]]:
     """Read YAML text as `read_yaml_with_places` does; `path` only names the file in errors."""
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -64,7 +64,20 @@ def parse_yaml_with_places(text: str, path: Path | str) -> tuple[Any, dict[YamlP
     return (None if node is None else _build(node, (), places, path)), places
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """A loader that never guesses what a scalar is: here everything is a text."""
+
+    def resolve(self, kind: type[yaml.Node], _value: str, _implicit: tuple[bool, bool]) -> str:
+        return kind.__name__
+
+    def descend_resolver(self, _parent: yaml.Node, _index: int) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
 
 
 def _build(node: yaml.Node, at: YamlPath, places: dict[YamlPath, Place], path: Path | str) -> Any:

@@ -11,11 +11,13 @@ package hl7.fhir.r4.core 4.0.1). Pure lookups; nothing is validated here.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
+
+import orjson
 
 from adapter.data import data_root
 
@@ -157,10 +159,7 @@ def type_definition(name: str) -> TypeDefinition:
     row = _index().get(name)
     if row is None:
         raise LookupError(f"FHIR R4 has no type '{name}'")
-    rows = _read(f"resources/{name}.json") if row["kind"] == "resource" else _read("datatypes.json")[name]
-    elements = {element["path"]: _element_of(element) for element in rows}
-    if name not in elements:
-        elements = {_renamed(path, name): replace(found, path=_renamed(path, name)) for path, found in elements.items()}
+    elements = {path: _element_at(name, path) for path in _rows(name)}
     return TypeDefinition(name, row["kind"], row["base"], row["abstract"], MappingProxyType(elements))
 
 
@@ -176,13 +175,8 @@ def children(type_name: str, path: str = "") -> MappingProxyType[str, ElementDef
         return MappingProxyType({})
     owner, start = where
     prefix = f"{start}."
-    return MappingProxyType(
-        {
-            found.key: found
-            for full, found in type_definition(owner).elements.items()
-            if full.startswith(prefix) and "." not in full[len(prefix) :]
-        }
-    )
+    inside = [full for full in _rows(owner) if full.startswith(prefix) and "." not in full[len(prefix) :]]
+    return MappingProxyType({found.key: found for found in (_element_at(owner, full) for full in inside)})
 
 
 @cache
@@ -207,11 +201,18 @@ def element(type_name: str, path: str) -> ElementDefinition | None:
     A choice is named by its JSON name (`valueQuantity`: one type left), by `value[x]`, or bare (`value`).
     """
     parent, _, last = path.rpartition(".")
-    found = json_children(type_name, parent).get(last)
-    if found is None:
-        options = children(type_name, parent)
-        found = options.get(last) or options.get(f"{last}[x]")
-    return found
+    options = children(type_name, parent)
+    return options.get(last) or options.get(f"{last}[x]") or _of_one_type(options.values(), last)
+
+
+def _of_one_type(options: Iterable[ElementDefinition], name: str) -> ElementDefinition | None:
+    """Return the choice of which `name` is the JSON name (`valueQuantity`), with that type alone."""
+    for choice in options:
+        if choice.is_choice and name.startswith(choice.key.removesuffix("[x]")):
+            for type_ in choice.types:
+                if choice_key(choice.key, type_.code) == name:
+                    return replace(choice, key=name, types=(type_,))
+    return None
 
 
 def choice_key(name: str, type_code: str) -> str:
@@ -236,11 +237,22 @@ def _locate(type_name: str, path: str) -> tuple[str, str] | None:
     return (code, code) if is_type(code) else None
 
 
-def _element_of(row: dict[str, Any]) -> ElementDefinition:
+@cache
+def _rows(name: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of a type's elements by path, in the order of the specification."""
+    is_resource = _index()[name]["kind"] == "resource"
+    rows = _read(f"resources/{name}.json") if is_resource else _read("datatypes.json")[name]
+    return {_renamed(row["path"], name): row for row in rows}
+
+
+@cache
+def _element_at(name: str, path: str) -> ElementDefinition:
+    """Return one element; most elements of a type are never asked for, so each is made when it is."""
+    row = _rows(name)[path]
     binding = row.get("binding")
     return ElementDefinition(
-        path=row["path"],
-        key=row["path"].rsplit(".", 1)[-1],
+        path=path,
+        key=path.rsplit(".", 1)[-1],
         min=row["min"],
         max=None if row["max"] == "*" else int(row["max"]),
         types=tuple(
@@ -258,7 +270,9 @@ def _element_of(row: dict[str, Any]) -> ElementDefinition:
 
 
 def _renamed(path: str, name: str) -> str:
-    return name + path[path.find(".") :] if "." in path else name
+    """Return the path as the type has it; some data types stand in the snapshot under the name of their base."""
+    _, dot, inner = path.partition(".")
+    return f"{name}{dot}{inner}"
 
 
 @cache
@@ -268,4 +282,4 @@ def _index() -> dict[str, Any]:
 
 @cache
 def _read(name: str) -> Any:
-    return json.loads((data_root() / "profiles" / "r4" / name).read_bytes())
+    return orjson.loads((data_root() / "profiles" / "r4" / name).read_bytes())

@@ -5,11 +5,12 @@ Only what a mapping needs to know; whether a record is right is judged in `adapt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from adapter.source.schema import schema_file
 
@@ -103,7 +104,7 @@ def read_shape(path: Path, fragment: str = "") -> Shape:
 
 @cache
 def _document(path: Path) -> SchemaNode:
-    found: SchemaNode = json.loads(path.read_bytes())
+    found: SchemaNode = orjson.loads(path.read_bytes())
     return found
 
 
@@ -131,7 +132,6 @@ def _parts(schema: SchemaNode, file: Path, certain: bool = True) -> Iterator[tup
             yield from _parts(schema[keyword], file, False)
 
 
-@cache
 def _target(reference: str, file: Path) -> tuple[Path, str]:
     name, _, fragment = reference.partition("#")
     return schema_file(name, file), fragment

@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 from adapter.fhir import definitions
 from adapter.mapping.shape import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FhirPlace:
-    """An element of R4: the type it is seen from and the dotted path inside it (`""` is the type itself)."""
+    """An element of R4: the type it is seen from and the dotted path inside it (`""` is the type itself).
+
+    Rows ask the same few hundred places again and again, so each remembers its answers and its children.
+    """
 
     type: str
     path: str = ""
 
-    @property
+    @cached_property
     def element(self) -> definitions.ElementDefinition | None:
         """The definition, None for a type's root."""
         return definitions.element(self.type, self.path) if self.path else None
 
-    @property
+    @cached_property
     def is_list(self) -> bool:
         """True when the element repeats."""
         return self.element is not None and self.element.is_list
 
-    @property
+    @cached_property
     def is_choice(self) -> bool:
         """True for `value[x]` without its type."""
         return self.element is not None and self.element.is_choice
 
-    @property
+    @cached_property
     def types(self) -> tuple[str, ...]:
         """Names of the types that the element may have."""
         if self.element is None:
             return (self.type,)
         return tuple(type_.code for type_ in self.element.types) or ("BackboneElement",)
 
-    @property
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """Resource types that a Reference may point at; empty = any."""
         if self.element is None:
@@ -45,13 +49,13 @@ class FhirPlace:
         targets = {target for type_ in self.element.types for target in type_.targets}
         return () if "Resource" in targets else tuple(sorted(targets))
 
+    @cache  # noqa: B019 - places are few and live as long as the definitions
     def child(self, name: str) -> FhirPlace | None:
         """Return the place of a child element by its JSON name, None when R4 has none."""
         if name.startswith("_"):
             return FhirPlace("Element") if self.child(name[1:]) is not None else None
-        path = f"{self.path}.{name}" if self.path else name
-        found = definitions.element(self.type, path)
-        return FhirPlace(self.type, path) if found is not None else None
+        found = FhirPlace(self.type, f"{self.path}.{name}" if self.path else name)
+        return found if found.element is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,7 @@ class _Bundle:
             raise _fault(file, node, "x-codes", text)
 
 
+@cache
 def schema_file(name: str, file: Path) -> Path:
     """Return the file that a `$ref` in `file` names: one of ours by `$id`, else by path; no name is `file`."""
     if name.startswith(_IDS):
