@@ -31,19 +31,22 @@ class Recipient(NamedTuple):
     times: int
 
 
-def recipients_of(connection: Connection, lane: str, submissions: Collection[str] = ()) -> tuple[Recipient, ...]:
+def recipients_of(
+    connection: Connection, lane: str, submissions: Collection[str] = (), *, basis: str = ""
+) -> tuple[Recipient, ...]:
     """Return every organisation that got data of a client, by its id.
 
     Args:
         lane: keyed hash of the client.
         submissions: only data of these submissions; none given means all of the client.
+        basis: only what was given on this ground (cs:disclosure-basis); empty means on any.
     """
     pseudonym = persons.known(connection, lane)
     if pseudonym is None:
         return ()
     rows = read_rows(connection, kinds=("decision", "release"), client=pseudonym)
     wanted = frozenset(submissions)
-    told = (row for row in rows if row.act in DISCLOSING)
+    told = (row for row in rows if row.act in DISCLOSING and basis in ("", row.fact("basis")))
     return tuple(_summed(row for row in told if not wanted or wanted & {*row.parts("submission")}))
 
 
