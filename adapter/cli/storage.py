@@ -12,6 +12,7 @@ import typer
 from adapter.cli.configuration import Config, settings_of
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import fail
+from adapter.i18n import text
 
 if TYPE_CHECKING:
     from adapter.settings import Settings
@@ -30,7 +31,7 @@ def backup(
     with _opened(settings_of(config)) as database:
         try:
             back_up(database, target)
-        except NoBackupError as error:
+        except (NoBackupError, OSError) as error:
             fail(str(error))
     print(target)
 
@@ -59,8 +60,14 @@ def encrypt_anew(config: Config = None) -> None:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
+    """Open the database that is there: a wrong folder must not pass for an empty database."""
+    from sqlalchemy import make_url
+
     from adapter.store import Database
 
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        fail(text("cli.no-database", settings.language, file=url.database or ""))
     database = Database(settings.database)
     try:
         yield database

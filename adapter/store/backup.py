@@ -21,11 +21,13 @@ def back_up(database: Database, target: Path) -> None:
 
     Raises:
         NoBackupError: the database is no SQLite file, the target exists, or the copy is damaged.
+        OSError: the target cannot be written.
     """
     if database.engine.dialect.name != "sqlite":
         raise NoBackupError("this database is backed up by its own tool: pg_dump --format=custom")
     if target.exists():
-        raise NoBackupError(f"{target} exists already")
+        raise NoBackupError(f"{target} exists already; name a new file")
+    target.touch(mode=0o600)
     with closing(sqlite3.connect(target)) as copy:
         raw = database.engine.raw_connection()
         try:

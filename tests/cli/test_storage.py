@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,25 @@ def test_a_backup_is_a_database(file: Path, tmp_path: Path) -> None:
     assert holds_everything(f"sqlite:///{target}")
     code, said = run("storage", "backup", str(target), keys={"test": OLD}, file=file)
     assert (code, "exists" in said) == (2, True)
+
+
+def test_no_backup_is_made_of_nothing(file: Path, tmp_path: Path) -> None:
+    """Where the database is not, or the folder of the copy is not, nothing is written and the reason is told."""
+    elsewhere, target = tmp_path / "elsewhere.sqlite", tmp_path / "copy.sqlite"
+    code, said = run("storage", "backup", str(target), keys={"test": OLD}, file=elsewhere)
+    assert (code, "--config" in said) == (2, True)
+    code, said = run("storage", "backup", str(tmp_path / "none" / "copy.sqlite"), keys={"test": OLD}, file=file)
+    assert (code, "No such file or directory" in said) == (2, True)
+    assert not elsewhere.exists()
+    assert not target.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_only_the_owner_reads_a_backup(file: Path, tmp_path: Path) -> None:
+    """The copy is as safe as its folder allows: nobody else may open it."""
+    target = tmp_path / "copy.sqlite"
+    assert run("storage", "backup", str(target), keys={"test": OLD}, file=file)[0] == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_after_re_encryption_the_old_key_can_go(file: Path) -> None:
