@@ -69,7 +69,8 @@ def _in_team(team: Resource, asking: Asking, client: Party) -> Standing:
     found = _OUTSIDE
     for participant in participants:
         if isinstance(participant, dict) and "member" in participant:
-            found = _joined(found, _participation(participant, asking, runs.low))
+            entry = _participation(participant, asking, runs.low)
+            found = found if entry is _OUTSIDE else _joined(found, entry)
     return found
 
 
@@ -77,6 +78,8 @@ def _participation(participant: dict[str, Any], asking: Asking, team_began: floa
     """Judge one participant entry: whom it names, for whom, since when."""
     member = asking.context.reference(participant.get("member"))
     personal, own, unit = _person(member, asking), _organization(member, asking), _unit_above(member, asking)
+    if personal is own is unit is NO:
+        return _OUTSIDE
     behalf = participant.get("onBehalfOf")
     if behalf is not None:
         personal = min(personal, _organization(asking.context.reference(behalf), asking))
