@@ -89,6 +89,19 @@ def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:
     return _coding_fits(value, codes)
 
 
+def fits_surely(codes: Codes, value_set: str, strength: str) -> Callable[[Any], bool]:
+    """Return the test that a value of the right shape keeps a binding, whatever its strength."""
+    by_system = codes.by_system
+
+    def test(value: Any) -> bool:
+        for coding in value.get("coding", ()):
+            if "code" in coding and coding["code"] in by_system.get(coding.get("system"), ()):
+                return True
+        return _fits(value, codes, value_set, strength)
+
+    return test
+
+
 def _coding_fits(coding: dict[str, Any], codes: Codes) -> bool:
     system, code = coding.get("system"), coding.get("code")
     if not isinstance(code, str) or not isinstance(system, str):

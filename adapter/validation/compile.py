@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.definitions import ElementDefinition, children, is_primitive, is_resource_type, is_type
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from adapter.validation.profile import ItemCheck, Profile
 
 FieldCheck = Callable[[dict[str, Any], Run], Findings]
+Place = tuple[Overlay, ElementDefinition, str, str]
+"""What a profile says of an element, what R4 says of it, and where it stands: type, and path inside it."""
 
 
 def nothing(_item: Item, _run: Run) -> Findings:
@@ -48,7 +50,7 @@ class Compiler:
         if overlay.types is not None and not adds_nothing(overlay.types, definition):
             checks.append(type_check(overlay, self))
         checks += facet_checks(overlay, definition, self)
-        if overlay.children or self._repeats(definition):
+        if overlay.children or self.repeats(definition):
             checks.append(self._children(overlay, definition, owner, inside))
         if len(checks) < 2:
             return checks[0] if checks else nothing
@@ -63,7 +65,7 @@ class Compiler:
 
         return check
 
-    def _repeats(self, definition: ElementDefinition) -> bool:
+    def repeats(self, definition: ElementDefinition) -> bool:
         """True for a content reference to an element that this profile constrains (item in item)."""
         return bool(definition.content) and self._referred(definition) is not None
 
@@ -93,31 +95,8 @@ class Compiler:
     def _fields(
         self, overlay: Overlay, definition: ElementDefinition, code: str, owner: str, inside: str
     ) -> FieldCheck:
-        if not overlay.children and definition.content:
-            overlay = self._referred(definition) or overlay
-        if inside and (code in ("BackboneElement", "Element", "") or definition.content):
-            place = (owner, inside)
-        else:
-            place = (code, "") if is_type(code) else (owner, inside)
-        options = children(*place)
-        checks: list[FieldCheck] = []
-        for name, child in overlay.children.items():
-            found = options.get(name) or options.get(f"{name}[x]")
-            if found is None:
-                if not is_resource_type(place[0]) or place[1] or code == self.profile.type_name:
-                    self.problem(child, "no such element")
-                continue
-            below = f"{place[1]}.{name}" if place[1] else name
-            check_field = self._field(child, found, place[0], below)
-            if check_field is not None:
-                checks.append(check_field)
-        mentioned = set(overlay.children)
-        for name, found in options.items():
-            if name not in mentioned and self._repeats(found):
-                below = f"{place[1]}.{name}" if place[1] else name
-                again = self._field(Overlay(f"{overlay.path}.{name}"), found, place[0], below)
-                if again is not None:
-                    checks.append(again)
+        fields = (self.field(*where) for where in self.elements(overlay, definition, code, owner, inside))
+        checks = [check_field for check_field in fields if check_field is not None]
 
         def check(value: dict[str, Any], run: Run) -> Findings:
             found: Findings = None
@@ -129,7 +108,29 @@ class Compiler:
 
         return check
 
-    def _field(self, overlay: Overlay, definition: ElementDefinition, owner: str, inside: str) -> FieldCheck | None:
+    def elements(
+        self, overlay: Overlay, definition: ElementDefinition, code: str, owner: str, inside: str
+    ) -> Iterator[Place]:
+        """Yield what the profile asks about inside a value of type `code`: what `field` takes, for each element."""
+        if not overlay.children and definition.content:
+            overlay = self._referred(definition) or overlay
+        if inside and (code in ("BackboneElement", "Element", "") or definition.content):
+            place = (owner, inside)
+        else:
+            place = (code, "") if is_type(code) else (owner, inside)
+        options = children(*place)
+        for name, child in overlay.children.items():
+            found = options.get(name) or options.get(f"{name}[x]")
+            if found is not None:
+                yield child, found, place[0], f"{place[1]}.{name}" if place[1] else name
+            elif not is_resource_type(place[0]) or place[1] or code == self.profile.type_name:
+                self.problem(child, "no such element")
+        for name, found in options.items():
+            if name not in overlay.children and self.repeats(found):
+                below = f"{place[1]}.{name}" if place[1] else name
+                yield Overlay(f"{overlay.path}.{name}"), found, place[0], below
+
+    def field(self, overlay: Overlay, definition: ElementDefinition, owner: str, inside: str) -> FieldCheck | None:
         """Return the check of an element with all its values; None when it adds nothing to the base."""
         from adapter.validation.slicing import slicing_check
 

@@ -59,6 +59,28 @@ def test_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> Test |
     return None
 
 
+def text_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> str | None:
+    """Return the one text that a value of the slice has at the discriminator's path; None when that is not all."""
+    if kind not in ("value", "pattern"):
+        return None
+    overlays = list(_seek([slice_], steps_of(path), compiler))
+    expected = [overlay.pattern if overlay.fixed is None else overlay.fixed for overlay in overlays]
+    if any(overlay.max == 0 for overlay in overlays) or sum(_holds(overlay) is not None for overlay in overlays) != 1:
+        return None
+    texts = [text for text in expected if type(text) is str]
+    return texts[0] if len(texts) == 1 else None
+
+
+def urls_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> frozenset[str] | None:
+    """Return the URLs that extensions of the slice have; None when it is told in another way."""
+    if kind not in ("value", "pattern") or path != "url" or not slice_.types:
+        return None
+    overlays = list(_seek([slice_], steps_of(path), compiler))
+    if any(overlay.max == 0 or _holds(overlay) is not None for overlay in overlays):
+        return None
+    return frozenset(profile.split("|")[0] for rule in slice_.types for profile in rule.profiles)
+
+
 def _value_test(overlays: list[Overlay], steps: list[tuple[str, str]], slice_: Overlay) -> Test | None:
     tests = [test for test in map(_holds, overlays) if test is not None]
     expected = (overlay.pattern if overlay.fixed is None else overlay.fixed for overlay in overlays)

@@ -45,6 +45,27 @@ def check(shape: Check, *, modifier: bool, nested: bool) -> Check:
     return check_extension
 
 
+def is_surely_right(value: dict[str, Any], run: Run, modifier: bool, nested: bool, names: frozenset[str]) -> bool:
+    """Tell whether an extension of the right shape is known, keeps its definition and surely stands where it may.
+
+    Args:
+        names: contexts that the place of the extension meets wherever it is: `element Patient`.
+    """
+    has_value = len(value) - ("extension" in value) > 1
+    if has_value == ("extension" in value):
+        return False
+    url = value["url"]
+    if not is_absolute(url):
+        return nested
+    definition = None if "|" in url else run.registry.extension(url)
+    return (
+        definition is not None
+        and definition.is_modifier == modifier
+        and (definition.anywhere or not names.isdisjoint(definition.contexts))
+        and definition.profile.is_surely_met(value, run)
+    )
+
+
 def _definition(url: str, value: dict[str, Any], run: Run, modifier: bool) -> Findings:
     if not is_absolute(url):
         return run.found(Finding("extension-url-relative", path="url"))

@@ -127,10 +127,7 @@ def _order(value: Any, limit: Any) -> int | None:
 
 
 def _constraint_checks(overlay: Overlay, definition: ElementDefinition, compiler: Compiler) -> Iterator[ItemCheck]:
-    base = {constraint.key for constraint in definition.constraints} | ELSEWHERE
-    for constraint in overlay.constraints.values():
-        if constraint.key in base:
-            continue
+    for constraint in constraints_beyond(overlay, definition):
         for problem in _unknown_names(constraint.expression, compiler):
             compiler.problem(overlay, f"{constraint.key}: {problem}")
         try:
@@ -138,6 +135,12 @@ def _constraint_checks(overlay: Overlay, definition: ElementDefinition, compiler
             yield _constraint(constraint, definition, compiler.profile.canonical)
         except FhirPathError as error:
             compiler.problem(overlay, f"{constraint.key}: {error.problem}")
+
+
+def constraints_beyond(overlay: Overlay, definition: ElementDefinition) -> list[Constraint]:
+    """Return the invariants that a profile adds to those of base R4."""
+    base = {constraint.key for constraint in definition.constraints} | ELSEWHERE
+    return [constraint for constraint in overlay.constraints.values() if constraint.key not in base]
 
 
 _NAMED = re.compile(r"\b(memberOf|conformsTo)\(\s*'([^']+)'\s*\)")

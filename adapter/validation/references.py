@@ -28,33 +28,48 @@ _TYPE_AND_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]{1,64}(?:/_his
 
 def check(plain: Check, targets: tuple[str, ...]) -> Check:
     """Return the check of a Reference element that may point to `targets` (empty or Resource: any)."""
-    allowed = frozenset() if "Resource" in targets else frozenset(targets)
+    allowed = allowed_types(targets)
 
     def check_reference(value: Any, run: Run) -> Findings:
         if value.__class__ is dict and _surely_right(value, allowed, run):
             return None
         found = plain(value, run)
-        if value.__class__ is not dict:
-            return found
-        reference = value.get("reference")
-        if reference.__class__ is str:
-            more = None
-            if _BLANK.search(reference):
-                more = run.found(Finding("reference-blanks"))
-            elif reference[:1] == "#":
-                more = _local(reference, run)
-            elif run.bundles:
-                more = run.bundles[-1].reference_findings(reference, run)
-            if more is not None:
-                found = joined(found, under("reference", more))
-            if allowed and reference.partition("/")[0] not in allowed:
-                found = joined(found, _target_type(reference, allowed, run))
-        stated = value.get("type")
-        if stated.__class__ is str:
-            found = joined(found, _stated_type(stated, reference, allowed, run))
-        return found
+        return joined(found, _meaning(value, allowed, run)) if value.__class__ is dict else found
 
     return check_reference
+
+
+def allowed_types(targets: tuple[str, ...]) -> frozenset[str]:
+    """Return the types that a reference may lead to; none means any."""
+    return frozenset() if "Resource" in targets else frozenset(targets)
+
+
+def is_surely_right(
+    value: dict[str, Any], allowed: frozenset[str], run: Run, shape: Callable[[Any, Run], bool]
+) -> bool:
+    """Tell whether a Reference has its shape, and leads to where it may, as far as can be told here."""
+    return _surely_right(value, allowed, run) or (shape(value, run) and _meaning(value, allowed, run) is None)
+
+
+def _meaning(value: dict[str, Any], allowed: frozenset[str], run: Run) -> Findings:
+    """Return what is wrong with where a reference leads."""
+    found: Findings = None
+    reference = value.get("reference")
+    if reference.__class__ is str:
+        if _BLANK.search(reference):
+            found = run.found(Finding("reference-blanks"))
+        elif reference[:1] == "#":
+            found = _local(reference, run)
+        elif run.bundles:
+            found = run.bundles[-1].reference_findings(reference, run)
+        if found is not None:
+            found = under("reference", found)
+        if allowed and reference.partition("/")[0] not in allowed:
+            found = joined(found, _target_type(reference, allowed, run))
+    stated = value.get("type")
+    if stated.__class__ is str:
+        found = joined(found, _stated_type(stated, reference, allowed, run))
+    return found
 
 
 def _surely_right(value: dict[str, Any], allowed: frozenset[str], run: Run) -> bool:

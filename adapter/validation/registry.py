@@ -22,6 +22,7 @@ from adapter.validation.findings import Finding, Findings, has_errors, joined
 from adapter.validation.profile import Profile
 from adapter.validation.run import Run
 from adapter.validation.structure import Check, check_of
+from adapter.validation.sure_shapes import SureShapes
 
 R4 = "4.0.1"
 
@@ -58,6 +59,7 @@ class Registry:
         self.terminology = Terminology(added)
         self._profiles: dict[str, Profile | None] = {}
         self._extensions: dict[str, ExtensionDefinition | None] = {}
+        self.sure_shapes = SureShapes(self)
 
     def structure(self, canonical: str) -> dict[str, Any] | None:
         """Return the StructureDefinition of a canonical, the latest loaded one when no version is asked for."""

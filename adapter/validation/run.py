@@ -34,6 +34,7 @@ class Run:
         links: those of the contained resources, by id.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
         context: what FHIRPath may see, made when first needed.
+        sound: the resource whose profiles are checked, when its shape has no error.
         structure_only: rules, bindings of concepts and profiles are left out (`ValidationSettings`).
         related: resources outside the document that the caller gave, by `Type/id` and full URL.
         bundles: the Bundles around us, innermost last; `full_url` is that of the present entry.
@@ -55,6 +56,7 @@ class Run:
         "resource",
         "root",
         "settings",
+        "sound",
         "structure_only",
         "suppressed_error",
         "under_check",
@@ -86,6 +88,7 @@ class Run:
         self.left = settings.most_issues
         self.work_left = settings.most_work
         self.suppressed_error = False
+        self.sound: Resource | None = None
         self.context: Context | None = None
         self.under_check: set[tuple[int, str]] = set()
 
@@ -101,6 +104,14 @@ class Run:
         """Count work; False when there was too much of it already and no more is done."""
         self.work_left -= work
         return self.work_left >= 0
+
+    def room(self) -> tuple[int, bool, int]:
+        """Return what is left of issues and work, for `give_back` after a test that was not sure."""
+        return self.left, self.suppressed_error, self.work_left
+
+    def give_back(self, room: tuple[int, bool, int]) -> None:
+        """Forget what a test has taken: the exact check counts again."""
+        self.left, self.suppressed_error, self.work_left = room
 
     def counted(self, findings: Findings) -> Findings:
         """Let findings of a trial into the report, as far as there is room."""

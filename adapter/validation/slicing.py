@@ -57,12 +57,10 @@ def slicing_check(
     overlay: Overlay, definition: ElementDefinition, owner: str, inside: str, compiler: Compiler
 ) -> SlicesCheck:
     """Return the check that puts the values of an element into its slices."""
-    slicing = overlay.slicing or _implied(definition)
+    slicing = _slicing_of(overlay, definition)
     if slicing is None:
         compiler.problem(overlay, "slices without slicing")
         return lambda _items, _run: None
-    if not slicing.discriminators:
-        slicing = Slicing((_implied(definition) or Slicing()).discriminators, slicing.ordered, slicing.rules)
     slices = [
         _Slice(name, inner, definition, (owner, inside), slicing, compiler) for name, inner in overlay.slices.items()
     ]
@@ -104,6 +102,22 @@ def slicing_check(
         return found
 
     return check
+
+
+def _slicing_of(overlay: Overlay, definition: ElementDefinition) -> Slicing | None:
+    """Return how an element is divided, what needs no words filled in."""
+    slicing = overlay.slicing or _implied(definition)
+    if slicing is None or slicing.discriminators:
+        return slicing
+    return Slicing((_implied(definition) or Slicing()).discriminators, slicing.ordered, slicing.rules)
+
+
+def plainly_divided(overlay: Overlay, definition: ElementDefinition) -> Slicing | None:
+    """Return how an element is divided, when the order of its values says nothing and no slice is divided again."""
+    slicing = _slicing_of(overlay, definition)
+    if slicing is None or not slicing.discriminators or slicing.ordered or slicing.rules == "openAtEnd":
+        return None
+    return None if any(inner.slices for inner in overlay.slices.values()) else slicing
 
 
 def _first(slices: list[_Slice], item: Item, run: Run) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,33 @@ def _target_check(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> ItemC
         return joined(found, _target_profile(target, type_name, own, run))
 
     return check
+
+
+def sure_target(rule: TypeRule, overlay: Overlay, compiler: Compiler) -> Callable[[dict[str, Any], Run], bool] | None:
+    """Return the test that a reference surely leads to what the rule allows; None when it allows anything."""
+    exact = _target_check(rule, overlay, compiler)
+    if exact is None:
+        return None
+    registry = compiler.registry
+    types = {target.removeprefix(CORE) for target in rule.targets if registry.is_base(target)}
+    profiles: dict[str, set[str]] = {}
+    for target in rule.targets:
+        profiles.setdefault(registry.type_of(target), set()).add(target)
+
+    def leads_to_its_kind(reference: str, run: Run) -> bool:
+        inside = run.bundles[-1].by_full_url.get(reference, ()) if run.bundles else ()
+        if len(inside) != 1 or reference[:9] != "urn:uuid:" or "/" in reference or reference in run.related:
+            return False
+        name = inside[0]["resourceType"]
+        claimed = inside[0].get("meta", {}).get("profile", ())
+        return name in types or not profiles.get(name, types).isdisjoint(claimed)
+
+    def test(value: dict[str, Any], run: Run) -> bool:
+        if not rule.aggregation and leads_to_its_kind(value.get("reference", ""), run):
+            return True
+        return exact(Item("", value, None, "Reference"), run) is None
+
+    return test
 
 
 def _target_profile(target: dict[str, Any], type_name: str, own: tuple[str, ...], run: Run) -> Findings:

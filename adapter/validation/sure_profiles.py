@@ -1,0 +1,228 @@
+"""A generated yes beside the exact check of a profile: its overlay tree as one straight-line Python function.
+
+True is certain for a value whose shape is right: `adapter.validation.compile` would find nothing. False only means
+«ask the exact check». What has no straight lines here (choices, values of several types, re-slicing, …) is asked of the
+exact check of that element, in its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhir.definitions import ElementDefinition, element, is_primitive, type_definition
+from adapter.validation.bindings import fits_surely
+from adapter.validation.compile import Compiler, type_path
+from adapter.validation.discriminators import test_of, text_of, urls_of
+from adapter.validation.evaluation import FhirPathError, compiled, holds
+from adapter.validation.facets import constraints_beyond, facet_checks
+from adapter.validation.items import Item
+from adapter.validation.matching import fits
+from adapter.validation.overlay import Overlay, TypeRule
+from adapter.validation.run import Run
+from adapter.validation.slicing import plainly_divided
+from adapter.validation.sure_shapes import REFUSALS, Sure
+from adapter.validation.type_rules import adds_nothing, sure_target, type_check
+
+if TYPE_CHECKING:
+    from adapter.validation.profile import ItemCheck, Profile
+
+Lines = list[str]
+
+
+def sure_profile(profile: Profile) -> Sure:
+    """Return the test that a value of the right shape keeps a profile; it never raises."""
+    writer = _Writer(profile)
+    definition = type_definition(profile.type_name).elements[profile.type_name]
+    lines = writer.value(profile.tree, definition, (profile.type_name, ""), "s", " ")
+    text = "\n".join(["def met(s, run):", *lines, " return True"])
+    exec(compile(text, f"<profile {profile.canonical}>", "exec"), writer.names)  # noqa: S102 - text from definitions
+    met: Sure = writer.names["met"]
+
+    def test(value: Any, run: Run) -> bool:
+        try:
+            return met(value, run)
+        except REFUSALS:
+            return False
+
+    return test
+
+
+class _Writer:
+    """Writes the lines of one profile; each refuses with `return False`."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.compiler = Compiler(profile)
+        self.names: dict[str, Any] = {"holds": holds, "fits": fits, "Item": Item}
+        self._variables = 0
+
+    def given(self, letter: str, thing: Any) -> str:
+        """Return the name of an object that the generated text uses."""
+        name = f"{letter}{len(self.names)}"
+        self.names[name] = thing
+        return name
+
+    def variable(self) -> str:
+        """Return a name that is not used yet."""
+        self._variables += 1
+        return f"v{self._variables}"
+
+    def value(self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], v: str, pad: str) -> Lines:
+        """Return the lines that judge one value of an element, as `Compiler.item` does."""
+        codes = [rule.code for rule in overlay.types or ()] or [type_.code for type_ in definition.types]
+        code = codes[0] if len(codes) == 1 else ""
+        at_root = not place[1]
+        if not at_root and (not code or definition.is_choice or code == "Resource"):
+            return self.exactly(self.compiler.item(overlay, definition, *place), code, v, pad)
+        lines: Lines = []
+        if overlay.types is not None and not adds_nothing(overlay.types, definition):
+            lines += self.types(overlay, definition, v, pad)
+        lines += self.facets(overlay, definition, self.profile.type_name if at_root else code, v, pad)
+        if not overlay.children and not self.compiler.repeats(definition):
+            return lines
+        if is_primitive(code):
+            return self.exactly(self.compiler.item(overlay, definition, *place), code, v, pad)
+        return lines + self.inside(overlay, definition, place[0] if at_root else code, place, v, pad)
+
+    def exactly(self, check: ItemCheck, code: str, v: str, pad: str) -> Lines:
+        """Return the line that asks the exact check of a value."""
+        return [f"{pad}if {self.given('E', check)}(Item('', {v}, None, {code!r}), run) is not None: return False"]
+
+    def types(self, overlay: Overlay, definition: ElementDefinition, v: str, pad: str) -> Lines:
+        """Return the lines for the types that the profile allows."""
+        rules = overlay.types or ()
+        base = definition.types[0].code if len(definition.types) == 1 else ""
+        rule = rules[0] if len(rules) == 1 and rules[0].code == base else TypeRule("")
+        if rule.code == "Reference" and not rule.profiles:
+            target = sure_target(rule, overlay, self.compiler)
+            return [] if target is None else [f"{pad}if not {self.given('T', target)}({v}, run): return False"]
+        exact = self.exactly(type_check(overlay, self.compiler), base, v, pad)
+        if rule.code == "Extension" and rule.profiles:
+            # Judged where it stands by the profile of its URL.
+            return [f"{pad}if {v}['url'] not in {self.given('U', frozenset(rule.profiles))}:", f" {exact[0]}"]
+        return exact
+
+    def facets(self, overlay: Overlay, definition: ElementDefinition, code: str, v: str, pad: str) -> Lines:
+        """Return the lines for what the profile asks of the value itself."""
+        limits = (overlay.fixed, overlay.min_length, overlay.max_length, overlay.min_value, overlay.max_value)
+        if overlay.must_have_value or overlay.regex or any(limit is not None for limit in limits):
+            checks = facet_checks(overlay, definition, self.compiler)
+            return [line for check in checks for line in self.exactly(check, code, v, pad)]
+        lines = []
+        if overlay.pattern is not None:
+            lines.append(f"{pad}if not {self.fitting(v, overlay.pattern)}: return False")
+        if overlay.binding is not None and overlay.binding[0] in ("required", "extensible", "preferred"):
+            strength, value_set = overlay.binding
+            codes = self.profile.registry.terminology.value_set(value_set)
+            if codes is not None:
+                test = self.given("B", fits_surely(codes, value_set, strength))
+                lines.append(f"{pad}if not {test}({v}): return False")
+        for constraint in constraints_beyond(overlay, definition):
+            try:
+                expression = self.given("X", compiled(constraint.expression, type_path(code, definition)))
+            except FhirPathError:
+                continue
+            lines.append(f"{pad}if not holds({expression}, {v}, run): return False")
+        return lines
+
+    def fitting(self, v: str, pattern: Any) -> str:
+        """Return the expression that a value holds what a pattern says."""
+        if pattern.__class__ is str:
+            return f"{v} == {pattern!r}"
+        if pattern.__class__ is dict and all(part.__class__ is str for part in pattern.values()):
+            return f"({' and '.join(f'{v}.get({name!r}) == {part!r}' for name, part in pattern.items())})"
+        return f"fits({v}, {self.given('F', pattern)})"
+
+    def inside(
+        self, overlay: Overlay, definition: ElementDefinition, code: str, place: tuple[str, str], s: str, pad: str
+    ) -> Lines:
+        """Return the lines for the elements inside an object."""
+        lines: Lines = []
+        for child, found, owner, below in self.compiler.elements(overlay, definition, code, *place):
+            lines += self.element(child, found, (owner, below), s, pad)
+        return lines
+
+    def element(
+        self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], s: str, pad: str
+    ) -> Lines:
+        """Return the lines for all values of one element."""
+        exact = self.compiler.field(overlay, definition, *place)
+        if exact is None:
+            return []
+        key = definition.key
+        is_divided = bool(overlay.slices) and plainly_divided(overlay, definition) is None
+        if definition.is_choice or not definition.types or is_divided:
+            return [f"{pad}if {self.given('E', exact)}({s}, run) is not None: return False"]
+        beside = [f"{pad}if {f'_{key}'!r} in {s}: return False"] if is_primitive(definition.types[0].code) else []
+        least, most = overlay.min or 0, overlay.max
+        if most == 0:
+            return [*beside, f"{pad}if {key!r} in {s}: return False"]
+        v = self.variable()
+        if definition.is_list:
+            return [*beside, *self.values(overlay, definition, place, f"{s}.get({key!r}, ())", v, pad)]
+        if least:
+            return [*beside, f"{pad}{v} = {s}[{key!r}]", *self.value(overlay, definition, place, v, pad)]
+        lines = self.value(overlay, definition, place, v, f"{pad} ")
+        return [*beside, f"{pad}if {key!r} in {s}:", f"{pad} {v} = {s}[{key!r}]", *lines] if lines else []
+
+    def values(
+        self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], held: str, v: str, pad: str
+    ) -> Lines:
+        """Return the lines for the values of a list, and for its slices."""
+        least, most = overlay.min or 0, overlay.max
+        lines = [f"{pad}{v} = {held}"]
+        if least:
+            lines.append(f"{pad}if len({v}) < {least}: return False")
+        if most is not None:
+            lines.append(f"{pad}if len({v}) > {most}: return False")
+        w = self.variable()
+        judged = self.value(overlay, definition, place, w, f"{pad} ")
+        sliced = self.slices(overlay, definition, place, w, f"{pad} ") if overlay.slices else ([], [], [])
+        before, each, after = sliced
+        loop = [f"{pad}for {w} in {v}:", *judged, *each] if judged or each else []
+        counts = [f"{pad}{line}" for line in before]
+        spent = [f"{pad}run.work_left -= {len(overlay.slices)} * len({v})"] if overlay.slices else []
+        return [*lines, *counts, *spent, *loop, *(f"{pad}{line}" for line in after)]
+
+    def slices(
+        self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], w: str, pad: str
+    ) -> tuple[Lines, Lines, Lines]:
+        """Return the lines before, inside and after the loop that puts values into their slices."""
+        slicing = plainly_divided(overlay, definition)
+        assert slicing is not None
+        before: Lines = []
+        each: Lines = []
+        after: Lines = []
+        for number, inner in enumerate(overlay.slices.values()):
+            count = self.variable()
+            before.append(f"{count} = 0")
+            tests = [self.belongs(kind, path, inner, place, w) for kind, path in slicing.discriminators]
+            test = " and ".join(filter(None, tests)) or "False"
+            each += [f"{pad}{'el' if number else ''}if {test}:", f"{pad} {count} += 1"]
+            each += self.value(inner, definition, place, w, f"{pad} ")
+            if inner.min:
+                after.append(f"if {count} < {inner.min}: return False")
+            if inner.max is not None:
+                after.append(f"if {count} > {inner.max}: return False")
+        if slicing.rules == "closed":
+            each.append(f"{pad}else: return False")
+        return before, each, after
+
+    def belongs(self, kind: str, path: str, slice_: Overlay, place: tuple[str, str], w: str) -> str:
+        """Return the expression that a value is in a slice by one discriminator; empty when the slice does not say."""
+        text = text_of(kind, path, slice_, self.compiler)
+        names = path.split(".")
+        steps = [element(place[0], ".".join((place[1], *names[: count + 1]))) for count in range(len(names))]
+        if text is not None and all(step is not None and not step.is_choice for step in steps):
+            lists = [step is not None and step.is_list for step in steps]
+            if lists == [False]:
+                return f"{w}.get({path!r}) == {text!r}"
+            if lists == [True, False]:
+                return f"{text!r} in [x.get({names[1]!r}) for x in {w}.get({names[0]!r}, ())]"
+        urls = urls_of(kind, path, slice_, self.compiler)
+        if urls is not None:
+            return f"{w}['url'] in {self.given('U', urls)}"
+        test = test_of(kind, path, slice_, self.compiler)
+        definition = element(*place)
+        code = definition.types[0].code if definition is not None and definition.types else ""
+        return "" if test is None else f"{self.given('D', test)}(Item('', {w}, None, {code!r}), run)"

@@ -1,0 +1,231 @@
+"""A generated yes beside the exact check: base R4 as straight-line Python, one function a node, made when first needed.
+
+True is certain: `adapter.validation.structure` would find nothing at all. False only means «ask the exact check», which
+alone decides and explains. Siblings (`_status`) and ids of elements are left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from adapter.fhir.definitions import ElementDefinition, is_primitive, is_subtype, json_children, type_definition
+from adapter.validation import references, resources
+from adapter.validation.bindings import CODED, fits_surely, required_codes
+from adapter.validation.extensions import is_surely_right
+from adapter.validation.grammars import GRAMMARS
+from adapter.validation.invariants import rules_of
+from adapter.validation.primitives import PRIMITIVES
+from adapter.validation.run import Run
+
+if TYPE_CHECKING:
+    from adapter.validation.registry import Registry
+
+Sure = Callable[[Any, Run], bool]
+
+REFUSALS = (AttributeError, KeyError, TypeError, ValueError)
+"""What generated lines raise on a value that is not plainly right."""
+
+_OF_CONTAINED = ("contained",)
+_SHORT_CHOICE = 4
+"""Types of a choice up to which each is asked for by its name."""
+
+_TEXTS = ("string", "markdown")
+_PLAIN_TEXT = "({v}.isprintable() and {v}.strip() and len({v}) < 9999 or {exact}({v}))"
+_TRUTH = "({v} is True or {v} is False)"
+
+
+class SureShapes:
+    """The generated functions of one registry, by type and path; they look at its extensions, codes and value sets."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.names: dict[str, Any] = {
+            "is_reference": references.is_surely_right,
+            "is_extension": is_surely_right,
+            "contained": resources.check_contained,
+        }
+        self._resources: dict[str, Sure | None] = {}
+
+    def resource(self, type_name: str) -> Sure | None:
+        """Return the test of a resource; None for one that holds whole resources, whose parts are judged one by one."""
+        if type_name not in self._resources:
+            self._resources[type_name] = None if _holds_resources(type_name) else _never_raising(self.node(type_name))
+        return self._resources[type_name]
+
+    def node(self, type_name: str, path: str = "") -> Callable[[], Sure]:
+        """Return what gives the function of a node as it is now: it is written at its first call."""
+        name = self.name(type_name, path)
+        return lambda: self.names[name]
+
+    def name(self, type_name: str, path: str = "") -> str:
+        """Return the name that a node's function has in the generated text."""
+        name = f"{type_name}_{path}".replace(".", "_")
+        if name not in self.names:
+
+            def write(value: Any, run: Run) -> bool:
+                text = "\n".join(_Node(self, type_name, path).lines(name))
+                exec(compile(text, f"<{type_name} {path}>", "exec"), self.names)  # noqa: S102 - text from definitions
+                return bool(self.names[name](value, run))
+
+            self.names[name] = write
+        return name
+
+    def given(self, letter: str, thing: Any) -> str:
+        """Return the name of an object that the generated text uses."""
+        name = f"{letter}{len(self.names)}"
+        self.names[name] = thing
+        return name
+
+
+def _holds_resources(type_name: str) -> bool:
+    elements = type_definition(type_name).elements.values()
+    return any(
+        type_.code == "Resource" for found in elements if found.key not in _OF_CONTAINED for type_ in found.types
+    )
+
+
+def _never_raising(function: Callable[[], Sure]) -> Sure:
+    def test(value: Any, run: Run) -> bool:
+        try:
+            return function()(value, run)
+        except REFUSALS:
+            return False
+
+    return test
+
+
+class _Node:
+    """Writes the function of one node: `n` counts the keys that were judged, the rest are refused."""
+
+    def __init__(self, shapes: SureShapes, type_name: str, path: str) -> None:
+        self.shapes = shapes
+        self.type_name = type_name
+        self.path = path
+        self.is_resource = not path and is_subtype(type_name, "Resource")
+
+    def lines(self, name: str) -> list[str]:
+        """Return the text of the function."""
+        options = json_children(self.type_name, self.path)
+        single = {key: found for key, found in options.items() if "[x]" not in found.path}
+        needed = {key: found for key, found in single.items() if found.min > 0}
+        judged = [line for key, found in needed.items() for line in [f" v = s[{key!r}]", *self._value(found, key, " ")]]
+        for key, found in single.items():
+            if key not in needed and (key != "id" or self.is_resource):
+                judged += [f" if {key!r} in s:", f"  v = s[{key!r}]", "  n += 1", *self._value(found, key, "  ")]
+        count = len(needed) + self.is_resource
+        return [
+            f"def {name}(s, run):",
+            " if s.__class__ is not dict: return False",
+            f" n = {count}",
+            *judged,
+            *self._choices({key: found for key, found in options.items() if "[x]" in found.path}),
+            f" if len(s) != n{'' if count else ' or not n'}: return False",
+            *self._rules(),
+            " return True",
+        ]
+
+    def _value(self, definition: ElementDefinition, key: str, pad: str) -> list[str]:
+        """Return the lines that judge the value `v` of an element, a list item by item."""
+        if not definition.is_list:
+            return [f"{pad}if not {self._holds(definition, key, 'v')}: return False"]
+        return [
+            f"{pad}if v.__class__ is not list or not v: return False",
+            f"{pad}for w in v:",
+            f"{pad} if not {self._holds(definition, key, 'w')}: return False",
+        ]
+
+    def _choices(self, options: dict[str, ElementDefinition]) -> list[str]:
+        """Return the lines that judge choices, of each at most one type."""
+        lines: list[str] = []
+        for path in dict.fromkeys(found.path for found in options.values()):
+            keys = {key: found for key, found in options.items() if found.path == path}
+            tests = {key: self._holds(found, key, "v") for key, found in keys.items()}
+            if len(keys) <= _SHORT_CHOICE:
+                lines.append(" c = 0")
+                for key, test in tests.items():
+                    lines += [f" if {key!r} in s:", f"  v = s[{key!r}]", f"  if not {test}: return False", "  c += 1"]
+            else:
+                table = ", ".join(f"{key!r}: lambda v, run: {test}" for key, test in tests.items())
+                name = self.shapes.given("T", {})
+                exec(f"{name}.update({{{table}}})", self.shapes.names)  # noqa: S102 - text from definitions
+                lines += [" c = 0", " if len(s) != n:", "  for k, v in s.items():", f"   t = {name}.get(k)"]
+                lines += ["   if t is not None:", "    if not t(v, run): return False", "    c += 1"]
+            needed = next(iter(keys.values())).min > 0
+            lines += [f" if c {'!= 1' if needed else '> 1'}: return False", " n += c"]
+        return lines
+
+    def _holds(self, definition: ElementDefinition, key: str, variable: str) -> str:
+        """Return the expression that one value is right."""
+        code = definition.types[0].code if definition.types else ""
+        if is_primitive(code):
+            return self._primitive(definition, code, variable)
+        if definition.content:
+            owner, _, path = definition.content.partition(".")
+            return f"{self.shapes.name(owner, path)}({variable}, run)"
+        if code in ("BackboneElement", "Element"):
+            below = f"{self.path}.{key}" if self.path else key
+            return f"{self.shapes.name(self.type_name, below)}({variable}, run)"
+        if code == "Resource":
+            return f"contained({variable}, run) is None"
+        if code == "Extension":
+            shape = self.shapes.name("Extension")
+            names = self.shapes.given("N", self._names())
+            kind = f"{key == 'modifierExtension'}, {self.type_name == 'Extension'}"
+            return f"({shape}({variable}, run) and is_extension({variable}, run, {kind}, {names}))"
+        type_ = definition.types[0]
+        shape = self.shapes.name(type_.profiles[0] if type_.profiles else code)
+        if code == "Reference":
+            allowed = self.shapes.given("A", references.allowed_types(type_.targets))
+            return f"is_reference({variable}, {allowed}, run, {shape})"
+        binding = definition.binding
+        if binding is None or code not in CODED or binding.strength not in ("required", "extensible"):
+            return f"{shape}({variable}, run)"
+        codes = self.shapes.registry.terminology.value_set(binding.value_set)
+        if codes is None:
+            return f"{shape}({variable}, run)"
+        bound = self.shapes.given("B", fits_surely(codes, binding.value_set, binding.strength))
+        return f"({shape}({variable}, run) and {bound}({variable}))"
+
+    def _primitive(self, definition: ElementDefinition, code: str, variable: str) -> str:
+        binding = definition.binding
+        if code == "code" and binding is not None and binding.strength == "required":
+            codes, grammar = required_codes(binding.value_set), GRAMMARS.get(binding.value_set)
+            if codes is not None:
+                return f"{variable} in {self.shapes.given('C', codes)}"
+            if grammar is not None:
+                return f"{self.shapes.given('G', grammar.fast(PRIMITIVES[code].fast))}({variable})"
+        if code == "boolean":
+            return _TRUTH.format(v=variable)
+        bound = binding is not None and binding.strength == "required"
+        exact = self.shapes.given("P", PRIMITIVES[code].fast if bound else _surely_or_exactly(code))
+        return _PLAIN_TEXT.format(v=variable, exact=exact) if code in _TEXTS else f"{exact}({variable})"
+
+    def _names(self) -> frozenset[str]:
+        """Return the names that an extension's context may call this node by, wherever it stands."""
+        if not self.path:
+            return frozenset(f"element {name}" for name in _lineage(self.type_name))
+        names = {f"{name}.{self.path}" for name in _lineage(self.type_name)} | {"BackboneElement", "Element"}
+        return frozenset(f"element {name}" for name in names)
+
+    def _rules(self) -> list[str]:
+        rules = rules_of(self.type_name, self.path)
+        native = [self.shapes.given("H", holds) for holds, _ in rules.native]
+        others = [self.shapes.given("R", rule) for rule in rules.others]
+        return [
+            *(f" if not {name}(s, run): return False" for name in native),
+            *(f" if {name}(s, run) is not None: return False" for name in others),
+        ]
+
+
+def _surely_or_exactly(code: str) -> Callable[[Any], bool]:
+    fast, exact = PRIMITIVES[code].fast, PRIMITIVES[code].exact
+    return lambda value: fast(value) or exact(value) is None
+
+
+def _lineage(type_name: str) -> list[str]:
+    """Return a type with all it specialises."""
+    found = [type_name]
+    while base := type_definition(found[-1]).base:
+        found.append(base)
+    return found

@@ -1,0 +1,111 @@
+"""The generated yes never hides a finding: with it and without it every document has the same verdict."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adapter.data import data_root
+from adapter.types import Issue
+from adapter.validation import Validator
+from adapter.validation.judge import package_folder, packaged_validator
+from adapter.validation.profile import Profile
+from adapter.validation.run import Run
+from adapter.validation.sure_shapes import SureShapes
+from tests.validation.mutations import mutants
+from tests.validation.specimens import OUR_TYPES
+
+AT = "2026-03-02T12:00:00+02:00"
+BUNDLES = sorted((data_root() / "fixtures" / "scenarios").glob("SCN-*/expected/*.bundle.json"))
+EXAMPLES = sorted((package_folder() / "example").glob("*.json"))
+BASE = Validator()
+CHANGES = 4
+"""Random changes of each document."""
+
+Verdict = Callable[[Validator, Any], tuple[Issue, ...]]
+
+
+def read(path: Any) -> Any:
+    """Return a document with its decimals."""
+    return json.loads(path.read_bytes(), parse_float=Decimal)
+
+
+@pytest.fixture
+def exactly(monkeypatch: pytest.MonkeyPatch) -> Verdict:
+    """Return what judges without any generated yes."""
+
+    def judge(validator: Validator, document: Any) -> tuple[Issue, ...]:
+        with monkeypatch.context() as patch:
+            patch.setattr(SureShapes, "resource", lambda shapes, type_name: None)
+            patch.setattr(Profile, "is_surely_met", lambda profile, value, run: False)
+            return validator.validate(document, at=AT).issues
+
+    return judge
+
+
+@pytest.mark.parametrize("type_name", OUR_TYPES)
+def test_every_mutant_has_the_verdict_of_the_exact_check(type_name: str, exactly: Verdict) -> None:
+    """Every broken and every unbroken specimen is told of in the same words with and without the yes."""
+    for name, resource in mutants(type_name):
+        assert BASE.validate(resource, at=AT).issues == exactly(BASE, resource), name
+
+
+@pytest.mark.parametrize("path", [*BUNDLES, *EXAMPLES], ids=lambda path: path.name)
+def test_changed_documents_have_the_verdict_of_the_exact_check(path: Any, exactly: Verdict) -> None:
+    """Our Bundles and the examples of our profiles, whole and changed at random, have one verdict."""
+    validator, document = packaged_validator(), read(path)
+    chance = random.Random(path.name)
+    assert validator.validate(document, at=AT).issues == exactly(validator, document)
+    for number in range(CHANGES):
+        changed = deepcopy(document)
+        for _ in range(chance.choice((1, 1, 2))):
+            change(changed, chance)
+        assert validator.validate(changed, at=AT).issues == exactly(validator, changed), number
+
+
+def change(document: Any, chance: random.Random) -> None:
+    """Change one place of a document: take it away, double it, put something else there, or move its content."""
+    holder, key = chance.choice(list(places(document)))
+    others = [value[other] for value, other in places(document)]
+    values = (None, "", " ", 0, -1, True, [], {}, "a  b", "x\n", Decimal("1.50"), {"id": "a"}, {"reference": "#x"})
+    match chance.randrange(6):
+        case 0:
+            del holder[key]
+        case 1:
+            holder[key] = chance.choice(values)
+        case 2:
+            holder[key] = [holder[key]]
+        case 3 if isinstance(holder, dict):
+            holder[chance.choice((f"_{key}", "id", "extension", "unknown", "text", "type"))] = chance.choice(values)
+        case 4 if isinstance(holder[key], list):
+            holder[key].append(deepcopy(chance.choice(holder[key] or [{}])))
+        case _:
+            holder[key] = deepcopy(chance.choice(others))
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every place of a document: what holds it, and its name or position."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(value[key])
+
+
+def test_right_resources_are_told_by_the_yes() -> None:
+    """Most resources of our Bundles are accepted without the exact check; the others bear a local code, a warning."""
+    validator = packaged_validator()
+    sure = asked = 0
+    for path in BUNDLES:
+        bundle = read(path)
+        for entry in bundle["entry"]:
+            resource = entry["resource"]
+            shape = validator.registry.sure_shapes.resource(resource["resourceType"])
+            assert shape is not None
+            asked += 1
+            sure += shape(resource, Run(validator.registry, validator.settings, resource))
+    assert sure > 0.8 * asked
