@@ -41,7 +41,7 @@ OTHER_FIELDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", ["client", "team"])
 def test_fields_of_the_server_cannot_be_assigned(refused: Refused, name: str, attack: str) -> None:
     """A field that the schema does not know is refused by its place."""
-    refused(body(name, **OTHER_FIELDS[attack]), status=(400,))
+    refused(body(name, **OTHER_FIELDS[attack]))
 
 
 WRONG_VALUES: dict[str, dict[str, Any]] = {
@@ -78,7 +78,7 @@ WRONG_VALUES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("attack", WRONG_VALUES, ids=str)
 def test_values_of_another_shape_are_refused(refused: Refused, attack: str) -> None:
-    """400 or 422; the outcome does not repeat the value."""
+    """400; the outcome does not repeat the value."""
     outcome = refused(body(**WRONG_VALUES[attack]))
     for value in WRONG_VALUES[attack].values():
         assert not (isinstance(value, str) and len(value) > 8 and value.strip() in str(outcome))
@@ -107,6 +107,13 @@ SLOW: dict[str, str] = {
 }
 
 
+LONG_AS_JSON = {"combining marks", "backslashes", "new lines"}
+"""In every field at once they are more than 10 MB, because each character is two or more bytes."""
+
+BLANKS_OR_BROKEN = {"link", "new lines", "open tags", "a lot of blanks"}
+"""Blanks at an end, or control characters."""
+
+
 def _everywhere(content: Any, text: str) -> Any:
     """The record with the text in every text field but the envelope's."""
     if isinstance(content, dict):
@@ -121,7 +128,8 @@ def _everywhere(content: Any, text: str) -> Any:
 def test_no_text_is_slow(refused: Refused, attack: str) -> None:
     """A text made for backtracking, in every field at once, is refused in bounded time."""
     began = time.process_time()
-    refused(dumps(_everywhere(record(), SLOW[attack][:60_000])), status=(400, 413, 422))
+    status = 413 if attack in LONG_AS_JSON else 400
+    refused(dumps(_everywhere(record(), SLOW[attack][:60_000])), status=status)
     assert time.process_time() - began < 5
 
 
@@ -130,7 +138,7 @@ def test_no_long_text_is_slow(attacker: httpx.Client, attack: str) -> None:
     """The same in one free text, through mapping and validation: taken or refused within seconds."""
     began = time.process_time()
     answer = attacker.post("/v1/records/preview", content=body(family_situation=SLOW[attack]))
-    assert answer.status_code in (200, 400, 422)
+    assert answer.status_code == (400 if attack in BLANKS_OR_BROKEN else 200)
     assert time.process_time() - began < 5
 
 
@@ -164,12 +172,15 @@ TEXTS: dict[str, str] = {
 }
 
 
+CONTROL_CHARACTERS = {"formula behind a tab", "header", "log line"}
+
+
 @pytest.mark.parametrize("attack", TEXTS, ids=str)
-def test_a_text_is_a_text(attacker: httpx.Client, unharmed: None, canary: Canary, attack: str) -> None:
+def test_a_text_is_a_text(attacker: httpx.Client, canary: Canary, attack: str) -> None:
     """Kept as written or refused; in a narrative, markup is escaped; nobody is called."""
     text = TEXTS[attack].replace("127.0.0.1", canary.url.removeprefix("http://"))
     answer = attacker.post("/v1/records/preview", content=body(family_name=text, family_situation=text))
-    assert answer.status_code in (200, 400, 422), answer.text[:300]
+    assert answer.status_code == (400 if attack in CONTROL_CHARACTERS else 200), answer.text[:300]
     assert answer.headers["Content-Type"].startswith(("application/json", "application/fhir+json"))
     if answer.status_code != 200:
         assert text not in answer.text
@@ -193,9 +204,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("field", ["source_system", "custodian", "recorded_by", "attachment"])
-def test_no_address_in_a_record_is_fetched(
-    attacker: httpx.Client, unharmed: None, canary: Canary, field: str, address: str
-) -> None:
+def test_no_address_in_a_record_is_fetched(attacker: httpx.Client, canary: Canary, field: str, address: str) -> None:
     """Addresses are names: the record is judged without a connection (SSRF)."""
     url = address.format(canary=canary.url)
     content = record("consent")
@@ -206,4 +215,4 @@ def test_no_address_in_a_record_is_fetched(
     else:
         content[field] = {**content[field], "system": url}
     answer = attacker.post("/v1/records/preview", content=dumps(content))
-    assert answer.status_code in (200, 400, 422)
+    assert answer.status_code == (400 if field == "custodian" else 200)

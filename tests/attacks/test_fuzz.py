@@ -268,7 +268,6 @@ def _call(strategy: Any, session: Any, asked: set[str]) -> None:
     def call(case: Any) -> None:
         answer = case.call(session=session)
         described = case.operation.definition.raw["responses"]
-        assert answer.status_code < 500, (case.path, answer.text[:300])
         assert str(answer.status_code) in described, (case.path, answer.status_code)
         asked.add(case.operation.label)
 

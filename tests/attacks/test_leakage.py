@@ -14,7 +14,7 @@ TOKEN = "eyJhbGciOiJFUzM4NCJ9.c2VjcmV0.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize("sign", CENTURY_SIGNS)
-def test_nothing_personal_is_repeated(attacker: httpx.Client, unharmed: None, sign: str) -> None:
+def test_nothing_personal_is_repeated(attacker: httpx.Client, sign: str) -> None:
     """A code with each of the 13 century signs, in every place where it can be refused."""
     code = f"080885{sign}906S"
     documents = [
@@ -37,7 +37,7 @@ def test_nothing_personal_is_repeated(attacker: httpx.Client, unharmed: None, si
             attacker.post("/v1/records/_search", json={code: NAME}, headers=headers),
         ]
     told = f"{logs}" + "".join(f"{answer.headers} {answer.text}" for answer in answers)
-    assert all(answer.status_code < 500 for answer in answers)
+    assert [answer.status_code for answer in answers] == [400] * 9 + [200, 404, 400]
     assert logs
     for secret in (code, NAME, TOKEN):
         assert secret not in told

@@ -65,25 +65,24 @@ QUERIES = (
     "every=1e9",
     "next=https://evil.example/",
 )
-PATHS = (
-    "/review/static/..%2f..%2f..%2fetc%2fpasswd",
-    "/review/static/%2e%2e%2fapp.py",
-    "/review/static/%00",
-    "/review/clients/..%2f..%2fetc",
-    "/review/clients/" + "a" * 5_000,
-    "/review/findings/%3Cscript%3E",
-    "/review/openid/callback?code=x&state=" + "y" * 3_000,
-    "/review/openid/callback?error=%3Cscript%3Ealert(1)%3C/script%3E",
-    "/review/openid/start",
-    "//evil.example/review/",
-)
+PATHS = {
+    "/review/static/..%2f..%2f..%2fetc%2fpasswd": 404,
+    "/review/static/%2e%2e%2fapp.py": 404,
+    "/review/static/%00": 404,
+    "/review/clients/..%2f..%2fetc": 404,
+    "/review/clients/" + "a" * 5_000: 303,
+    "/review/findings/%3Cscript%3E": 303,
+    "/review/openid/callback?code=x&state=" + "y" * 3_000: 404,
+    "/review/openid/callback?error=%3Cscript%3Ealert(1)%3C/script%3E": 404,
+    "/review/openid/start": 404,
+    "//evil.example/review/": 303,
+}
 
 
-def harmless(answer: httpx.Response) -> None:
-    """No 5xx, nothing repeated, no way out of the site, nothing that a browser would run or frame."""
-    assert answer.status_code < 500, answer.text[:300]
+def harmless(answer: httpx.Response, status: int) -> None:
+    """This status, nothing repeated, no way out of the site, nothing that a browser would run or frame."""
+    assert answer.status_code == status, answer.text[:300]
     assert "<script>alert" not in answer.text
-    assert "root:" not in answer.text
     target = httpx.URL(answer.headers.get("Location", "/"))
     assert not target.host or target.host == answer.request.url.host
     if answer.headers.get("Content-Type", "").startswith("text/html"):
@@ -92,46 +91,43 @@ def harmless(answer: httpx.Response) -> None:
         assert "frame-ancestors 'none'" in policy
 
 
-def shut(answer: httpx.Response) -> None:
-    """Harmless, and the door stays shut: a way to the sign-in at most."""
-    harmless(answer)
-    assert answer.status_code in (303, 302, 307, 400, 401, 403, 404, 405, 413, 422)
-
-
 @pytest.mark.parametrize("cookie", COOKIES)
 @pytest.mark.parametrize("path", CLOSED, ids=lambda path: path[8:40])
-def test_nobody_sees_a_page_without_signing_in(attacker: httpx.Client, unharmed: None, path: str, cookie: str) -> None:
-    """Whatever the cookie says, the page is not shown."""
-    shut(attacker.get(path, headers=[(b"Cookie", COOKIES[cookie].encode("latin-1"))]))
+def test_nobody_sees_a_page_without_signing_in(attacker: httpx.Client, path: str, cookie: str) -> None:
+    """Whatever the cookie says, the page is not shown but the way to the sign-in."""
+    answer = attacker.get(path, headers=[(b"Cookie", COOKIES[cookie].encode("latin-1"))])
+    harmless(answer, 303)
+    assert answer.headers["Location"] == "/review/sign-in"
 
 
 @pytest.mark.parametrize("path", WRITING, ids=lambda path: path[8:40])
-def test_nobody_writes_without_signing_in(attacker: httpx.Client, unharmed: None, path: str) -> None:
+def test_nobody_writes_without_signing_in(attacker: httpx.Client, path: str) -> None:
     """With a guessed session and form token from another site."""
     headers = {"Cookie": COOKIES["guessed"], "Origin": "https://evil.example"}
-    shut(attacker.post(path, data={"form_token": "x", "identifier": SCRIPT, "reason": SCRIPT}, headers=headers))
+    harmless(
+        attacker.post(path, data={"form_token": "x", "identifier": SCRIPT, "reason": SCRIPT}, headers=headers), 403
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_hostile_sign_ins_are_refused(attacker: httpx.Client, unharmed: None, form: str) -> None:
+def test_hostile_sign_ins_are_refused(attacker: httpx.Client, form: str) -> None:
     """No session, and what was typed is not shown again as markup."""
     answer = attacker.post(
         "/review/sign-in", content=FORMS[form], headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
-    harmless(answer)
-    assert answer.status_code != 303
+    harmless(answer, 413 if form == "long" else 401)
     assert "session" not in answer.headers.get("Set-Cookie", "")
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:20])
 @pytest.mark.parametrize("path", ["/review/sign-in", "/review/accessibility", "/status"])
-def test_a_hostile_query_is_not_repeated(attacker: httpx.Client, unharmed: None, path: str, query: str) -> None:
+def test_a_hostile_query_is_not_repeated(attacker: httpx.Client, path: str, query: str) -> None:
     """Languages and pauses are chosen from lists; addresses are not followed."""
     name, _, value = query.partition("=")
-    harmless(attacker.get(path, params={name: value}))
+    harmless(attacker.get(path, params={name: value}), 200)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40])
-def test_hostile_paths_of_pages_lead_nowhere(attacker: httpx.Client, unharmed: None, path: str) -> None:
+def test_hostile_paths_of_pages_lead_nowhere(attacker: httpx.Client, path: str) -> None:
     """No file is opened, no address is followed."""
-    harmless(attacker.get(path))
+    harmless(attacker.get(path), PATHS[path])

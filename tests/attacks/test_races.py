@@ -24,6 +24,7 @@ from tests.attacks.test_tokens import KEY, OURS, URL, key_set
 STRANGER = ec.generate_private_key(ec.SECP384R1())
 
 
+@pytest.mark.stores("versions of one record, as many as come in order", records=range(1, 13))
 def test_versions_that_race_end_in_order(site: Site, attacker: httpx.Client) -> None:
     """Twelve versions at once: every answer is 202 or 409, and the highest that was taken is the last one."""
     content = record()
@@ -46,6 +47,7 @@ def test_versions_that_race_end_in_order(site: Site, attacker: httpx.Client) -> 
     assert sorted(taken) == [version for (version,) in rows]
 
 
+@pytest.mark.stores("the record that is cancelled and sent again", records=(1,))
 def test_cancel_and_replay_race(attacker: httpx.Client) -> None:
     """Both at once, again and again: each answer is 200 or 409, and one final state comes out."""
     submission = attacker.post("/v1/records", content=body()).json()["id"]
@@ -98,6 +100,7 @@ def quickest(act: Callable[[], object], count: int = 40) -> float:
     return min(took)
 
 
+@pytest.mark.stores("the record whose id is guessed", records=(1,))
 def test_nobody_learns_which_submissions_exist(attacker: httpx.Client) -> None:
     """Ids that nobody has, wrong ids and malformed ids: one status, one text, about the same time."""
     submission = attacker.post("/v1/records", content=body()).json()["id"]
@@ -138,6 +141,7 @@ def test_a_crowd_of_silent_connections_is_borne(site: Site, attacker: httpx.Clie
             each.close()
 
 
+@pytest.mark.answers(503, reason="it makes the disk full")
 def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
     """No room: 503 with Retry-After and nothing half-stored; room again: it goes on by itself."""
     from adapter.api.app import create_app

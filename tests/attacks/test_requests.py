@@ -44,7 +44,7 @@ PATHS = {
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40])
-def test_hostile_paths_lead_nowhere(site: Site, unharmed: None, path: str) -> None:
+def test_hostile_paths_lead_nowhere(site: Site, path: str) -> None:
     """Sent byte by byte as written; 404 or 405, and the path is not repeated."""
     answer = site.exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert int(answer.split()[1]) == PATHS[path]
@@ -67,7 +67,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:30])
-def test_hostile_parameters_are_refused(attacker: httpx.Client, unharmed: None, query: str) -> None:
+def test_hostile_parameters_are_refused(attacker: httpx.Client, query: str) -> None:
     """400 with an outcome that does not repeat them."""
     answer = attacker.post(f"/v1/records?{query}", content=body())
     assert answer.status_code == 400
@@ -90,7 +90,7 @@ SEARCHES = [
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: repr(search[:20]))
-def test_hostile_searches_are_refused(attacker: httpx.Client, unharmed: None, search: bytes) -> None:
+def test_hostile_searches_are_refused(attacker: httpx.Client, search: bytes) -> None:
     """400 with an outcome."""
     answer = attacker.post("/v1/records/_search", content=search)
     assert answer.status_code == 400
@@ -117,7 +117,7 @@ SEARCH_VALUES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("wanted", SEARCH_VALUES, ids=lambda wanted: str(wanted)[:30])
-def test_a_search_takes_known_values_only(attacker: httpx.Client, unharmed: None, wanted: dict[str, Any]) -> None:
+def test_a_search_takes_known_values_only(attacker: httpx.Client, wanted: dict[str, Any]) -> None:
     """No SQL, no pattern, no list without end: 400, and the value is not repeated."""
     answer = attacker.post("/v1/records/_search", json=wanted)
     assert answer.status_code == 400
@@ -126,7 +126,7 @@ def test_a_search_takes_known_values_only(attacker: httpx.Client, unharmed: None
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "1e9", "nan", "inf", "9" * 5_000, "", "٣", "1;", "0x1"])
-def test_nobody_is_waited_for_without_end(attacker: httpx.Client, unharmed: None, wait: str) -> None:
+def test_nobody_is_waited_for_without_end(attacker: httpx.Client, wait: str) -> None:
     """400 for every wait that is no number of seconds up to 60."""
     answer = attacker.get(f"/v1/records/{'0' * 32}", params={"wait": wait})
     assert answer.status_code == 400
@@ -136,7 +136,7 @@ KEYS = [b"a\tb", b"x" * 129, b"x" * 1_000, "ä".encode(), "😀".encode(), b"\x7
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: repr(key[:8]))
-def test_hostile_idempotency_keys_are_refused(attacker: httpx.Client, unharmed: None, key: bytes) -> None:
+def test_hostile_idempotency_keys_are_refused(attacker: httpx.Client, key: bytes) -> None:
     """400, not stored."""
     answer = attacker.post("/v1/records", content=body(), headers=[(b"Idempotency-Key", key)])
     assert answer.status_code == 400
@@ -156,7 +156,7 @@ LANGUAGES = [
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language[:12])
-def test_language_bombs_are_answered(attacker: httpx.Client, unharmed: None, language: str) -> None:
+def test_language_bombs_are_answered(attacker: httpx.Client, language: str) -> None:
     """Any Accept-Language gets a language that exists, quickly."""
     began = time.monotonic()
     answer = attacker.post("/v1/records", content=b"{", headers={"Accept-Language": language})
@@ -206,32 +206,46 @@ RAW = {
 }
 
 
+UNLIKE_400: dict[str, list[int]] = {
+    "length above the body": [],
+    "chunk of 16 digits": [],
+    "chunks without end": [],
+    "half a record": [],
+    "nothing": [],
+    "no host": [401],
+    "expectation": [100, 400],
+    "trace": [405],
+    "absolute address": [404],
+    "a record and half another in a batch": [200],
+}
+"""Statuses of bytes that are answered otherwise than with 400; nothing is said to who goes away in the middle."""
+
+
 @pytest.mark.parametrize("attack", RAW, ids=str)
-def test_hostile_bytes_on_the_line(site: Site, unharmed: None, attack: str) -> None:
-    """A 4xx or a closed line; never a 5xx but 501 for what HTTP itself does not know, nothing reflected."""
+def test_hostile_bytes_on_the_line(site: Site, attack: str) -> None:
+    """400 or a closed line, nothing reflected."""
     answer = site.exchange(RAW[attack])
     statuses = [int(part.split()[0]) for part in answer.split(b"HTTP/1.1 ")[1:] if part[:3].isdigit()]
-    assert all(status == 100 or status == 200 or 400 <= status < 500 or status == 501 for status in statuses), answer
+    assert statuses == UNLIKE_400.get(attack, [400]), answer
     assert b"secret" not in answer
-    assert b"Traceback" not in answer
 
 
 @pytest.mark.parametrize("path", ["/v1/records", "/v1/records/preview", "/v1/records/_search"])
-def test_an_endless_chunked_body_is_cut(attacker: httpx.Client, unharmed: None, path: str) -> None:
+def test_an_endless_chunked_body_is_cut(attacker: httpx.Client, path: str) -> None:
     """413 when 10 MB are exceeded, without a Content-Length."""
     answer = attacker.post(path, content=(b" " * 1_000_000 for _ in range(11)))
     assert answer.status_code == 413
     assert answer.json()["issue"][0]["code"] == "too-long"
 
 
-def test_an_endless_line_ends_the_batch(attacker: httpx.Client, unharmed: None) -> None:
+def test_an_endless_line_ends_the_batch(attacker: httpx.Client) -> None:
     """The line is answered with 413 and the batch ends there."""
     answer = attacker.post("/v1/records/batch", content=b"{}\n" + b"x" * 10_500_000)
     judged = [json.loads(line) for line in answer.text.splitlines()]
     assert [(each["line"], each["status"]) for each in judged] == [(1, 400), (2, 413)]
 
 
-def test_broken_lines_are_answered_one_by_one(attacker: httpx.Client, unharmed: None) -> None:
+def test_broken_lines_are_answered_one_by_one(attacker: httpx.Client) -> None:
     """NUL, lists without end, other encodings and blanks between: each its own answer."""
     lines = [b"\0", b"[" * 50_000, b"\xff\xfe", b"", b"   ", b'{"a":1,"a":2}', b"<x/>"]
     answer = attacker.post("/v1/records/batch", content=b"\n".join(lines))
@@ -239,7 +253,7 @@ def test_broken_lines_are_answered_one_by_one(attacker: httpx.Client, unharmed: 
     assert [(each["line"], each["status"]) for each in judged] == [(n, 400) for n in (1, 2, 3, 6, 7)]
 
 
-def test_slow_bodies_do_not_hold_others_up(site: Site, attacker: httpx.Client, unharmed: None) -> None:
+def test_slow_bodies_do_not_hold_others_up(site: Site, attacker: httpx.Client) -> None:
     """Forty callers stop in the middle of their bodies; the next one is answered at once."""
     address = httpx.URL(site.url)
     lines = [socket.create_connection((address.host, address.port or 80)) for _ in range(40)]
@@ -255,20 +269,21 @@ def test_slow_bodies_do_not_hold_others_up(site: Site, attacker: httpx.Client, u
             line.close()
 
 
-def test_two_hundred_at_once(attacker: httpx.Client, unharmed: None) -> None:
-    """Every one of 200 parallel hostile requests is answered with its 4xx or 429."""
+def test_two_hundred_at_once(attacker: httpx.Client) -> None:
+    """Every one of 200 parallel hostile requests is answered with 400, or with 429 when others called before."""
     documents = [b"{", b"[" * 10_000, body(extra=1), b"<x/>", b"\xff"]
 
     def ask(number: int) -> int:
         return attacker.post("/v1/records", content=documents[number % 5]).status_code
 
     with ThreadPoolExecutor(40) as pool:
-        assert set(pool.map(ask, range(200))) <= {400, 422, 429}
+        assert set(pool.map(ask, range(200))) <= {400, 429}
 
 
-def test_the_same_record_from_twenty_sides_is_stored_once(site: Site, attacker: httpx.Client) -> None:
+@pytest.mark.stores("one record, sent many times at once", records=(1,))
+def test_the_same_record_from_twenty_sides_is_stored_once(attacker: httpx.Client) -> None:
     """Twenty parallel first versions: one submission, one id; with a key, who comes meanwhile is told to wait."""
-    data, before = body(), site.stored()[0]
+    data = body()
 
     def send(number: int) -> str:
         headers = {"Idempotency-Key": "twenty"} if number % 2 else {}
@@ -279,7 +294,6 @@ def test_the_same_record_from_twenty_sides_is_stored_once(site: Site, attacker: 
 
     with ThreadPoolExecutor(20) as pool:
         assert len(set(pool.map(send, range(20)))) == 1
-    assert site.stored()[0] == before + 1
 
 
 FROM_A_BROWSER = {
@@ -296,15 +310,15 @@ FROM_A_BROWSER = {
 
 @pytest.mark.parametrize("attack", FROM_A_BROWSER, ids=str)
 @pytest.mark.parametrize("path", ["/v1/records", "/v1/records/_search", "/v1/records/preview"])
-def test_no_page_in_a_browser_is_a_caller(attacker: httpx.Client, unharmed: None, path: str, attack: str) -> None:
+def test_no_page_in_a_browser_is_a_caller(attacker: httpx.Client, path: str, attack: str) -> None:
     """Without registered clients: what a web page can make a browser on this machine send is refused."""
     headers = {"Content-Type": "text/plain", **FROM_A_BROWSER[attack]}
     answer = attacker.post(path, content=body(), headers=headers)
-    assert answer.status_code in (400, 401)
+    assert answer.status_code == 401
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_a_head_that_does_not_end_is_cut(site: Site, unharmed: None) -> None:
+def test_a_head_that_does_not_end_is_cut(site: Site) -> None:
     """Headers in small pieces, 64 kB and more without an end: 400 and the line is closed."""
     address = httpx.URL(site.url)
     with socket.create_connection((address.host, address.port or 80), timeout=10) as line:
