@@ -23,6 +23,8 @@ from pydantic_settings import (
 
 KEY_BYTES = 32
 HTTP_URL = r"^(https?://[^\s/?#@]+[^\s?#@]*)?$"
+HTTPS_URL = r"^(https://[^\s/?#@]+[^\s?#@]*|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/[^\s?#@]*)?)?$"
+DATABASE_URL = r"^(sqlite|postgresql(\+psycopg)?)://"
 Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
 
 
@@ -93,7 +95,7 @@ class ApiClient(Part):
     jwks_file: FilePath | None = None
     """Its public keys as a JSON Web Key Set: it proves itself by private_key_jwt."""
 
-    jwks_url: str = Field("", pattern=HTTP_URL)
+    jwks_url: str = Field("", pattern=HTTPS_URL)
     """Where it publishes its public keys instead (https)."""
 
     certificate_file: FilePath | None = None
@@ -185,7 +187,7 @@ class Settings(BaseSettings):
     repository_url: str = Field("http://127.0.0.1:8090/fhir", pattern=HTTP_URL, min_length=1)
     """FHIR base URL of the receiving repository."""
 
-    database: str = "sqlite:///kykysilta.sqlite"
+    database: str = Field("sqlite:///kykysilta.sqlite", pattern=DATABASE_URL)
     """SQLAlchemy URL: `sqlite:///FILE` or `postgresql+psycopg://…`."""
 
     id_key: SecretStr | None = None

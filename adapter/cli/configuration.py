@@ -24,7 +24,26 @@ config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 _TABLE = re.compile(r"\s*\[\[?(?P<keys>[^\]]+)\]\]?")
 _KEY = re.compile(r"\s*(?P<keys>[A-Za-z0-9_.\"'-]+)\s*=")
 _SETTING = re.compile(r"(?P<setting>[a-z_]+(?:\.[A-Za-z0-9_-]+)*): ")
-MESSAGES = {"missing": "cli.config-missing", "path_not_file": "cli.config-no-file"}
+_FIELD = re.compile(r'field "(?P<setting>\w+)"')
+MESSAGES = {
+    "missing": "cli.config-missing",
+    "path_not_file": "cli.config-no-file",
+    "string_pattern_mismatch": "cli.config-form",
+    "literal_error": "cli.config-choice",
+    "int_parsing": "cli.config-whole-number",
+    "int_type": "cli.config-whole-number",
+    "int_from_float": "cli.config-whole-number",
+    "float_parsing": "cli.config-number",
+    "float_type": "cli.config-number",
+    "bool_parsing": "cli.config-true-or-false",
+    "bool_type": "cli.config-true-or-false",
+    "greater_than": "cli.config-more",
+    "greater_than_equal": "cli.config-least",
+    "less_than_equal": "cli.config-most",
+    "too_short": "cli.config-empty",
+    "ip_v4_network": "cli.config-network",
+    "ip_v6_network": "cli.config-network",
+}
 """What is said about a kind of pydantic error; the others are told in pydantic's words."""
 
 
@@ -52,6 +71,7 @@ def settings_of(config: Path | None, language: str = "en") -> Settings:
     from tomllib import TOMLDecodeError
 
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from adapter.serve import load_settings
 
@@ -61,25 +81,42 @@ def settings_of(config: Path | None, language: str = "en") -> Settings:
         return load_settings(config)
     except TOMLDecodeError as error:
         fail(f"{config}: TOML: {error}", Exit.FINDINGS)
+    except SettingsError as error:
+        found = _FIELD.search(str(error))
+        _tell([{"type": "json", "loc": (found["setting"] if found else "",)}], config, language)
     except ValidationError as error:
         _tell(error.errors(include_input=False, include_url=False), config, language)
 
 
 def _tell(errors: Sequence[Any], config: Path | None, language: str) -> NoReturn:
-    told = [f"{_place(each['loc'], config)}{_setting(each['loc'])}: {_what(each, language)}" for each in errors]
-    fail("\n".join([*told, text("cli.config-help", language)]), Exit.FINDINGS)
+    """Say each thing once: what pydantic tries in several ways, it complains about as often."""
+    places = [tuple(name for name in each["loc"] if "[" not in str(name)) for each in errors]
+    told = [
+        f"{_place(place, config)}{_setting(place)}: {_what(each, place, language)}"
+        for each, place in zip(errors, places, strict=True)
+    ]
+    fail("\n".join([*dict.fromkeys(told), text("cli.config-help", language)]), Exit.FINDINGS)
 
 
-def _what(error: Any, language: str) -> str:
+def _what(error: Any, place: Sequence[Any], language: str) -> str:
     if error["type"] == "extra_forbidden":
-        return _unknown(error["loc"], language)
+        return _unknown(place, language)
+    if error["type"] == "json":
+        return text("cli.config-json", language)
     key = MESSAGES.get(error["type"])
-    return text(key, language) if key else str(error["msg"]).removeprefix("Value error, ")
+    if key is None:
+        return str(error["msg"]).removeprefix("Value error, ")
+    return text(key, language, **{name: _plain(value) for name, value in error.get("ctx", {}).items()})
+
+
+def _plain(limit: Any) -> str:
+    """A limit or a list of choices without quotation marks and without English."""
+    return str(limit).replace(" or ", ", ").replace("'", "")
 
 
 def _unknown(place: Sequence[Any], language: str) -> str:
     near = difflib.get_close_matches(str(place[-1]), _names(place), 1)
-    return text("cli.config-unknown", language, near=", ".join(near) or "–")
+    return text("cli.config-unknown" if near else "cli.config-none-such", language, near=", ".join(near))
 
 
 def _unknown_variables() -> Iterator[tuple[str, str]]:

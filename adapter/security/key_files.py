@@ -72,10 +72,12 @@ class KeyFile:
         """
         try:
             content = self._path.read_bytes()
+            if content != self._content:
+                self._key, self._content = read_private_key(content, self._key_id), content
         except OSError as error:
-            raise KeyProblem(f"the key file cannot be read: {type(error).__name__}") from None
-        if content != self._content:
-            self._key, self._content = read_private_key(content, self._key_id), content
+            raise KeyProblem(f"{self._path}: the key file cannot be read: {error.strerror}") from None
+        except KeyProblem as problem:
+            raise KeyProblem(f"{self._path}: {problem}") from None
         return self._key
 
 

@@ -45,18 +45,26 @@ def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 WRONG = {
-    'port = "many"': (":1: port: ", "integer"),
+    'port = "many"': (":1: port: ", "anna kokonaisluku"),
     "\n# note\nprot = 8080": (":3: prot: ", "port"),
     "[signing]\nkey_file = 'nowhere.pem'\norganisation = '1.2.246.10.1'": (":2: signing.key_file: ", "luo tiedosto"),
     "[signing]\norganisation = '1.2'": (":1: signing.key_file: ", "pakollinen"),
-    "[clients.ehr]\ncustodians = ['1.2.246.10.1', 'x']": (":2: clients.ehr.custodians.1: ", "pattern"),
+    "[clients.ehr]\ncustodians = ['1.2.246.10.1', 'x']": (":2: clients.ehr.custodians.1: ", "oikeaa muotoa"),
     "[clients.ehr]\ncustodians = ['1.2.3']\njwks = 'x'": (":3: clients.ehr.jwks: ", "jwks_url"),
     "demo = true\n[clients.ehr]\ncustodians = ['1.2.3']": (":2: clients.ehr: ", "jwks_url"),
     "id_key = 'secret-in-clear'": (":1: id_key: ", "base64"),
     "id_key = '" + "A" * 43 + "='": (":1: id_key: ", "regular"),
     "[storage_keys]\n2026 = 'AAAA'": (":1: storage_keys: ", "32"),
     "port = = 1": ("TOML", "line 1"),
-    "repository_url = 'file:///etc/passwd'": (":1: repository_url: ", "pattern"),
+    "repository_url = 'file:///etc/passwd'": (":1: repository_url: ", "oikeaa muotoa"),
+    "database = 'postgres://db.example/k'": (":1: database: ", "oikeaa muotoa"),
+    "[clients.ehr]\njwks_url = 'http://a.example/'\ncustodians = ['1.2']": (":2: clients.ehr.jwks_url: ", "muotoa"),
+    "language = 'se'": (":1: language: ", "sallitut: fi, sv, en"),
+    "demo = 'maybe'": (":1: demo: ", "true tai false"),
+    "burst = 0\nworkers = 65": (":1: burst: ", "vähintään 1", ":2: workers: ", "enintään 64"),
+    "requests_per_second = 0": (":1: requests_per_second: ", "suurempi kuin 0"),
+    "[clients.ehr]\njwks_url = 'https://a.example/'\ncustodians = []": (":3: clients.ehr.custodians: ", "tyhjä"),
+    "operator_networks = ['10.0.0.0/99']": (":1: operator_networks.0: anna verkko",),
 }
 
 
@@ -80,13 +88,26 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "KYKYSILTA_WORKERS: workers: " in said
 
 
+def test_a_table_in_a_variable_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One key where a table of keys belongs is told with the form, and not repeated."""
+    key = new_key()
+    monkeypatch.setenv("KYKYSILTA_STORAGE_KEYS", key)
+    code, said = run("config", "check", "--lang", "en")
+    assert code == 1
+    assert "KYKYSILTA_STORAGE_KEYS: storage_keys: the value is not JSON; in a variable lists and tables" in said
+    assert '{"2026": "…"}' in said
+    assert key not in said
+
+
 def test_a_variable_that_nobody_reads_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip of the pen in a variable's name would change nothing, without a word: it is told with the name meant."""
     monkeypatch.setenv("KYKYSILTA_DEMO", "true")
     monkeypatch.setenv("KYKYSILTA_REPOSITORY", "http://127.0.0.1:1/fhir")
+    monkeypatch.setenv("KYKYSILTA_XYZZY", "1")
     code, said = run("config", "check")
     assert code == 0
     assert "KYKYSILTA_REPOSITORY: tällaista asetusta ei ole; tarkoititko: repository_url" in said
+    assert "KYKYSILTA_XYZZY: tällaista asetusta ei ole; poista se" in said
     assert "KYKYSILTA_DEMO: tällaista" not in said
 
 
