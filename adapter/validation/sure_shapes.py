@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from adapter.fhir.definitions import ElementDefinition, is_primitive, is_subtype, json_children, type_definition
+from adapter.fhir.terminology import Terminology
 from adapter.validation import references, resources
 from adapter.validation.bindings import CODED, fits_surely, required_codes
+from adapter.validation.datatype_rules import OF_HL7
 from adapter.validation.extensions import is_surely_right
 from adapter.validation.grammars import GRAMMARS
 from adapter.validation.invariants import rules_of
@@ -31,7 +33,7 @@ _SHORT_CHOICE = 4
 """Types of a choice up to which each is asked for by its name."""
 
 _TEXTS = ("string", "markdown")
-_PLAIN_TEXT = "({v}.isprintable() and {v}.strip() and len({v}) < 9999 or {exact}({v}))"
+_PLAIN_TEXT = "{v}.isprintable() and {v}.strip() and len({v}) < 9999"
 _TRUTH = "({v} is True or {v} is False)"
 
 
@@ -44,6 +46,7 @@ class SureShapes:
             "is_reference": references.is_surely_right,
             "is_extension": is_surely_right,
             "contained": resources.check_contained,
+            "known": _KnownCodes(registry.terminology),
         }
         self._resources: dict[str, Sure | None] = {}
 
@@ -78,6 +81,26 @@ class SureShapes:
         return name
 
 
+class _KnownCodes(dict[Any, frozenset[str]]):
+    """The codes, by system, that are right as they stand: of HL7's own code systems and of those added whole."""
+
+    def __init__(self, terminology: Terminology) -> None:
+        self.terminology = terminology
+
+    def __missing__(self, system: Any) -> frozenset[str]:
+        if system.__class__ is not str or "/ValueSet/" in system or PRIMITIVES["uri"].exact(system) is not None:
+            return NONE
+        is_known = system in self.terminology.added or system.startswith(OF_HL7)
+        tree = self.terminology.code_system(system) if is_known else None
+        if tree is None:
+            return NONE
+        self[system] = frozenset(filter(PRIMITIVES["code"].fast, tree.codes))
+        return self[system]
+
+
+NONE: frozenset[str] = frozenset()
+
+
 def _holds_resources(type_name: str) -> bool:
     elements = type_definition(type_name).elements.values()
     return any(
@@ -108,11 +131,14 @@ class _Node:
         """Return the text of the function."""
         options = json_children(self.type_name, self.path)
         single = {key: found for key, found in options.items() if "[x]" not in found.path}
+        if self.type_name == "Coding":
+            return self._coding(name, single)
         needed = {key: found for key, found in single.items() if found.min > 0}
         judged = [line for key, found in needed.items() for line in [f" v = s[{key!r}]", *self._value(found, key, " ")]]
-        for key, found in single.items():
-            if key not in needed and (key != "id" or self.is_resource):
-                judged += [f" if {key!r} in s:", f"  v = s[{key!r}]", "  n += 1", *self._value(found, key, "  ")]
+        left = {key: found for key, found in single.items() if key not in needed}
+        if not self.is_resource:
+            left.pop("id", None)
+        judged += self._optional(left, " ")
         count = len(needed) + self.is_resource
         return [
             f"def {name}(s, run):",
@@ -124,6 +150,30 @@ class _Node:
             *self._rules(),
             " return True",
         ]
+
+    def _coding(self, name: str, options: dict[str, ElementDefinition]) -> list[str]:
+        """Return the text for a Coding: a system and a code that are known together need no further look."""
+        pair = {key: options[key] for key in ("system", "code")}
+        others = {key: found for key, found in options.items() if key not in pair and key != "id"}
+        return [
+            f"def {name}(s, run):",
+            " if s.__class__ is not dict: return False",
+            " n = 2",
+            " if s.get('code') not in known[s.get('system')]:",
+            "  n = 0",
+            *self._optional(pair, "  "),
+            *(f" {line}" for line in self._rules()),
+            *self._optional(others, " "),
+            " return len(s) == n and n > 0",
+        ]
+
+    def _optional(self, options: dict[str, ElementDefinition], pad: str) -> list[str]:
+        """Return the lines that judge and count the elements that are there."""
+        lines = []
+        for key, found in options.items():
+            lines += [f"{pad}if {key!r} in s:", f"{pad} v = s[{key!r}]", f"{pad} n += 1"]
+            lines += self._value(found, key, f"{pad} ")
+        return lines
 
     def _value(self, definition: ElementDefinition, key: str, pad: str) -> list[str]:
         """Return the lines that judge the value `v` of an element, a list item by item."""
@@ -185,7 +235,7 @@ class _Node:
         if codes is None:
             return f"{shape}({variable}, run)"
         bound = self.shapes.given("B", fits_surely(codes, binding.value_set, binding.strength))
-        return f"({shape}({variable}, run) and {bound}({variable}))"
+        return f"({shape}({variable}, run) and (run.structure_only or {bound}({variable})))"
 
     def _primitive(self, definition: ElementDefinition, code: str, variable: str) -> str:
         binding = definition.binding
@@ -198,8 +248,10 @@ class _Node:
         if code == "boolean":
             return _TRUTH.format(v=variable)
         bound = binding is not None and binding.strength == "required"
-        exact = self.shapes.given("P", PRIMITIVES[code].fast if bound else _surely_or_exactly(code))
-        return _PLAIN_TEXT.format(v=variable, exact=exact) if code in _TEXTS else f"{exact}({variable})"
+        test = f"{self.shapes.given('P', PRIMITIVES[code].fast)}({variable})"
+        if not bound:
+            test = f"({test} or {self.shapes.given('P', PRIMITIVES[code].exact)}({variable}) is None)"
+        return f"({_PLAIN_TEXT.format(v=variable)} or {test})" if code in _TEXTS else test
 
     def _names(self) -> frozenset[str]:
         """Return the names that an extension's context may call this node by, wherever it stands."""
@@ -212,15 +264,11 @@ class _Node:
         rules = rules_of(self.type_name, self.path)
         native = [self.shapes.given("H", holds) for holds, _ in rules.native]
         others = [self.shapes.given("R", rule) for rule in rules.others]
-        return [
+        tests = [
             *(f" if not {name}(s, run): return False" for name in native),
             *(f" if {name}(s, run) is not None: return False" for name in others),
         ]
-
-
-def _surely_or_exactly(code: str) -> Callable[[Any], bool]:
-    fast, exact = PRIMITIVES[code].fast, PRIMITIVES[code].exact
-    return lambda value: fast(value) or exact(value) is None
+        return [" if run.structure_only: return True", *tests] if tests else []
 
 
 def _lineage(type_name: str) -> list[str]:

@@ -17,6 +17,7 @@ from adapter.validation import Validator
 from adapter.validation.judge import package_folder, packaged_validator
 from adapter.validation.profile import Profile
 from adapter.validation.run import Run
+from adapter.validation.settings import ValidationSettings
 from adapter.validation.sure_shapes import SureShapes
 from tests.validation.mutations import mutants
 from tests.validation.specimens import OUR_TYPES
@@ -25,6 +26,7 @@ AT = "2026-03-02T12:00:00+02:00"
 BUNDLES = sorted((data_root() / "fixtures" / "scenarios").glob("SCN-*/expected/*.bundle.json"))
 EXAMPLES = sorted((package_folder() / "example").glob("*.json"))
 BASE = Validator()
+SHAPE = Validator(settings=ValidationSettings(structure_only=True, unknown_extension="ignore"))
 CHANGES = 4
 """Random changes of each document."""
 
@@ -54,6 +56,13 @@ def test_every_mutant_has_the_verdict_of_the_exact_check(type_name: str, exactly
     """Every broken and every unbroken specimen is told of in the same words with and without the yes."""
     for name, resource in mutants(type_name):
         assert BASE.validate(resource, at=AT).issues == exactly(BASE, resource), name
+
+
+@pytest.mark.parametrize("type_name", OUR_TYPES)
+def test_shape_alone_has_the_verdict_of_the_exact_check(type_name: str, exactly: Verdict) -> None:
+    """Also where rules and bindings are left out, as for the structure of consents."""
+    for name, resource in mutants(type_name):
+        assert SHAPE.validate(resource, at=AT).issues == exactly(SHAPE, resource), name
 
 
 @pytest.mark.parametrize("path", [*BUNDLES, *EXAMPLES], ids=lambda path: path.name)
