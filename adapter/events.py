@@ -12,6 +12,7 @@ import sys
 from enum import Enum
 from typing import Any
 
+import orjson
 import structlog
 
 from adapter import tracing
@@ -63,16 +64,12 @@ class Event(Enum):
 
     SIGN_IN_FAILED = (4001, logging.WARNING, "the organisation's log-in failed", ("cause",))
 
-    @property
-    def number(self) -> int:
-        """The stable number."""
-        return int(self.value[0])
-
-    @property
-    def allowed(self) -> tuple[str, ...]:
-        """The only fields that the line may carry."""
-        fields: tuple[str, ...] = self.value[3]
-        return fields
+    def __init__(self, number: int, level: int, text: str, fields: tuple[str, ...]) -> None:
+        """Keep the stable number, the level, the fixed text, and the only fields that the line may carry."""
+        self.number = number
+        self.level = level
+        self.text = text
+        self.allowed = frozenset(fields)
 
 
 _logger = structlog.get_logger("kykysilta")
@@ -84,12 +81,14 @@ def log(event: Event, **fields: Any) -> None:
     Raises:
         ValueError: a field that the event does not allow (a bug).
     """
-    unexpected = fields.keys() - set(event.allowed)
-    if unexpected:
-        raise ValueError(f"{event.name} does not allow {', '.join(sorted(unexpected))}")
-    _, level, text, _ = event.value
-    _logger.log(level, text, event_number=event.number, **fields)
+    if not event.allowed.issuperset(fields):
+        raise ValueError(f"{event.name} does not allow {', '.join(sorted(fields.keys() - event.allowed))}")
+    _logger.log(event.level, event.text, event_number=event.number, **fields)
     tracing.note(event.name, fields)
+
+
+def _json(line: dict[str, Any], **_: Any) -> str:
+    return orjson.dumps(line).decode()
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -98,7 +97,7 @@ def configure_logging(level: int = logging.INFO) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

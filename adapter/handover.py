@@ -20,6 +20,9 @@ RELATED = {
 }
 """Which of the client's other records the rules about a record type look at."""
 
+DECIDING = ("consent", "team")
+"""Which of them decide who may see a record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -54,11 +57,50 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A record that went through read, map, consent and validate."""
+class Arrived:
+    """A record that was read and mapped.
+
+    Attributes:
+        key: keyed hash of source system and record id: names the record over its versions.
+        lookups: keyed hashes of the codes by which it names its client.
+    """
 
     source: SourceRecord
     mapped: Mapped
+    key: str
+    lookups: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it has in common with another that is about the same client, or is the same record."""
+        return (*self.lookups, self.key)
+
+    @property
+    def related(self) -> tuple[str, ...]:
+        """Types of the client's records that the judgements about this one look at."""
+        deciding = DECIDING if "release" in self.mapped.record else ()
+        return tuple(dict.fromkeys((*RELATED.get(self.mapped.record_type, ()), *deciding)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """On which ground a record goes to others, and the gate's words about its parts."""
+
+    released: Released
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A record that went through read, map, consent and validate.
+
+    Attributes:
+        bundle: as it will be sent.
+        warnings: what its sender should know.
+    """
+
+    arrived: Arrived
+    decided: Decided
     bundle: Resource
     warnings: tuple[Issue, ...]
 

@@ -7,37 +7,34 @@ changes nothing but the audit.
 
 from __future__ import annotations
 
-import json
 import random
-import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from functools import partial
 
 from sqlalchemy import Connection
 
 from adapter import audit
-from adapter.audit.facts import act_of_record, record_facts
+from adapter.audit.facts import Written, facts_of
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
+from adapter.delivery.idempotency import Key
 from adapter.delivery.outbox import LEASE_SECONDS, Message
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
-from adapter.fhir.canonical import canonical
-from adapter.handover import RELATED, Accepted, Checked, Sender, ground_of, judged_as_of
-from adapter.lifecycle import consents, invalidation
+from adapter.handover import Accepted, Arrived, Checked, Sender
 from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import Mapped, map_record
 from adapter.mapping.contained import contain
-from adapter.release import Released, Word, check_release
 from adapter.security.signatures import Signer
-from adapter.source.record import SourceRecord, read
+from adapter.source.record import read
 from adapter.store import Cipher, Database, clients
 from adapter.store.cipher import keyed_hash
+from adapter.storing import Handed, Storing, decide, on_file
 from adapter.tracing import traced
 from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge, placed
@@ -49,8 +46,10 @@ __all__ = ["Accepted", "Checked", "Line", "Sender"]
 class _Taken:
     """A record on its way in: what it became so far, and what its sender is told."""
 
-    mapped: Mapped | None = None
-    answer: Future[Accepted] = field(default_factory=Future)
+    data: bytes
+    key: Key | None
+    arrived: Arrived | None = None
+    answer: Accepted | Exception | None = None
 
 
 class Line:
@@ -92,6 +91,7 @@ class Line:
         self._judged_at = judged_at or (lambda _record: clock())
         self._repository = repository
         self.outbox = Outbox(database, cipher, lease=lease)
+        self._storing = Storing(cipher, self.outbox, id_key=id_key, clock=clock, judged_at=self._judged_at)
         self.afterwards = Afterwards(database, cipher, self.outbox, id_key=id_key, clock=clock)
         self._delivery = Delivery(
             self.outbox,
@@ -117,19 +117,12 @@ class Line:
         Raises:
             SourceError, MappingError, ConsentRefused, ValidationFailed: with every problem found at that stage.
         """
-        source = self._read(data, record_type, vendor)
-        return self._checked(source, self._map(source), sender)
-
-    def _checked(self, source: SourceRecord, mapped: Mapped, sender: Sender) -> Checked:
-        if sender.custodians is not None and mapped.record["custodian"]["id"] not in sender.custodians:
-            raise NotYours(Issue("error", "api.foreign-custodian"))
+        arrived = self._arrive(data, record_type, vendor)
+        _refuse_foreign(arrived, sender)
         with self._database.reading() as connection:
-            on_file = self._on_file(connection, mapped)
-        self._consent(mapped, on_file)
-        bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
-        self._refuse_too_large(bundle)
-        warnings = self._validate(mapped, on_file)
-        return Checked(source, mapped, bundle, (*source.warnings, *mapped.warnings, *warnings))
+            lane = clients.lane_of(connection, arrived.lookups)
+            (known,) = on_file(connection, self._cipher, [(lane, arrived)])
+        return self._check(arrived, known)
 
     def accept(
         self,
@@ -170,47 +163,73 @@ class Line:
         Args:
             records: body and idempotency key (or empty) of each.
         """
-        taken: list[_Taken] = []
-        lanes: set[str] = set()
-        for data, key in records:
-            one = _Taken()
-            taken.append(one)
-            try:
-                self._take(one, lanes, data, sender, key, record_type=record_type, vendor=vendor)
-            except Exception as error:  # the others are taken all the same
-                one.answer.set_exception(error)
-        self._database.flush()
-        return [self._answer(one, sender) for one in taken]
+        key_of = partial(Key.of, self._id_key, sender.id, record_type=record_type, vendor=vendor)
+        taken = [_Taken(data, key_of(key, data)) for data, key in records]
+        self._answer_again([one for one in taken if one.key])
+        for one in taken:
+            if one.answer is None:
+                with _answering(one):
+                    one.arrived = self._arrive(one.data, record_type, vendor)
+                    _refuse_foreign(one.arrived, sender)
+        while waiting := [(one, one.arrived) for one in taken if one.answer is None and one.arrived]:
+            self._take(waiting, sender)
+        self._note(taken, sender)
+        return [one.answer for one in taken if one.answer is not None]
 
-    def _take(
-        self,
-        one: _Taken,
-        lanes: set[str],
-        data: bytes,
-        sender: Sender,
-        idempotency_key: str,
-        **asked: str | None,
-    ) -> None:
-        """Judge a record and let it be stored with the next commit."""
-        key = idempotency.Key.of(self._id_key, sender.id, idempotency_key, data, **asked)
-        if key and (kept := self._kept(key)):
-            one.answer.set_result(kept)
+    def _answer_again(self, taken: Sequence[_Taken]) -> None:
+        """Answer what was answered under its key before: also when it would be judged otherwise today."""
+        if not taken:
             return
-        source = self._read(data, **asked)
-        one.mapped = self._map(source)
-        with self._database.reading() as connection:
-            names = clients.names(connection, self._lookups(one.mapped))
-        if not lanes.isdisjoint(names):
-            self._database.flush()
-            lanes.clear()
-        lanes |= names
-        one.answer = self._database.soon(self._storing(self._checked(source, one.mapped, sender), data, sender.id, key))
+        with _answering(*taken), self._database.reading() as connection:
+            answered = idempotency.find(connection, [one.key for one in taken])
+            for one in taken:
+                with _answering(one):
+                    kept = answered.under(one.key)
+                    if kept is not None:
+                        told = (kept.submission, kept.record_type, kept.resources, kept.warnings)
+                        one.answer = Accepted(*told, repeated=True)
 
-    def _answer(self, one: _Taken, sender: Sender) -> Accepted | Exception:
-        error = one.answer.exception()
-        if isinstance(error, AdapterError):
-            self._audit_refusal(error, sender.id, one.mapped)
-        return one.answer.result() if error is None else cast("Exception", error)
+    def _take(self, waiting: Sequence[tuple[_Taken, Arrived]], sender: Sender) -> None:
+        """Answer at least the first of these; one that fails takes nobody with it."""
+        try:
+            self._take_together(waiting, sender)
+        except Exception as error:
+            if len(waiting) == 1:
+                waiting[0][0].answer = error
+                return
+            for each in waiting:
+                if each[0].answer is None:
+                    self._take([each], sender)
+
+    def _take_together(self, waiting: Sequence[tuple[_Taken, Arrived]], sender: Sender) -> None:
+        """Judge the first of these, as many as are surely different clients, and store them in one commit."""
+        with self._database.reading() as connection:
+            lanes = clients.lanes(connection, [name for _, arrived in waiting for name in arrived.lookups])
+            group = waiting[: lanes.apart([arrived.names for _, arrived in waiting])]
+            records = [(lanes.of(arrived.lookups), arrived) for _, arrived in group]
+            known = on_file(connection, self._cipher, records)
+        judged = []
+        for (one, arrived), bundles in zip(group, known, strict=True):
+            with _answering(one):
+                judged.append((one, Handed(self._check(arrived, bundles), one.data, one.key)))
+        if judged:
+            handed = [each for _, each in judged]
+            answers = self._database.together(lambda connection: self._storing.store(connection, sender.id, handed))
+            for (one, _), answer in zip(judged, answers, strict=True):
+                one.answer = answer
+
+    def _note(self, taken: Sequence[_Taken], sender: Sender) -> None:
+        """Say in the logs what became of records."""
+        refused = []
+        for one in taken:
+            if isinstance(one.answer, Accepted) and one.arrived is not None:
+                event = Event.REPEATED if one.answer.repeated else Event.ACCEPTED
+                version = one.arrived.mapped.record["record_version"]
+                log(event, submission=one.answer.submission, record_type=one.answer.record_type, version=version)
+            elif isinstance(one.answer, AdapterError):
+                refused.append((one.answer, one.arrived))
+        if refused:
+            self._audit_refusals(refused, sender.id)
 
     @traced("deliver")
     def deliver(self, message: Message) -> None:
@@ -243,99 +262,29 @@ class Line:
         """Take back a submission that surely was not sent; False when its state does not allow it."""
         return self.outbox.cancel([submission_id], self._clock()) == 1
 
-    def _kept(self, key: idempotency.Key) -> Accepted | None:
-        """Return what was answered under a key: also when the record would be judged otherwise today."""
-        with self._database.reading() as connection:
-            kept = idempotency.find(connection, key)
-        if kept is None:
-            return None
-        return Accepted(kept.submission, kept.record_type, kept.resources, kept.warnings, repeated=True)
-
-    def _storing(
-        self, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None
-    ) -> Callable[[Connection], Accepted]:
-        """Return what stores a record, to be run in a commit shared with others."""
-
-        def act(connection: Connection) -> Accepted:
-            # From here on nobody else stores: an equal record, or a withdrawal, of the same moment is seen.
-            audit.lock(connection)
-            return self._store(connection, checked, data, sender, key)
-
-        return act
-
-    def _store(
-        self, connection: Connection, checked: Checked, data: bytes, sender: str, key: idempotency.Key | None
-    ) -> Accepted:
-        record, now = checked.mapped.record, self._clock()
-        body = canonical(checked.bundle)
-        arrival = submissions.Arrival(
-            id=secrets.token_hex(16),
-            sender=sender,
-            record_type=checked.mapped.record_type,
-            record_key=keyed_hash(self._id_key, record["source_system"], record["record_id"]),
-            record_version=record["record_version"],
-            digest=keyed_hash(self._id_key, canonical(record).decode()),
-            custodian=record["custodian"]["id"],
-            mapping=checked.mapped.provenance,
-            warnings=json.dumps([issue.as_fhir("fi") for issue in checked.warnings], ensure_ascii=False),
-            source=data,
-            body=body,
-        )
-        invalidation.refuse_invalidated(connection, sender, arrival.record_key)
-        earlier = idempotency.find(connection, key) if key else None
-        repeat = earlier.submission if earlier else submissions.find_repeat(connection, arrival)
-        told = (arrival.record_type, len(checked.bundle["entry"]), checked.warnings)
-        if repeat is not None:
-            if key and earlier is None:
-                idempotency.keep(connection, key, idempotency.Kept(repeat, *told), now)
-            log(Event.REPEATED, submission=repeat, record_type=arrival.record_type, version=arrival.record_version)
-            return Accepted(repeat, *told, repeated=True)
-        # Decided again under the lock: a withdrawal that was accepted meanwhile is not missed.
-        on_file = self._on_file(connection, checked.mapped) if "release" in record else ()
-        released, words = self._consent(checked.mapped, on_file)
-        lane, joined = clients.bind(connection, self._lookups(checked.mapped))
-        is_consent = arrival.record_type == "consent"
-        if is_consent:
-            consents.refuse_second(connection, self._cipher, lane, arrival.record_key, checked.mapped.bundle)
-        submissions.store(connection, self._cipher, arrival, now)
-        if key:
-            idempotency.keep(connection, key, idempotency.Kept(arrival.id, *told), now)
-        self.outbox.put(connection, arrival.id, lane, now)
-        facts = self._facts(connection, checked.mapped) | judged_as_of(self._judged_at(record), now)
-        facts |= {"act": act_of_record(record, released.basis), "submission": arrival.id, "sender": sender}
-        facts |= {"decision": "permit"} | ground_of(released, words)
-        audit.append(connection, now, "decision", facts | ({"joined": joined} if joined else {}))
-        if is_consent:
-            consents.supersede(
-                connection, self.outbox, self._cipher, lane, arrival.record_key, checked.mapped.bundle,
-                now=now, id_key=self._id_key,
-            )  # fmt: skip
-        log(Event.ACCEPTED, submission=arrival.id, record_type=arrival.record_type, version=arrival.record_version)
-        return Accepted(arrival.id, *told)
-
-    def _read(self, data: bytes, record_type: str | None, vendor: str | None) -> SourceRecord:
+    def _arrive(self, data: bytes, record_type: str | None, vendor: str | None) -> Arrived:
+        """Read and map."""
         source = read(data, record_type=record_type, vendor=vendor)
         log(Event.READ, record_type=source.record_type, vendor=source.vendor or "", bytes=len(data))
-        return source
-
-    def _map(self, source: SourceRecord) -> Mapped:
         mapped = map_record(source, id_key=self._id_key)
         count = len(mapped.bundle["entry"])
         log(Event.MAPPED, record_type=mapped.record_type, mapping=mapped.mapping.id, resources=count, warnings=0)
-        return mapped
+        key = keyed_hash(self._id_key, mapped.record["source_system"], mapped.record["record_id"])
+        return Arrived(source, mapped, key, clients.lookups(self._id_key, mapped.record_type, mapped.bundle))
 
-    def _consent(self, mapped: Mapped, on_file: Sequence[Resource]) -> tuple[Released, list[Word]]:
-        """Ask the gate, and return its words; a record for the own register needs no consent."""
-        words: list[Word] = []
-        released = check_release(mapped.record, mapped.bundle, on_file, self._judged_at(mapped.record), words.append)
-        fields = {"basis": released.basis, "decision": "permit", "reason": words[-1].reason if words else ""}
-        log(Event.CONSENT_DECIDED, record_type=mapped.record_type, **fields)
-        return released, words
+    def _check(self, arrived: Arrived, known: Sequence[Resource]) -> Checked:
+        """Decide consent and validate, with what is on file of the client."""
+        mapped = arrived.mapped
+        decided = decide(arrived, known, self._judged_at(mapped.record))
+        bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
+        self._refuse_too_large(bundle)
+        warnings = self._validate(mapped, known)
+        return Checked(arrived, decided, bundle, (*arrived.source.warnings, *mapped.warnings, *warnings))
 
-    def _validate(self, mapped: Mapped, on_file: Sequence[Resource]) -> list[Issue]:
-        """Judge the Bundle with what is on file of the client; returns what the sender should know."""
+    def _validate(self, mapped: Mapped, known: Sequence[Resource]) -> list[Issue]:
+        """Judge the Bundle; returns what the sender should know."""
         at = datetime.fromtimestamp(self._judged_at(mapped.record), UTC).isoformat()
-        outcome = judge(mapped.bundle, at=at, context=on_file)
+        outcome = judge(mapped.bundle, at=at, context=known)
         log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
         # The sender's places are worked out only for what is told: most records have nothing.
         told = [placed(issue, mapped.locate) for issue in outcome.issues if issue.severity != "information"]
@@ -343,35 +292,48 @@ class Line:
             raise ValidationFailed(told)
         return told
 
-    def _on_file(self, connection: Connection, mapped: Mapped) -> list[Resource]:
-        """Return the client's newest records that the judgements about this one may look at."""
-        kinds = RELATED.get(mapped.record_type, ())
-        if "release" in mapped.record:
-            kinds = tuple({*kinds, "consent", "team"})
-        lane = clients.lane_of(connection, self._lookups(mapped)) if kinds else ""
-        return [bundle for kind in kinds for bundle in submissions.newest_bundles(connection, self._cipher, lane, kind)]
-
-    def _lookups(self, mapped: Mapped) -> tuple[str, ...]:
-        return clients.lookups(self._id_key, mapped.record_type, mapped.bundle)
-
-    def _facts(self, connection: Connection, mapped: Mapped) -> dict[str, str | int]:
-        """What the audit keeps of a record."""
-        lane = clients.lane_of(connection, self._lookups(mapped))
-        return record_facts(connection, self._cipher, self._id_key, lane, mapped.record, mapped.bundle)
-
     def _refuse_too_large(self, bundle: Resource) -> None:
         count = len(bundle["entry"])
         if count > self._max_entries:
             values = {"count": str(count), "limit": str(self._max_entries)}
             raise MappingError(Issue("error", "delivery.bundle-too-large", values))
 
-    def _audit_refusal(self, error: AdapterError, sender: str, mapped: Mapped | None) -> None:
-        rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
-        log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
-        entry = {"act": "refuse", "sender": sender, "stage": error.stage, "rules": rules}
+    def _audit_refusals(self, refused: Sequence[tuple[AdapterError, Arrived | None]], sender: str) -> None:
+        entries: list[dict[str, str | int]] = []
+        for error, _ in refused:
+            rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
+            log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
+            entries.append({"act": "refuse", "sender": sender, "stage": error.stage, "rules": rules})
+        known = {number: arrived for number, (_, arrived) in enumerate(refused) if arrived}
 
         def act(connection: Connection) -> None:
-            facts = self._facts(connection, mapped) if mapped else {}
-            audit.append(connection, self._clock(), "refusal", facts | entry)
+            audit.lock(connection)
+            facts = dict(zip(known, self._facts(connection, list(known.values())), strict=True))
+            told = [facts.get(number, {}) | entry for number, entry in enumerate(entries)]
+            audit.append(connection, self._clock(), "refusal", *told)
 
         self._database.together(act)
+
+    def _facts(self, connection: Connection, records: Sequence[Arrived]) -> list[dict[str, str | int]]:
+        """What the audit keeps of records."""
+        if not records:
+            return []
+        lanes = clients.lanes(connection, [name for one in records for name in one.lookups])
+        written = [Written(lanes.of(one.lookups), one.mapped.record, one.mapped.bundle) for one in records]
+        return facts_of(connection, self._cipher, self._id_key, written)
+
+
+def _refuse_foreign(arrived: Arrived, sender: Sender) -> None:
+    """Refuse a record of a controller for whom its sender does not speak, before anything is looked up."""
+    if sender.custodians is not None and arrived.mapped.record["custodian"]["id"] not in sender.custodians:
+        raise NotYours(Issue("error", "api.foreign-custodian"))
+
+
+@contextmanager
+def _answering(*taken: _Taken) -> Iterator[None]:
+    """Answer those who have no answer yet with what goes wrong; others are taken all the same."""
+    try:
+        yield
+    except Exception as error:
+        for one in taken:
+            one.answer = one.answer or error

@@ -55,20 +55,25 @@ def lock(connection: Connection) -> None:
         connection.execute(_LOCK)
 
 
-def append(connection: Connection, at: float, kind: str, entry: Mapping[str, str | int]) -> int:
-    """Add one entry inside the caller's transaction and return its sequence number.
+def append(connection: Connection, at: float, kind: str, *entries: Mapping[str, str | int]) -> int:
+    """Add entries inside the caller's transaction and return the sequence number of the last one.
 
     Args:
-        at: the act's instant, UTC seconds.
+        at: the instant of the acts, UTC seconds.
         kind: `decision`, `outcome`, `refusal`, `release`, `review` or `admin`.
-        entry: opaque ids, codes and counts. What looks like an identity code is masked: a sender may have put one
+        entries: opaque ids, codes and counts. What looks like an identity code is masked: a sender may have put one
             where an organisation's id belongs.
     """
     seq, previous = _tail(connection)
-    content = without_codes(json.dumps(dict(entry), sort_keys=True, ensure_ascii=False))
-    row = {"seq": seq + 1, "at": at, "kind": kind, "entry": content, "previous": previous}
-    connection.execute(_ADD, row | {"hash": _hash(_line(seq + 1, at, kind, content, previous))})
-    return seq + 1
+    rows = []
+    for seq, entry in enumerate(entries, seq + 1):  # noqa: B020 - it goes on counting
+        content = without_codes(json.dumps(dict(entry), sort_keys=True, ensure_ascii=False))
+        found = _hash(_line(seq, at, kind, content, previous))
+        rows.append({"seq": seq, "at": at, "kind": kind, "entry": content, "previous": previous, "hash": found})
+        previous = found
+    if rows:
+        connection.execute(_ADD, rows)
+    return seq
 
 
 def checkpoint(connection: Connection, now: float, key: Ed25519PrivateKey) -> str:

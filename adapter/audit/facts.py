@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from sqlalchemy import Connection
 
-from adapter.audit.persons import Identity, pseudonym_of
+from adapter.audit.persons import Identity, Somebody, pseudonyms_of
 from adapter.consent import packaged_configuration
 from adapter.store.cipher import Cipher, keyed_hash
 from adapter.types import Record, Resource
@@ -29,31 +32,60 @@ def act_of_record(record: Record, basis: str) -> str:
     return CONSENT_ACTS.get(str(record.get("status")), usual)
 
 
-def record_facts(
-    connection: Connection, cipher: Cipher, id_key: bytes, lane: str, record: Record, bundle: Resource
-) -> dict[str, str | int]:
-    """Return the facts of a record for an entry; client and writer get a pseudonym when they are new to the log.
+class Written(NamedTuple):
+    """A record that an entry is about.
 
-    Args:
-        cipher: seals the key table.
-        id_key: keys the look-up of the professional who wrote the record.
+    Attributes:
         lane: keyed hash of the client.
         record: the canonical record.
         bundle: what it became.
     """
+
+    lane: str
+    record: Record
+    bundle: Resource
+
+
+def facts_of(
+    connection: Connection, cipher: Cipher, id_key: bytes, records: Sequence[Written]
+) -> list[dict[str, str | int]]:
+    """Return the facts of records for their entries; client and writer get a pseudonym when they are new to the log.
+
+    Args:
+        cipher: seals the key table.
+        id_key: keys the look-up of the professional who wrote a record.
+    """
+    clients = [Somebody(one.lane, identity=_client(one.bundle)) for one in records]
+    writers = [_writer(id_key, one.record) for one in records]
+    named = pseudonyms_of(connection, [*clients, *(one for one in writers if one)], cipher=cipher)
+    return [
+        _facts(one, named[one.lane], named[writer.lookup] if writer else "")
+        for one, writer in zip(records, writers, strict=True)
+    ]
+
+
+def _writer(id_key: bytes, record: Record) -> Somebody | None:
+    """Return the professional who wrote a record, when it says who."""
+    writer = record.get("recorded_by", {})
+    if "id" not in writer:
+        return None
+    who = Identity(str(writer.get("system", record["source_system"])), str(writer["id"]))
+    return Somebody(keyed_hash(id_key, "professional", *who), "professional", who)
+
+
+def _facts(written: Written, client: str, user: str) -> dict[str, str | int]:
+    record = written.record
     facts: dict[str, str | int] = {
-        "client": pseudonym_of(connection, lane, identity=_client(bundle), cipher=cipher),
+        "client": client,
         "custodian": record["custodian"]["id"],
         "register": record["register"],
         "record_type": record["record_type"],
         "record_version": record["record_version"],
-        "classes": "" if record["record_type"] == "consent" else ", ".join(_classes(bundle)),
+        "classes": "" if record["record_type"] == "consent" else ", ".join(_classes(written.bundle)),
     }
-    writer = record.get("recorded_by", {})
-    if "id" in writer:
-        who = Identity(str(writer.get("system", record["source_system"])), str(writer["id"]))
-        lookup = keyed_hash(id_key, "professional", *who)
-        facts["user"] = pseudonym_of(connection, lookup, kind="professional", identity=who, cipher=cipher)
+    if user:
+        writer = record["recorded_by"]
+        facts["user"] = user
         facts["role"] = writer.get("role", "")
         facts["organisation"] = writer.get("organisation", {}).get("id", "")
     return {name: value for name, value in facts.items() if value != ""}

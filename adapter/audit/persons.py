@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -22,8 +22,10 @@ from adapter.store.tables import audit_person, client_identity
 
 Kind = Literal["client", "professional"]
 
-# Built once: every accepted record asks it twice.
-_KNOWN = select(audit_person.c.pseudonym).where(audit_person.c.lookup == bindparam("lookup"))
+# Built once: every accepted record asks it.
+_KNOWN = select(audit_person.c.lookup, audit_person.c.pseudonym).where(
+    audit_person.c.lookup.in_(bindparam("lookups", expanding=True))
+)
 _BEFORE = audit_person.alias("before")
 _FORMER = (
     select(_BEFORE.c.pseudonym.label("former"), audit_person.c.pseudonym)
@@ -43,6 +45,19 @@ class Identity(NamedTuple):
 
     system: str
     value: str
+
+
+class Somebody(NamedTuple):
+    """A person whom an entry is to name.
+
+    Attributes:
+        lookup: a value that cannot be turned back without a key (`adapter.store.cipher.keyed_hash`).
+        identity: kept for a person who is new; None keeps nothing.
+    """
+
+    lookup: str
+    kind: Kind = "client"
+    identity: Identity | None = None
 
 
 class Person(NamedTuple):
@@ -68,32 +83,43 @@ def pseudonym_of(
 ) -> str:
     """Return the pseudonym of a person; a person who is not known yet gets one.
 
+    See `pseudonyms_of`.
+    """
+    return pseudonyms_of(connection, [Somebody(lookup, kind, identity)], cipher=cipher, draw=draw)[lookup]
+
+
+def pseudonyms_of(
+    connection: Connection,
+    people: Iterable[Somebody],
+    *,
+    cipher: Cipher | None = None,
+    draw: Callable[[], str] = lambda: secrets.token_hex(16),
+) -> dict[str, str]:
+    """Return the pseudonyms of people by their look-up values; those who are not known yet get one.
+
     Args:
-        lookup: a value that cannot be turned back without a key (`adapter.store.cipher.keyed_hash`).
-        identity: kept for a person who is new, encrypted with `cipher`; without both nothing is kept.
+        cipher: encrypts who somebody new is; without it nothing is kept.
         draw: gives a new pseudonym; by chance when not given.
     """
-    found = known(connection, lookup)
-    if found is not None:
-        return found
-    pseudonym = draw()
-    sealed = None
-    if identity is not None and cipher is not None:
-        sealed = cipher.encrypt(_place(pseudonym), json.dumps(identity).encode())
-    row = {"pseudonym": pseudonym, "kind": kind, "lookup": lookup, "identity": sealed}
-    connection.execute(_ADD[connection.dialect.name], row)
-    return known(connection, lookup) or pseudonym
+    asked = {one.lookup: one for one in people}
+    if not asked:
+        return {}
+    found = _known(connection, asked)
+    new = [one for lookup, one in asked.items() if lookup not in found]
+    if new:
+        connection.execute(_ADD[connection.dialect.name], [_row(one, draw(), cipher) for one in new])
+        found |= _known(connection, [one.lookup for one in new])
+    return found
 
 
 def known(connection: Connection, lookup: str) -> str | None:
     """Return the pseudonym of a person, or None when the chain knows nobody of that look-up value."""
-    return connection.execute(_KNOWN, {"lookup": lookup}).scalar()
+    return _known(connection, [lookup]).get(lookup)
 
 
-def known_by(connection: Connection, lookups: Sequence[str]) -> list[str]:
+def known_by(connection: Connection, lookups: Collection[str]) -> list[str]:
     """Return every pseudonym that belongs to one of these look-up values."""
-    query = select(audit_person.c.pseudonym).where(audit_person.c.lookup.in_(lookups))
-    return list(connection.execute(query).scalars())
+    return list(_known(connection, lookups).values())
 
 
 def former(connection: Connection) -> dict[str, str]:
@@ -122,6 +148,17 @@ def identity(connection: Connection, cipher: Cipher, pseudonym: str) -> Identity
 def forget(connection: Connection, pseudonym: str) -> bool:
     """Drop the key row of a person; False when there was none. The caller writes the act to the log."""
     return connection.execute(delete(audit_person).where(audit_person.c.pseudonym == pseudonym)).rowcount == 1
+
+
+def _known(connection: Connection, lookups: Collection[str]) -> dict[str, str]:
+    return {row.lookup: row.pseudonym for row in connection.execute(_KNOWN, {"lookups": list(lookups)})}
+
+
+def _row(one: Somebody, pseudonym: str, cipher: Cipher | None) -> dict[str, str | bytes | None]:
+    sealed = None
+    if one.identity is not None and cipher is not None:
+        sealed = cipher.encrypt(_place(pseudonym), json.dumps(one.identity).encode())
+    return {"pseudonym": pseudonym, "kind": one.kind, "lookup": one.lookup, "identity": sealed}
 
 
 def _place(pseudonym: str) -> str:

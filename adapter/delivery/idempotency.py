@@ -7,10 +7,11 @@ mended and sent again under the same one.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from adapter.errors import KeyReused, SourceError
 from adapter.fhir.canonical import canonical
@@ -18,6 +19,12 @@ from adapter.source.json import read_json
 from adapter.store.cipher import keyed_hash
 from adapter.store.tables import idempotency
 from adapter.types import Issue, SourcePlace
+
+# Statements that are built once: to build one takes longer than to run it.
+_FIND = select(idempotency).where(
+    idempotency.c.sender == bindparam("of"), idempotency.c.key.in_(bindparam("keys", expanding=True))
+)
+_KEEP = insert(idempotency).inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +70,46 @@ class Key:
         return cls(sender, text, keyed_hash(id_key, record_type or "", vendor or "", body.hex()))
 
 
-def find(connection: Connection, key: Key) -> Kept | None:
-    """Return what was answered under a key, or None when the key is new.
+class Answered:
+    """What was answered under some keys."""
 
-    Raises:
-        KeyReused: the key came before with another body (422).
-    """
-    same = (idempotency.c.sender == key.sender) & (idempotency.c.key == key.text)
-    row = connection.execute(select(idempotency).where(same)).first()
-    if row is None:
-        return None
-    if row.digest != key.digest:
-        raise KeyReused(Issue("error", "api.key-reused"))
-    answer = json.loads(row.answer)
-    warnings = tuple(_issue(each) for each in answer["warnings"])
-    return Kept(row.submission, answer["record_type"], answer["resources"], warnings)
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self._rows = {(row.sender, row.key): row for row in rows}
+
+    def under(self, key: Key | None) -> Kept | None:
+        """Return what was answered under a key, or None when it is new or there is none.
+
+        Raises:
+            KeyReused: the key came before with another body (422).
+        """
+        row = self._rows.get((key.sender, key.text)) if key else None
+        if key is None or row is None:
+            return None
+        if row.digest != key.digest:
+            raise KeyReused(Issue("error", "api.key-reused"))
+        answer = json.loads(row.answer)
+        warnings = tuple(_issue(each) for each in answer["warnings"])
+        return Kept(row.submission, answer["record_type"], answer["resources"], warnings)
 
 
-def keep(connection: Connection, key: Key, kept: Kept, now: float) -> None:
-    """Remember an answer in the transaction that stores its submission."""
-    row = {"sender": key.sender, "key": key.text, "digest": key.digest, "at": now, "submission": kept.submission}
-    connection.execute(insert(idempotency).values(**row, answer=_answer(kept)))
+def find(connection: Connection, keys: Iterable[Key | None]) -> Answered:
+    """Return what was answered under keys of one sender."""
+    asked = [key for key in keys if key]
+    if not asked:
+        return Answered(())
+    given = {"of": asked[0].sender, "keys": [key.text for key in asked]}
+    return Answered(connection.execute(_FIND, given))
+
+
+def keep(connection: Connection, answers: Iterable[tuple[Key, Kept]], now: float) -> None:
+    """Remember answers in the transaction that stores their submissions."""
+    rows = [
+        {"sender": key.sender, "key": key.text, "digest": key.digest, "at": now, "submission": kept.submission}
+        | {"answer": _answer(kept)}
+        for key, kept in answers
+    ]
+    if rows:
+        connection.execute(_KEEP, rows)
 
 
 def _answer(kept: Kept) -> str:

@@ -203,13 +203,15 @@ class Outbox:
         self._cipher = cipher
         self.lease = lease
 
-    def put(
-        self, connection: Connection, submission_id: str, lane: str, now: float, *, cause: str = "accepted"
-    ) -> None:
-        """Queue an accepted submission inside the transaction that stores it."""
-        row = {"submission": submission_id, "lane": lane, "state": State.QUEUED, "final": False}
-        connection.execute(_QUEUE, row | {"due": now, "updated_at": now})
-        _record(connection, submission_id, State.QUEUED, 0, now, cause)
+    def put(self, connection: Connection, lanes: Mapping[str, str], now: float, *, cause: str = "accepted") -> None:
+        """Queue accepted submissions inside the transaction that stores them.
+
+        Args:
+            lanes: of each submission, by its id, in the order in which they came.
+        """
+        row = {"state": State.QUEUED, "final": False, "due": now, "updated_at": now}
+        connection.execute(_QUEUE, [row | {"submission": one, "lane": lane} for one, lane in lanes.items()])
+        connection.execute(_RECORD, [_transition(one, State.QUEUED, 0, now, cause) for one in lanes])
 
     def claim(self, worker: str, now: float, limit: int = 1) -> list[Message]:
         """Lease up to `limit` due lane heads to `worker`, oldest first."""
@@ -391,5 +393,8 @@ class Outbox:
 
 
 def _record(connection: Connection, submission_id: str, state: State, attempt: int, now: float, cause: str) -> None:
-    row = {"submission": submission_id, "at": now, "state": state, "attempt": attempt, "cause": cause[:200]}
-    connection.execute(_RECORD, row)
+    connection.execute(_RECORD, _transition(submission_id, state, attempt, now, cause))
+
+
+def _transition(submission_id: str, state: State, attempt: int, now: float, cause: str) -> dict[str, Any]:
+    return {"submission": submission_id, "at": now, "state": state, "attempt": attempt, "cause": cause[:200]}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, exists, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, insert, select
 
 from adapter.delivery.states import State
 from adapter.errors import ChangedContent, OutdatedVersion
@@ -18,21 +18,29 @@ from adapter.store.tables import outbox, receipt, submission, transition
 from adapter.types import Issue, Resource
 
 # Statements that are built once: to build one takes longer than to run it.
+_VERSIONS = (
+    select(submission.c.record_key, func.max(submission.c.record_version).label("newest"))
+    .where(submission.c.sender == bindparam("of"), submission.c.record_key.in_(bindparam("records", expanding=True)))
+    .group_by(submission.c.record_key)
+    .subquery()
+)
 _NEWEST = (
-    select(submission.c.id, submission.c.record_version, submission.c.digest)
-    .where(submission.c.sender == bindparam("of"), submission.c.record_key == bindparam("record"))
-    .order_by(submission.c.record_version.desc())
-    .limit(1)
+    select(submission.c.record_key, submission.c.id, submission.c.record_version, submission.c.digest)
+    .join(
+        _VERSIONS,
+        (submission.c.record_key == _VERSIONS.c.record_key) & (submission.c.record_version == _VERSIONS.c.newest),
+    )
+    .where(submission.c.sender == bindparam("of"))
 )
 _STORE = insert(submission).inline()
 _LATER = submission.alias("later")
 _LATER_MESSAGE = outbox.alias("later_message")
 _NEWEST_BODIES = (
-    select(submission.c.id, submission.c.body)
+    select(outbox.c.lane, submission.c.record_type, submission.c.id, submission.c.body)
     .join(outbox, outbox.c.submission == submission.c.id)
     .where(
-        outbox.c.lane == bindparam("client"),
-        submission.c.record_type == bindparam("kind"),
+        outbox.c.lane.in_(bindparam("clients", expanding=True)),
+        submission.c.record_type.in_(bindparam("kinds", expanding=True)),
         submission.c.body.is_not(None),
         # What its sender took back before it was sent never was.
         outbox.c.state != State.CANCELLED,
@@ -58,8 +66,7 @@ _NEWEST_BODIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A record that passed every check and is about to be stored.
 
     Attributes:
@@ -131,14 +138,22 @@ class Wanted:
     limit: int = 100
 
 
-def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
+def newest_versions(connection: Connection, sender: str, record_keys: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return id, version and digest of the newest version that a sender handed over of records, by their keys."""
+    rows: Iterable[Any] = connection.execute(_NEWEST, {"of": sender, "records": list(record_keys)})
+    return {row.record_key: row for row in rows}
+
+
+def repeated(arrival: Arrival, row: Row[Any] | None) -> str | None:
     """Judge the version (domain model §2.0): return the id of an equal earlier submission, or None when new.
+
+    Args:
+        row: the newest version (see `newest_versions`).
 
     Raises:
         OutdatedVersion: a higher version was accepted (409).
         ChangedContent: the same version was accepted with other content (422).
     """
-    row = connection.execute(_NEWEST, {"of": arrival.sender, "record": arrival.record_key}).first()
     if row is None or row.record_version < arrival.record_version:
         return None
     if row.record_version > arrival.record_version:
@@ -148,29 +163,42 @@ def find_repeat(connection: Connection, arrival: Arrival) -> str | None:
     return str(row.id)
 
 
-def store(connection: Connection, cipher: Cipher, arrival: Arrival, now: float) -> None:
-    """Write the submission, its bodies encrypted."""
-    row = asdict(arrival) | {
-        "received_at": now,
-        "source": cipher.encrypt(f"submission/source/{arrival.id}", arrival.source),
-        "body": cipher.encrypt(f"submission/body/{arrival.id}", arrival.body),
-    }
-    connection.execute(_STORE, row)
+def store(connection: Connection, cipher: Cipher, arrivals: Sequence[Arrival], now: float) -> None:
+    """Write submissions, their bodies encrypted."""
+    rows = [
+        one._asdict()
+        | {
+            "received_at": now,
+            "source": cipher.encrypt(f"submission/source/{one.id}", one.source),
+            "body": cipher.encrypt(f"submission/body/{one.id}", one.body),
+        }
+        for one in arrivals
+    ]
+    connection.execute(_STORE, rows)
 
 
-def newest_bundles(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[Resource]:
-    """Return the Bundles of a client's records of one type; see `newest`."""
-    return [bundle for _, bundle in newest(connection, cipher, lane, record_type)]
+class Known(NamedTuple):
+    """A client's record in its newest accepted version."""
+
+    lane: str
+    record_type: str
+    submission: str
+    bundle: Resource
 
 
-def newest(connection: Connection, cipher: Cipher, lane: str, record_type: str) -> list[tuple[str, Resource]]:
-    """Return submission id and Bundle of a client's records of one type, each in its newest accepted version.
+def newest(connection: Connection, cipher: Cipher, lanes: Collection[str], record_types: Sequence[str]) -> list[Known]:
+    """Return clients' records, each in its newest accepted version: type by type as asked for, the oldest one first.
 
     Nothing is contained, and a Consent has the id of its submission, so that the log can name what decided.
     """
-    rows = connection.execute(_NEWEST_BODIES, {"client": lane, "kind": record_type})
-    opened = ((name, read_json(cipher.decrypt(f"submission/body/{name}", body))) for name, body in rows)
-    return [(name, _named(lifted(bundle), name)) for name, bundle in opened]
+    found = connection.execute(_NEWEST_BODIES, {"clients": list(lanes), "kinds": list(record_types)})
+    rows = sorted(found, key=lambda row: record_types.index(row.record_type))
+    return [Known(lane, kind, name, _opened(cipher, name, body)) for lane, kind, name, body in rows]
+
+
+def _opened(cipher: Cipher, submission_id: str, body: bytes) -> Resource:
+    bundle: Resource = read_json(cipher.decrypt(f"submission/body/{submission_id}", body))
+    return _named(lifted(bundle), submission_id)
 
 
 def _named(bundle: Resource, submission_id: str) -> Resource:

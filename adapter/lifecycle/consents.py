@@ -110,11 +110,11 @@ def _replaced(bundle: Resource) -> Iterator[Token]:
 
 def _active(connection: Connection, cipher: Cipher, lane: str, record_key: str) -> Iterator[OnFile]:
     """Yield the client's other consent records of which the newest version is active."""
-    for name, bundle in submissions.newest(connection, cipher, lane, "consent"):
-        consent = consent_of(bundle)
-        row = connection.execute(select(submission).where(submission.c.id == name)).one()
+    for one in submissions.newest(connection, cipher, [lane], ("consent",)):
+        consent = consent_of(one.bundle)
+        row = connection.execute(select(submission).where(submission.c.id == one.submission)).one()
         if consent["status"] == "active" and row.record_key != record_key:
-            yield OnFile(row, bundle, consent)
+            yield OnFile(row, one.bundle, consent)
 
 
 def _end(

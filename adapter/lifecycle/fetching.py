@@ -5,7 +5,6 @@ Whoever may not see a record gets the same answer as when there is none: nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,18 +80,12 @@ def fetch(
         id_key: keys the look-up of the client.
     """
     lane = clients.lane_of(connection, [lookup_of(question.client, id_key)])
-    deciding = _bundles(connection, cipher, lane, DECIDING)
-    kept = {
-        kind: deciding.get(kind) or _bundles(connection, cipher, lane, (kind,))[kind] for kind in question.record_types
-    }
-    on_file = OnFile.of(
-        [bundle for bundles in deciding.values() for _, bundle in bundles],
-        *(bundle for bundles in kept.values() for _, bundle in bundles),
-    )
+    deciding = submissions.newest(connection, cipher, [lane], DECIDING)
+    wanted = submissions.newest(connection, cipher, [lane], list(dict.fromkeys(question.record_types)))
+    on_file = OnFile.of([one.bundle for one in deciding], *(one.bundle for one in wanted))
     found = Found()
-    for bundles in kept.values():
-        for submission_id, bundle in bundles:
-            _look(submission_id, bundle, question, on_file, now, found)
+    for one in wanted:
+        _look(one.submission, one.bundle, question, on_file, now, found)
     facts = _facts(connection, cipher, lane, question, sender, id_key)
     audit.append(connection, now, *_entry(facts, found))
     return [record | ({"client": question.client} if "client" in record else {}) for record in found.records]
@@ -117,12 +110,6 @@ def lookup_of(client: Record, id_key: bytes) -> str:
     code = client.get("personal_identity_code")
     system, value = (IDENTITY_CODE, code.strip().upper()) if code else (client["system"], client["id"])
     return clients.lookup(id_key, system, value)
-
-
-def _bundles(
-    connection: Connection, cipher: Cipher, lane: str, kinds: Iterable[str]
-) -> dict[str, list[tuple[str, Resource]]]:
-    return {kind: submissions.newest(connection, cipher, lane, kind) for kind in kinds}
 
 
 def _look(submission_id: str, bundle: Resource, question: Question, on_file: OnFile, now: float, found: Found) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapter import audit
 from adapter.audit import persons
@@ -24,7 +25,7 @@ from adapter.types import Issue
 
 
 class Invalid(AdapterError):  # noqa: N818
-    """The record was invalidated: no further version of it is taken."""
+    """The record was invalidated: no further version of it is taken; right data come as a new record."""
 
     stage = "read"
     http_status = 409
@@ -55,30 +56,23 @@ class Invalidation:
     recipients: tuple[Recipient, ...]
 
 
-# Built once: every record that is taken asks.
-_IS_INVALIDATED = select(
-    exists().where(
+# Built once: every further version that is taken asks.
+_INVALIDATED = (
+    select(submission.c.record_key)
+    .join(transition, transition.c.submission == submission.c.id)
+    .where(
         submission.c.sender == bindparam("of"),
-        submission.c.record_key == bindparam("record"),
-        transition.c.submission == submission.c.id,
+        submission.c.record_key.in_(bindparam("records", expanding=True)),
         transition.c.cause == INVALIDATED,
     )
 )
 
 
-def is_invalidated(connection: Connection, sender: str, record_key: str) -> bool:
-    """Say whether a record was invalidated."""
-    return bool(connection.execute(_IS_INVALIDATED, {"of": sender, "record": record_key}).scalar())
-
-
-def refuse_invalidated(connection: Connection, sender: str, record_key: str) -> None:
-    """Refuse a further version of an invalidated record.
-
-    Raises:
-        Invalid: it was invalidated; right data come as a new record.
-    """
-    if is_invalidated(connection, sender, record_key):
-        raise Invalid(Issue("error", "delivery.invalidated"))
+def invalidated_among(connection: Connection, sender: str, record_keys: Collection[str]) -> frozenset[str]:
+    """Return which of a sender's records were invalidated."""
+    if not record_keys:
+        return frozenset()
+    return frozenset(connection.execute(_INVALIDATED, {"of": sender, "records": list(record_keys)}).scalars())
 
 
 def invalidate(
@@ -104,7 +98,7 @@ def invalidate(
     """
     versions = _versions(connection, submission_id)
     newest = versions[-1]
-    if is_invalidated(connection, newest.sender, newest.record_key):
+    if invalidated_among(connection, newest.sender, [newest.record_key]):
         return _told(connection, versions)
     cancelled = messages.take_back(connection, [one.id for one in versions], now)
     gone = update(submission).where(submission.c.id.in_(cancelled)).values(source=None, body=None)

@@ -48,6 +48,6 @@ def queue_instead(
         source=b"",
         body=canonical(body),
     )
-    submissions.store(connection, cipher, arrival, now)
-    messages.put(connection, arrival.id, lane, now, cause=cause)
+    submissions.store(connection, cipher, [arrival], now)
+    messages.put(connection, {arrival.id: lane}, now, cause=cause)
     return arrival.id

@@ -111,9 +111,8 @@ def _record(cipher: Cipher, row: Any) -> Record:
 def _names(connection: Connection, cipher: Cipher, lane: str) -> dict[str, str]:
     """Return the names of the organisations that the client's consents and teams speak of, by id."""
     found: dict[str, str] = {}
-    for kind in ("consent", "team"):
-        for bundle in submissions.newest_bundles(connection, cipher, lane, kind):
-            found |= {value: name for name, value in _organisations(bundle)}
+    for one in submissions.newest(connection, cipher, [lane], ("consent", "team")):
+        found |= {value: name for name, value in _organisations(one.bundle)}
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -107,8 +107,8 @@ class Office:
     def refused(self, status: int, account: str, rule: str, **facts: str | int) -> RefusedError:
         """Return the refusal of a reviewer's request; it is written to the audit with the rule that refused it."""
         entry = {"reviewer": account, "act": "refuse-review", "stage": "review", "rules": rule, **facts}
-        note = partial(audit.append, at=self.clock(), kind="refusal", entry=entry)
-        return RefusedError(status, note=note)
+        at = self.clock()
+        return RefusedError(status, note=lambda connection: audit.append(connection, at, "refusal", entry))
 
 
 def office(request: Request) -> Office:

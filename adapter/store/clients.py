@@ -8,7 +8,7 @@ record itself names (`adapter.release`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -71,15 +71,36 @@ def lookups(id_key: bytes, record_type: str, bundle: Resource) -> tuple[str, ...
     return tuple(dict.fromkeys((*named, *(lookup(id_key, one["system"], one["value"]) for one in codes))))
 
 
+class Lanes(dict[str, str]):
+    """The lanes that look-up values lead to, as far as they were bound to one that is not their own."""
+
+    def of(self, named: Sequence[str]) -> str:
+        """Return the lane of a client, by look-up values; that of the first when none is known."""
+        return next((self[one] for one in named if one in self), named[0])
+
+    def apart(self, people: Sequence[Sequence[str]]) -> int:
+        """Return how many of these people, from the first one on, are surely different clients.
+
+        Who has a look-up value, or a lane, in common with somebody is the same client.
+        """
+        met: set[str] = set()
+        for count, named in enumerate(people):
+            names = {*named, *(self[one] for one in named if one in self)}
+            if not met.isdisjoint(names):
+                return count
+            met |= names
+        return len(people)
+
+
+def lanes(connection: Connection, named: Iterable[str]) -> Lanes:
+    """Return the lanes of look-up values, of one client or many."""
+    rows = connection.execute(_KNOWN, {"lookups": list(named)})
+    return Lanes((lookup, lane) for lookup, lane in rows)
+
+
 def lane_of(connection: Connection, named: Sequence[str]) -> str:
-    """Return the lane of a client, by look-up values; that of the first when none is known."""
-    known = _known(connection, named)
-    return next((known[one] for one in named if one in known), named[0])
-
-
-def names(connection: Connection, named: Sequence[str]) -> frozenset[str]:
-    """Return the look-up values and the lanes that they lead to: whoever has one of them in common is one client."""
-    return frozenset((*named, *_known(connection, named).values()))
+    """Return the lane of a client, by look-up values."""
+    return lanes(connection, named).of(named)
 
 
 class Bound(NamedTuple):
@@ -89,19 +110,22 @@ class Bound(NamedTuple):
     joined: int
 
 
-def bind(connection: Connection, named: Sequence[str]) -> Bound:
+def bind(connection: Connection, named: Sequence[str], known: Lanes | None = None) -> Bound:
     """Make all these look-up values lead to one lane and return it; lanes that were several become the oldest.
 
     The caller holds the lock of the log. What a worker has in hand stays with it: the joined lane waits for it.
+
+    Args:
+        known: where they lead so far, when the caller has looked it up under the lock.
     """
-    known = _known(connection, named)
-    lanes = {known.get(one, one) for one in named}
-    if len(lanes) == 1:
-        return Bound(lanes.pop(), 0)
-    used = list(connection.execute(_OLDEST_FIRST, {"lanes": list(lanes)}).scalars())
+    known = lanes(connection, named) if known is None else known
+    several = {known.get(one, one) for one in named}
+    if len(several) == 1:
+        return Bound(several.pop(), 0)
+    used = list(connection.execute(_OLDEST_FIRST, {"lanes": list(several)}).scalars())
     lane = used[0] if used else known.get(named[0], named[0])
     for table in (client_identity, outbox, review_note, review_permission):
-        connection.execute(update(table).where(table.c.lane.in_(lanes - {lane})).values(lane=lane))
+        connection.execute(update(table).where(table.c.lane.in_(several - {lane})).values(lane=lane))
     connection.execute(_BIND[connection.dialect.name], [{"lookup": one, "lane": lane} for one in named])
     return Bound(lane, max(len(used) - 1, 0))
 
@@ -110,7 +134,3 @@ def lookups_of(connection: Connection, lane: str) -> list[str]:
     """Return every look-up value that leads to a lane, the lane's own first; lanes that were joined into it too."""
     others = connection.execute(_LOOKUPS, {"lane": lane}).scalars()
     return list(dict.fromkeys((lane, *others)))
-
-
-def _known(connection: Connection, named: Sequence[str]) -> dict[str, str]:
-    return {each.lookup: each.lane for each in connection.execute(_KNOWN, {"lookups": list(named)})}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -82,14 +81,6 @@ class Database:
         """Run `act` in a transaction shared with whoever writes at the same time; see `adapter.store.together`."""
         result: T = self._together.run(act)
         return result
-
-    def soon(self, act: Callable[[Connection], T]) -> Future[T]:
-        """Run `act` with the next shared commit; `flush` waits for it."""
-        return self._together.soon(act)
-
-    def flush(self) -> None:
-        """Commit what `soon` was given."""
-        self._together.flush()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -38,23 +38,14 @@ class Together:
 
     def run(self, act: Act) -> Any:
         """Run an act and return its result when it is committed; raises what the act or the database raised."""
-        result = self.soon(act)
-        self.flush(unless=result)
-        return result.result()
-
-    def soon(self, act: Act) -> Future[Any]:
-        """Let an act run with the next commit, at the latest that of `flush`."""
         result: Future[Any] = Future()
         with self._arriving:
             self._waiting.append((act, result))
-        return result
-
-    def flush(self, unless: Future[Any] | None = None) -> None:
-        """Commit what waits, unless another thread has meanwhile committed the one that matters."""
         with self._turn:
-            jobs = [] if unless is not None and unless.done() else self._take()
-            if jobs:
-                self._commit(jobs)
+            # Meanwhile another thread may have committed it.
+            if not result.done():
+                self._commit(self._take())
+        return result.result()
 
     def _take(self) -> list[Job]:
         with self._arriving:

@@ -51,8 +51,8 @@ def put(database: Database, outbox: Outbox) -> Put:
             body=body,
         )
         with database.transaction() as connection:
-            submissions.store(connection, CIPHER, arrival, at)
-            outbox.put(connection, arrival.id, lane, at)
+            submissions.store(connection, CIPHER, [arrival], at)
+            outbox.put(connection, {arrival.id: lane}, at)
         return arrival.id
 
     return queue

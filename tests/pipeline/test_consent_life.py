@@ -81,8 +81,8 @@ def test_the_sender_goes_on_counting_its_own_versions(send: Send, line: Line, da
     send(record("10-consent", **WITHDRAWN))
     with database.reading() as connection:
         lane = connection.execute(outbox.select()).first().lane
-        found = submissions.newest_bundles(connection, CIPHER, lane, "consent")
-    assert sorted(consent_of(bundle)["status"] for bundle in found) == ["active", "inactive"]
+        found = submissions.newest(connection, CIPHER, [lane], ("consent",))
+    assert sorted(consent_of(one.bundle)["status"] for one in found) == ["active", "inactive"]
     assert len(line.search("ehr", submissions.Wanted())) == 4
 
 

@@ -36,8 +36,8 @@ def fill(database: Database) -> None:
         body=b'{"resourceType":"Bundle"}',
     )
     with database.transaction() as connection:
-        submissions.store(connection, CIPHER, arrival, 1.0)
-        Outbox(database, CIPHER).put(connection, arrival.id, "lane", 1.0)
+        submissions.store(connection, CIPHER, [arrival], 1.0)
+        Outbox(database, CIPHER).put(connection, {arrival.id: "lane"}, 1.0)
         audit.append(connection, 1.0, "admin", {"act": "test"})
 
 

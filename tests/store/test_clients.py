@@ -47,8 +47,8 @@ def put(database: Database) -> Put:
             id=name, sender="ehr", record_type="client", record_key=name, record_version=1, custodian="1", digest="",
             mapping="", warnings="[]", source=b"", body=b"{}",
         )  # fmt: skip
-        submissions.store(connection, CIPHER, arrival, 0.0)
-        messages.put(connection, name, lane, 0.0)
+        submissions.store(connection, CIPHER, [arrival], 0.0)
+        messages.put(connection, {name: lane}, 0.0)
         return name
 
     return queue

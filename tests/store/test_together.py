@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,16 +77,11 @@ def test_an_act_that_fails_takes_nobody_with_it(database: Database) -> None:
         write(connection, 2)
         raise ValueError("no")
 
-    answers = [database.soon(lambda connection: write(connection, 1)), database.soon(broken)]
-    answers.append(database.soon(lambda connection: write(connection, 3)))
-    database.flush()
-    assert [answers[0].result(0), answers[2].result(0)] == numbers(database) == [1, 3]
+    acts = (lambda connection: write(connection, 1), broken, lambda connection: write(connection, 3))
+    with ThreadPoolExecutor(len(acts)) as pool, database._together._turn:  # nobody begins before all have come
+        answers = [pool.submit(database.together, act) for act in acts]
+        while len(database._together._waiting) < len(acts):
+            time.sleep(0.01)
+    assert [answers[0].result(0), answers[2].result(0)] == [1, 3]
+    assert sorted(numbers(database)) == [1, 3]
     assert isinstance(answers[1].exception(0), ValueError)
-
-
-def test_nothing_is_committed_before_the_flush(database: Database) -> None:
-    """What `soon` was given waits for the next commit, also one of somebody else."""
-    waiting = database.soon(lambda connection: write(connection, 1))
-    assert (waiting.done(), numbers(database)) == (False, [])
-    assert database.together(lambda connection: write(connection, 2)) == 2
-    assert (waiting.result(0), numbers(database)) == (1, [1, 2])

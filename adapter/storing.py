@@ -1,0 +1,219 @@
+"""Stores records that were judged, many in one transaction and each as if it were alone.
+
+Everything is decided under the lock of the log before anything of a record is written: what is refused here has changed
+nothing. What can be asked or written for all records by one statement is, so many cost little more than one.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from adapter import audit
+from adapter.audit.facts import Written, act_of_record, facts_of
+from adapter.delivery import Outbox, idempotency, submissions
+from adapter.delivery.idempotency import Kept, Key
+from adapter.delivery.submissions import Arrival
+from adapter.errors import AdapterError
+from adapter.events import Event, log
+from adapter.fhir.canonical import canonical
+from adapter.handover import Accepted, Arrived, Checked, Decided, ground_of, judged_as_of
+from adapter.lifecycle import consents
+from adapter.lifecycle.invalidation import Invalid, invalidated_among
+from adapter.release import Word, check_release
+from adapter.store import Cipher, clients
+from adapter.store.cipher import keyed_hash
+from adapter.types import Issue, Record, Resource
+
+
+class Handed(NamedTuple):
+    """A judged record with how it came: the sender's bytes, and the sender's key or None."""
+
+    checked: Checked
+    data: bytes
+    key: Key | None
+
+
+class _New(NamedTuple):
+    """A record that is to be stored, and on which ground it goes to others."""
+
+    arrival: Arrival
+    checked: Checked
+    decided: Decided
+
+
+class Storing:
+    """Stores records in transactions of others.
+
+    Args:
+        cipher: seals bodies.
+        outbox: where accepted records are queued.
+        id_key: keys look-ups.
+        clock: UTC seconds.
+        judged_at: at which instant a record is judged.
+    """
+
+    def __init__(
+        self,
+        cipher: Cipher,
+        outbox: Outbox,
+        *,
+        id_key: bytes,
+        clock: Callable[[], float],
+        judged_at: Callable[[Record], float],
+    ) -> None:
+        self._cipher = cipher
+        self._outbox = outbox
+        self._id_key = id_key
+        self._clock = clock
+        self._judged_at = judged_at
+
+    def store(self, connection: Connection, sender: str, records: Sequence[Handed]) -> list[Accepted | AdapterError]:
+        """Store records of one sender; returns the answer to each.
+
+        Each is decided upon with everything on file that came before it, also in the same transaction.
+        """
+        # From here on nobody else stores: an equal record, or a withdrawal, of the same moment is seen.
+        audit.lock(connection)
+        answers: list[Accepted | AdapterError] = []
+        while rest := records[len(answers) :]:
+            lanes = clients.lanes(connection, [name for one in rest for name in one.checked.arrived.lookups])
+            count = lanes.apart([one.checked.arrived.names for one in rest])
+            answers += self._store_apart(connection, sender, rest[:count], lanes)
+        return answers
+
+    def _store_apart(
+        self, connection: Connection, sender: str, records: Sequence[Handed], lanes: clients.Lanes
+    ) -> list[Accepted | AdapterError]:
+        """Store records of different clients: decide about all, then write those that are new."""
+        now = self._clock()
+        newest = submissions.newest_versions(connection, sender, [one.checked.arrived.key for one in records])
+        invalidated = invalidated_among(connection, sender, newest)
+        answered = idempotency.find(connection, [one.key for one in records])
+        answers: list[Accepted | AdapterError] = []
+        new: list[_New] = []
+        kept: list[tuple[Key, Kept]] = []
+        for one in records:
+            arrival = self._arrival(sender, one)
+            told = (arrival.record_type, len(one.checked.bundle["entry"]), one.checked.warnings)
+            try:
+                if arrival.record_key in invalidated:
+                    raise Invalid(Issue("error", "delivery.invalidated"))
+                earlier = answered.under(one.key)
+                versions = newest.get(arrival.record_key)
+                repeat = earlier.submission if earlier else submissions.repeated(arrival, versions)
+                if repeat is None:
+                    lane = lanes.of(one.checked.arrived.lookups)
+                    new.append(_New(arrival, one.checked, self._decided(connection, lane, one.checked)))
+            except AdapterError as error:
+                answers.append(error)
+                continue
+            answers.append(Accepted(repeat or arrival.id, *told, repeated=repeat is not None))
+            if one.key and earlier is None:
+                kept.append((one.key, Kept(repeat or arrival.id, *told)))
+        if new:
+            self._write(connection, sender, new, lanes, now)
+        idempotency.keep(connection, kept, now)
+        return answers
+
+    def _arrival(self, sender: str, handed: Handed) -> Arrival:
+        checked = handed.checked
+        mapped = checked.arrived.mapped
+        return Arrival(
+            id=secrets.token_hex(16),
+            sender=sender,
+            record_type=mapped.record_type,
+            record_key=checked.arrived.key,
+            record_version=mapped.record["record_version"],
+            digest=keyed_hash(self._id_key, canonical(mapped.record).decode()),
+            custodian=mapped.record["custodian"]["id"],
+            mapping=mapped.provenance,
+            warnings=json.dumps([issue.as_fhir("fi") for issue in checked.warnings], ensure_ascii=False),
+            source=handed.data,
+            body=canonical(checked.bundle),
+        )
+
+    def _decided(self, connection: Connection, lane: str, checked: Checked) -> Decided:
+        """Decide again what another record may have changed meanwhile: a withdrawal is not missed.
+
+        Raises:
+            ConsentRefused, SecondConsent: see there.
+        """
+        arrived, decided = checked.arrived, checked.decided
+        if "release" in arrived.mapped.record:
+            (known,) = on_file(connection, self._cipher, [(lane, arrived)])
+            decided = decide(arrived, known, self._judged_at(arrived.mapped.record))
+        if arrived.mapped.record_type == "consent":
+            consents.refuse_second(connection, self._cipher, lane, arrived.key, arrived.mapped.bundle)
+        return decided
+
+    def _write(
+        self, connection: Connection, sender: str, new: Sequence[_New], lanes: clients.Lanes, now: float
+    ) -> None:
+        bound = [clients.bind(connection, one.checked.arrived.lookups, lanes) for one in new]
+        submissions.store(connection, self._cipher, [one.arrival for one in new], now)
+        queued = {one.arrival.id: lane for one, (lane, _) in zip(new, bound, strict=True)}
+        self._outbox.put(connection, queued, now)
+        mapped = [one.checked.arrived.mapped for one in new]
+        written = [Written(lane, one.record, one.bundle) for (lane, _), one in zip(bound, mapped, strict=True)]
+        facts = facts_of(connection, self._cipher, self._id_key, written)
+        entries = [
+            known | self._entry(sender, one, now) | ({"joined": joined} if joined else {})
+            for known, one, (_, joined) in zip(facts, new, bound, strict=True)
+        ]
+        audit.append(connection, now, "decision", *entries)
+        for one in new:
+            if one.arrival.record_type == "consent":
+                self._supersede(connection, one, queued[one.arrival.id], now)
+
+    def _entry(self, sender: str, one: _New, now: float) -> dict[str, str | int]:
+        """Return what the log keeps of the decision about a record."""
+        record, released = one.checked.arrived.mapped.record, one.decided.released
+        entry: dict[str, str | int] = {"submission": one.arrival.id, "sender": sender, "decision": "permit"}
+        entry |= {"act": act_of_record(record, released.basis)} | ground_of(released, one.decided.words)
+        return entry | judged_as_of(self._judged_at(record), now)
+
+    def _supersede(self, connection: Connection, one: _New, lane: str, now: float) -> None:
+        consents.supersede(
+            connection,
+            self._outbox,
+            self._cipher,
+            lane,
+            one.arrival.record_key,
+            one.checked.arrived.mapped.bundle,
+            now=now,
+            id_key=self._id_key,
+        )
+
+
+def on_file(connection: Connection, cipher: Cipher, records: Sequence[tuple[str, Arrived]]) -> list[list[Resource]]:
+    """Return for each record, given with its client's lane, what the judgements about it may look at.
+
+    Args:
+        records: of different clients.
+    """
+    kinds = {lane: arrived.related for lane, arrived in records}
+    found: dict[str, list[Resource]] = {lane: [] for lane in kinds}
+    for asked in {each for each in kinds.values() if each}:
+        lanes = [lane for lane, related in kinds.items() if related == asked]
+        for known in submissions.newest(connection, cipher, lanes, asked):
+            found[known.lane].append(known.bundle)
+    return [found[lane] for lane, _ in records]
+
+
+def decide(arrived: Arrived, known: Sequence[Resource], at: float) -> Decided:
+    """Ask the gate, and return its words; a record for the own register needs no consent.
+
+    Raises:
+        ConsentRefused: somebody may not see it.
+    """
+    words: list[Word] = []
+    mapped = arrived.mapped
+    released = check_release(mapped.record, mapped.bundle, known, at, words.append)
+    fields = {"basis": released.basis, "decision": "permit", "reason": words[-1].reason if words else ""}
+    log(Event.CONSENT_DECIDED, record_type=mapped.record_type, **fields)
+    return Decided(released, tuple(words))
