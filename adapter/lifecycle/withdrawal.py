@@ -48,8 +48,8 @@ def receipt_for(connection: Connection, cipher: Cipher, submission_id: str, lang
     told: list[tuple[Recipient, str]] = []
     if act_of(record, before).takes_back:
         names = _names(connection, cipher, row.lane)
-        found = recipients_of(connection, row.lane)
-        told = [(one, names.get(one.organisation, one.organisation)) for one in found if one.basis == BY_CONSENT]
+        found = recipients_of(connection, row.lane, basis=BY_CONSENT)
+        told = [(one, names.get(one.organisation, one.organisation)) for one in found]
     return Told(receipt(record, before, [name for _, name in told], language), tuple(told))
 
 

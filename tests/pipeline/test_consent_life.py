@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adapter import audit
 from adapter.audit.rows import read_rows
 from adapter.delivery import submissions
 from adapter.errors import AdapterError, ConsentRefused
@@ -110,6 +111,20 @@ def test_a_withdrawal_in_one_step_acts_at_once_and_lists_whom_to_tell(line: Line
     assert {one.organisation: name for one, name in told.recipients}["te-6100"] == "Pirkanmaan TE-toimisto"
     with pytest.raises(NotAConsent):
         line.afterwards.withdrawn(taken.submission, {})
+
+
+@pytest.mark.usefixtures("agreed")
+def test_who_got_data_by_consent_is_told_whatever_came_after(line: Line, send: Send, database: Database) -> None:
+    """A later disclosure by statute to the same organisation takes nobody off the list."""
+    send(record("12-work-ability-plan"))
+    with database.transaction() as connection:
+        plan = next(row for row in read_rows(connection) if "te-6100" in row.parts("recipients"))
+        later = {"act": "disclose", "recipients": "te-6100, 0-only-by-statute", "basis": "other-statutory"}
+        audit.append(connection, plan.at + 1, "decision", {"client": plan.fact("client"), **later})
+    taken = send(line.afterwards.withdrawn(send(record("10-consent")).submission, {}))
+    told = [one.organisation for one, _ in line.afterwards.receipt(taken.submission, "fi").recipients]
+    assert "te-6100" in told
+    assert "0-only-by-statute" not in told
 
 
 @pytest.mark.usefixtures("agreed")
