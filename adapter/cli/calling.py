@@ -11,6 +11,7 @@ import typer
 
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import fail
+from adapter.i18n import text
 
 if TYPE_CHECKING:
     from adapter.client import AdapterClient
@@ -45,4 +46,5 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
     except NotThere as error:
         fail(f"{error}; start an adapter with: kykysilta serve", Exit.NOT_DELIVERED)
     except (ApiError, KeyProblem, OSError) as error:
-        fail(str(error), Exit.UNREADABLE)
+        unnamed = getattr(error, "status", 0) == 401 and "KYKYSILTA_CLIENT_ID" not in os.environ
+        fail(text("cli.who-calls", language) if unnamed else str(error), Exit.UNREADABLE)

@@ -23,6 +23,7 @@ outbox_app = typer.Typer(help="Look at what was handed over and where it is.", n
 STYLES = {"delivered": "green", "rejected": "red", "dead": "red", "unknown": "yellow", "waiting": "yellow"}
 WHEN = "%Y-%m-%d %H:%M:%S"
 REPLAYABLE = ("rejected", "dead", "cancelled")
+ID_LENGTH = 32
 
 Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that the adapter gave.")]
 Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
@@ -47,6 +48,7 @@ def show_list(
 
     columns = ("submission", "record", "version", "state", "attempts", "received")
     table = Table(*(text(f"cli.{column}", language) for column in columns))
+    table.columns[0].no_wrap, table.columns[0].min_width = True, ID_LENGTH  # other commands want it whole
     with calling(url, language) as adapter:
         for status in islice(adapter.search(state=state, record_type=record_type), limit):
             cells = (status.id, status.record_type, str(status.record_version))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +15,9 @@ from adapter.cli.configuration import Config, settings_of
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import Files, Lang, RecordType, Vendor, documents, fail
 from adapter.i18n import text
+
+if TYPE_CHECKING:
+    from adapter.settings import Settings
 
 
 def demo(
@@ -35,18 +41,13 @@ def demo(
 
 def serve(config: Config = None) -> None:
     """Serve the vendor API."""
-    from adapter.events import configure_logging
-    from adapter.serve import MissingKeyError, PortTakenError, run
-    from adapter.store import DamagedError
+    from adapter.serve import PortTakenError, run
 
-    settings = settings_of(config)
-    configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
-    try:
-        run(settings)
-    except PortTakenError as error:
-        fail(text("delivery.port-taken", settings.language, port=str(error.port), option="KYKYSILTA_PORT"))
-    except (MissingKeyError, DamagedError) as error:
-        fail(str(error))
+    with _started(config) as settings:
+        try:
+            run(settings)
+        except PortTakenError as error:
+            fail(text("delivery.port-taken", settings.language, port=str(error.port), option="KYKYSILTA_PORT"))
 
 
 def work(
@@ -54,17 +55,29 @@ def work(
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="How many deliver at the same time.")] = 8,
 ) -> None:
     """Deliver what `kykysilta serve` accepts, in a process of its own; several may share the database."""
+    from adapter.serve import work as deliver
+
+    with _started(config) as settings:
+        deliver(settings, threads=threads)
+
+
+@contextmanager
+def _started(config: Path | None) -> Iterator[Settings]:
+    """Give the settings to what runs on; exits with a text when keys or database do not let it start."""
+    from sqlalchemy.exc import OperationalError
+
     from adapter.events import configure_logging
     from adapter.serve import MissingKeyError
-    from adapter.serve import work as deliver
     from adapter.store import DamagedError
 
     settings = settings_of(config)
     configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
     try:
-        deliver(settings, threads=threads)
+        yield settings
     except (MissingKeyError, DamagedError) as error:
         fail(str(error))
+    except OperationalError as error:
+        fail(text("cli.database-silent", settings.language, reason=str(error.orig).splitlines()[0]))
 
 
 def send(

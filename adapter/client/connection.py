@@ -20,6 +20,7 @@ File = str | PathLike[str]
 SCOPES = "system/Bundle.crs"
 PAUSES = frozenset({408, 429, 503})
 LONGEST_PAUSE = 60.0
+DENIED = "{host} gives no token ({cause}): are client id and public key registered there, and is this clock right?"
 
 
 class Connection:
@@ -79,7 +80,7 @@ class Connection:
             except (httpx.TransportError, NoToken) as error:
                 cause = error.cause if isinstance(error, NoToken) else type(error).__name__
                 if cause.islower():  # an OAuth error code
-                    raise Forbidden(401, text=f"{request.url.host} gives no token: {cause}") from None
+                    raise Forbidden(401, text=DENIED.format(host=request.url.host, cause=cause)) from None
                 if last:
                     raise NotThere(f"no answer from {request.url.host} ({cause})") from None
                 time.sleep(min(LONGEST_PAUSE, 0.2 * 2**attempt))

@@ -25,9 +25,9 @@ from tests.cli.test_demo import free_port
 __all__ = ["adapter_url", "repository"]
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    """Exit code and everything that was said."""
-    result = CliRunner().invoke(command_line(arguments), arguments, env={"COLUMNS": "200"})
+def run(*arguments: str, columns: int = 200) -> tuple[int, str]:
+    """Exit code and everything that was said on so wide a screen."""
+    result = CliRunner().invoke(command_line(arguments), arguments, env={"COLUMNS": str(columns)})
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.output
 
@@ -146,6 +146,7 @@ def test_the_outbox_is_listed_shown_and_watched(adapter_url: str) -> None:
         client.wait_for_receipt(taken.id)
     code, said = run("outbox", "list", "--url", adapter_url)
     assert (code, taken.id in said, "delivered" in said) == (0, True, True)
+    assert taken.id in run("outbox", "list", "--url", adapter_url, columns=80)[1]
     assert taken.id not in run("outbox", "list", "--url", adapter_url, "--state", "dead")[1]
     code, said = run("outbox", "show", taken.id, "--url", adapter_url)
     assert code == 0
@@ -192,6 +193,33 @@ def test_an_adapter_that_is_not_there_is_said() -> None:
     code, said = run("outbox", "list", "--url", f"http://127.0.0.1:{free_port()}")
     assert code == 4
     assert "kykysilta serve" in said
+
+
+def test_who_calls_is_asked_for(tmp_path: Path) -> None:
+    """Without a name a registered adapter is not called in vain: the variables that name the caller are told."""
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    settings = load_settings(
+        database=f"sqlite:///{tmp_path / 'k.sqlite'}",
+        repository_url=f"http://127.0.0.1:{free_port()}/fhir",
+        demo=True,
+        clients={"ehr": {"jwks_file": tmp_path / "keys.json", "custodians": ["1.2.3"]}},
+    )
+    with in_background(adapter_app(settings), "127.0.0.1", 0) as url:
+        code, said = run("outbox", "list", "--url", url)
+    assert code == 2
+    assert "KYKYSILTA_CLIENT_ID" in said
+
+
+@pytest.mark.parametrize("command", [("serve",), ("outbox", "work")], ids=" ".join)
+def test_a_database_that_does_not_open_is_said(command: tuple[str, ...]) -> None:
+    """Exit 2 with the reason and the setting, and no stack."""
+    given = {"KYKYSILTA_DEMO": "true", "KYKYSILTA_DATABASE": "sqlite:////nowhere/at/all.sqlite"}
+    started = [str(Path(sys.executable).parent / "kykysilta"), *command]
+    ended = subprocess.run(started, env=os.environ | given, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "unable to open database file" in ended.stderr
+    assert "KYKYSILTA_DATABASE" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_worker_of_its_own_delivers_and_ends_gently(tmp_path: Path) -> None:
