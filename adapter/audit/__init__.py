@@ -4,13 +4,15 @@ Beside the chain: `persons` (key table of pseudonyms), `rows` and `acts` (readin
 33 and 34), `log_copy` (the client's copy), `processing` (art. 30 and 35), `sheets` (tables of words for all of them).
 """
 
-from adapter.audit.chain import Finding, append, checkpoint, checkpointed, lock, notes, size, verify
+from adapter.audit.chain import WHOLE, Finding, Part, append, checkpoint, checkpointed, lock, notes, size, verify
 from adapter.audit.checkpoints import Checkpoint, CheckpointBroken, read_checkpoint
 
 __all__ = [
+    "WHOLE",
     "Checkpoint",
     "CheckpointBroken",
     "Finding",
+    "Part",
     "append",
     "checkpoint",
     "checkpointed",

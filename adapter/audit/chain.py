@@ -10,9 +10,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text
 
 from adapter.audit.checkpoints import Checkpoint
 from adapter.audit.merkle import Tree, leaf_hash
@@ -30,6 +31,7 @@ _LOCK = text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
 _TAIL = select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1)
 _ADD = insert(audit_entry).inline()
 _ALL = select(audit_entry).order_by(audit_entry.c.seq).execution_options(yield_per=1000)
+_UP_TO = _ALL.where(audit_entry.c.seq <= bindparam("last"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,20 @@ class Finding:
 
     kind: str
     seq: int
+
+
+class Part(NamedTuple):
+    """Entries from one sequence number to another, both inclusive."""
+
+    first: int = 0
+    last: int = 2**31 - 1
+
+    def holds(self, size: int) -> bool:
+        """Tell whether the last entry of a log of that size is one of these."""
+        return self.first <= size <= self.last
+
+
+WHOLE = Part()
 
 
 def lock(connection: Connection) -> None:
@@ -106,20 +122,23 @@ def notes(connection: Connection) -> list[str]:
     return list(connection.execute(select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.id)).scalars())
 
 
-def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = ()) -> Finding | None:
+def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = (), part: Part = WHOLE) -> Finding | None:
     """Return the first thing that does not fit, or None when everything does.
 
     Args:
         checkpoints: signed states that the log must extend; those kept elsewhere find a cut tail or a rebuilt chain.
+        part: look only at these entries, which must be there, and at checkpoints of a size among them; what stands
+            before them is believed.
     """
     expected, previous = 1, START
-    tree, waiting = Tree(), sorted(checkpoints, key=lambda each: each.size)
+    tree, waiting = Tree(), sorted((one for one in checkpoints if part.holds(one.size)), key=lambda each: each.size)
     # Closed also when something is found half-way: the rows come from the server bit by bit.
-    with connection.execute(_ALL) as rows:
+    with connection.execute(_UP_TO, {"last": part.last}) as rows:
         for row in rows:
             line = _line(row.seq, row.at, row.kind, row.entry, row.previous)
-            if row.seq != expected or row.previous != previous or row.hash != _hash(line):
-                return Finding("entry", expected)
+            fits = row.seq == expected and row.previous == previous and row.hash == _hash(line)
+            if not fits and row.seq >= part.first:
+                return Finding("entry", max(expected, part.first))
             tree.append(leaf_hash(line))
             while waiting and waiting[0].size == tree.size:
                 if waiting.pop(0).root != tree.root:
@@ -127,7 +146,8 @@ def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = ()) -> Fi
             expected, previous = row.seq + 1, row.hash
     while waiting and waiting[0].size == 0:
         waiting.pop(0)
-    return Finding("tail", expected) if waiting else None
+    asked_for = part.first if part.last == WHOLE.last else part.last
+    return Finding("tail", expected) if waiting or expected <= asked_for else None
 
 
 def _tail(connection: Connection) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import Connection
 
-from adapter.audit.chain import Finding, append, notes, sign_state, size, verify
+from adapter.audit.chain import WHOLE, Finding, Part, append, notes, sign_state, size, verify
 from adapter.audit.checkpoints import Checkpoint, CheckpointBroken, UnknownKey, key_id, read_checkpoint
 from adapter.audit.rows import read_rows
 
@@ -25,8 +25,8 @@ class Report:
     """What a verification found.
 
     Attributes:
-        entries: how many entries the log has.
-        held: how many checkpoints were checked and hold.
+        entries: how many entries were looked at.
+        held: how many checkpoints of them were checked and hold.
         unchecked: how many stored checkpoints no given key has signed.
         finding: the first thing that does not fit, or None.
     """
@@ -45,14 +45,17 @@ class _Trusted:
     until: int | None = None
 
 
-def examine(connection: Connection, keys: Sequence[Ed25519PublicKey], kept: Iterable[str] = ()) -> Report:
+def examine(
+    connection: Connection, keys: Sequence[Ed25519PublicKey], kept: Iterable[str] = (), part: Part = WHOLE
+) -> Report:
     """Verify the log.
 
     Args:
         keys: public keys that are trusted; those that they handed over to count too.
         kept: checkpoints as text, kept outside the database: only they find a cut tail or a rebuilt chain.
+        part: see `verify`.
     """
-    entries = size(connection)
+    entries = max(min(size(connection), part.last) - max(part.first, 1) + 1, 0)
     stored = notes(connection)
     trusted = _trusted(connection, keys, stored)
     unchecked, checkpoints = 0, []
@@ -65,8 +68,9 @@ def examine(connection: Connection, keys: Sequence[Ed25519PublicKey], kept: Iter
             unchecked += 1
         except CheckpointBroken:
             return Report(entries, 0, unchecked, Finding("signature", number))
-    finding = verify(connection, checkpoints)
-    return Report(entries, 0 if finding else len(checkpoints), unchecked, finding)
+    finding = verify(connection, checkpoints, part)
+    held = 0 if finding else sum(part.holds(one.size) for one in checkpoints)
+    return Report(entries, held, unchecked, finding)
 
 
 def change_key(connection: Connection, now: float, old: Ed25519PrivateKey, new: Ed25519PrivateKey) -> str:

@@ -27,19 +27,23 @@ def verify_log(
     key: Annotated[
         list[Path] | None, typer.Option("--key", help="PEM of a public key that signed checkpoints (Ed25519).")
     ] = None,
+    first: Annotated[int | None, typer.Option("--from", min=1, help="First entry to look at; 1 by default.")] = None,
+    last: Annotated[int | None, typer.Option("--to", min=1, help="Last entry to look at; it must be there.")] = None,
     language: Lang = "en",
 ) -> None:
     """Check the audit log; exit 1 names the first thing that does not fit, 5 says that the log is empty."""
+    from adapter.audit import WHOLE, Part
     from adapter.audit.verification import examine
 
     settings = settings_of(config)
+    part = Part(first or WHOLE.first, last or WHOLE.last)
     keys = [_public_key(path, language) for path in key or ()]
     own = None if keys else _own_key(settings)
     kept = [read_file(str(path)).decode("utf-8", "replace") for path in checkpoint or ()]
     if kept and not keys and own is None:
         fail(text("audit.verify-no-key", language))
     with opened(settings, language) as database, database.reading() as connection:
-        report = examine(connection, keys or ([own.public_key()] if own else []), kept)
+        report = examine(connection, keys or ([own.public_key()] if own else []), kept, part)
     if report.finding is not None:
         number = str(report.finding.seq)
         fail(text(f"audit.verify-{report.finding.kind}", language, number=number), Exit.FINDINGS)
@@ -50,6 +54,8 @@ def verify_log(
         print(text("audit.verify-unchecked", language, count=str(report.unchecked)))
     if not kept:
         print(text("audit.verify-no-anchor", language))
+    if part.first > 1:
+        print(text("audit.verify-part", language, first=str(part.first)))
 
 
 @audit_app.command("checkpoint")

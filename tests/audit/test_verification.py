@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapter import audit
+from adapter.audit import Part
 from adapter.audit.verification import Report, change_key, examine
 from adapter.store import Database
 from tests.audit.conftest import bend
@@ -32,10 +33,12 @@ def hand_over(database: Database, old: Ed25519PrivateKey, new: Ed25519PrivateKey
         return change_key(connection, 200.0, old, new)
 
 
-def examined(database: Database, *keys: Ed25519PrivateKey, kept: tuple[str, ...] = ()) -> Report:
-    """Verify the log with public keys."""
+def examined(
+    database: Database, *keys: Ed25519PrivateKey, kept: tuple[str, ...] = (), part: Part = audit.WHOLE
+) -> Report:
+    """Verify the log, or a part of it, with public keys."""
     with database.reading() as connection:
-        return examine(connection, [key.public_key() for key in keys], kept)
+        return examine(connection, [key.public_key() for key in keys], kept, part)
 
 
 def test_an_empty_log_has_nothing_to_verify(database: Database) -> None:
@@ -73,6 +76,28 @@ def test_a_bent_log_is_found(database: Database, statements: tuple[str, ...], ki
     kept = sign(database, FIRST)
     bend(database, *statements)
     assert examined(database, FIRST, kept=(kept,)).finding == audit.Finding(kind, 4)
+
+
+@pytest.mark.parametrize(
+    ("part", "report"),
+    [
+        (Part(5), Report(5, 1, 0, None)),
+        (Part(last=3), Report(3, 0, 0, None)),
+        (Part(last=6), Report(6, 0, 0, audit.Finding("entry", 4))),
+        (Part(4), Report(6, 0, 0, audit.Finding("entry", 4))),
+        (Part(6, 9), Report(4, 1, 0, None)),
+        (Part(6, 8), Report(3, 0, 0, None)),
+        (Part(6, 12), Report(4, 0, 0, audit.Finding("tail", 10))),
+        (Part(10), Report(0, 0, 0, audit.Finding("tail", 10))),
+    ],
+)
+def test_a_part_of_the_log_can_be_verified(database: Database, part: Part, report: Report) -> None:
+    """What stands before the part is believed, what was asked for must be there; a checkpoint counts by its size."""
+    fill(database, 9)
+    bend(database, "UPDATE audit_entry SET at = at + 1 WHERE seq = 4")
+    kept = sign(database, FIRST)
+    bend(database, "DELETE FROM audit_checkpoint")
+    assert examined(database, FIRST, kept=(kept,), part=part) == report
 
 
 def test_a_rebuilt_log_is_found_by_a_kept_checkpoint(database: Database) -> None:
