@@ -22,7 +22,8 @@ from adapter.audit.facts import Written, facts_of
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.idempotency import Key
-from adapter.delivery.outbox import LEASE_SECONDS, Message
+from adapter.delivery.messages import Message
+from adapter.delivery.outbox import LEASE_SECONDS
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
@@ -93,7 +94,7 @@ class Line:
         self.outbox = Outbox(database, cipher, lease=lease)
         self._storing = Storing(cipher, self.outbox, id_key=id_key, clock=clock, judged_at=self._judged_at)
         self.afterwards = Afterwards(database, cipher, self.outbox, id_key=id_key, clock=clock)
-        self._delivery = Delivery(
+        self.delivery = Delivery(
             self.outbox,
             repository,
             Breaker(database, repository.base_url),
@@ -234,7 +235,7 @@ class Line:
     @traced("deliver")
     def deliver(self, message: Message) -> None:
         """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
-        self._delivery.deliver(message)
+        self.delivery.deliver(message)
 
     def close(self) -> None:
         """Close the connections to the repository; nothing is delivered after this."""
@@ -242,7 +243,7 @@ class Line:
 
     def ready(self) -> bool:
         """Say whether the repository takes messages now."""
-        return self._delivery.ready()
+        return self.delivery.ready()
 
     def status(self, submission_id: str, sender: str) -> submissions.Status | None:
         """Return where a submission of this sender is, or None (another sender's looks the same)."""

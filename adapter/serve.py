@@ -213,7 +213,7 @@ def work(settings: Settings, *, threads: int) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stopping.set())
     line = _line(settings, Database(settings.database))
-    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=threads, idle=ALONE_SECONDS)
+    worker = Worker(line.outbox, line.delivery, threads=threads, idle=ALONE_SECONDS)
     worker.start()
     log(Event.STARTED, part="worker")
     stopping.wait()

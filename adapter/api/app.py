@@ -89,7 +89,7 @@ def create_app(
         body_seconds: a body must be complete by then, and a batch may not pause for longer.
         certificates: our own, by what they are for; their end is announced a month ahead.
     """
-    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=workers)
+    worker = Worker(line.outbox, line.delivery, threads=workers)
     beside = Chores(chores)
 
     @asynccontextmanager

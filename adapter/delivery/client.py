@@ -9,8 +9,11 @@ from __future__ import annotations
 import email.utils
 import re
 import ssl
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -79,17 +82,24 @@ class Repository:
         road_client: str = "",
     ) -> None:
         self.base_url = base_url
-        self._client = httpx.Client(
+        self._connect = partial(
+            httpx.Client,
             base_url=base_url.rstrip("/") + "/",
             timeout=timeout,
             transport=transport,
-            verify=verify,
+            verify=httpx.create_ssl_context(verify),
             follow_redirects=False,
             headers={"Accept": FHIR_JSON} | ({"X-Road-Client": road_client} if road_client else {}),
         )
+        self._clients: list[httpx.Client] = []
+        self._own = threading.local()
+        client = self._client()
         self._timeout = timeout
-        deadline.obey(self._client)
-        self._tokens = token_source(self._client) if token_source else None
+        # A request is made of these: the layers of the client above its transport take as long as the exchange itself.
+        self._base = client.base_url
+        self._headers = client.headers.raw
+        self._timeouts = {"timeout": client.timeout.as_dict()}
+        self._tokens = token_source(client) if token_source else None
 
     def post_bundle(self, bundle: bytes, request_id: str) -> Answer:
         """POST a transaction Bundle to the base (FHIR http §3.1.0.11); the bytes go out as they are."""
@@ -124,7 +134,22 @@ class Repository:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in self._clients:
+            client.close()
+
+    def _client(self) -> httpx.Client:
+        """Return a client whose connections end with the time for an exchange."""
+        client = self._connect()
+        deadline.obey(client)
+        self._clients.append(client)
+        return client
+
+    def _transport(self) -> httpx.BaseTransport:
+        """Return what leads to the repository, for each thread its own: a shared pool looks at all its connections."""
+        found: httpx.BaseTransport | None = getattr(self._own, "transport", None)
+        if found is None:
+            found = self._own.transport = deadline.transport_of(self._client())
+        return found
 
     def _exchange(self, method: str, path: str, content: bytes | None, request_id: str, kind: str) -> Answer:
         request_id = request_id or uuid4().hex
@@ -171,9 +196,11 @@ class Repository:
         Raises:
             httpx.HTTPError: the line broke, the time was over; `AnswerTooLarge`.
         """
+        own = [*self._headers, *((name.encode(), value.encode()) for name, value in headers.items())]
+        url = self._base.join(path) if path else self._base
+        request = httpx.Request(method, url, headers=own, content=content, extensions=self._timeouts)
         parts, size = [], 0
-        stream = self._client.stream(method, path, content=content, headers=headers)
-        with deadline.time_limit(self._timeout), stream as response:
+        with deadline.time_limit(self._timeout), closing(self._transport().handle_request(request)) as response:
             for part in response.iter_bytes():
                 size += len(part)
                 if size > LARGEST_ANSWER:

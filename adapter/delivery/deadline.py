@@ -35,6 +35,11 @@ def obey(client: httpx.Client) -> None:
             transport._pool._network_backend = _Backend()
 
 
+def transport_of(client: httpx.Client) -> httpx.BaseTransport:
+    """Return what leads to the client's base URL, through a proxy where the environment names one."""
+    return client._transport_for_url(client.base_url)
+
+
 def _left(timeout: float | None) -> float | None:
     until: float | None = getattr(_present, "until", None)
     if until is None:

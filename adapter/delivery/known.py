@@ -5,7 +5,8 @@ Only what a record owns is remembered. A resource merely referred to is anybody'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,12 +14,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapter.delivery.states import Known
 from adapter.store.tables import known_resource
 
-_COLUMNS = select(known_resource.c.full_url, known_resource.c.location, known_resource.c.version)
-_PLACES = _COLUMNS.where(known_resource.c.full_url.in_(bindparam("urls", expanding=True)))
-_PARTS = _COLUMNS.where(known_resource.c.record_key == bindparam("record"))
+_PARTS = select(
+    known_resource.c.record_key, known_resource.c.full_url, known_resource.c.location, known_resource.c.version
+).where(known_resource.c.record_key.in_(bindparam("records", expanding=True)))
 _FORGET = delete(known_resource).where(
-    known_resource.c.record_key == bindparam("record"),
-    known_resource.c.full_url.not_in(bindparam("urls", expanding=True)),
+    known_resource.c.record_key == bindparam("record"), known_resource.c.full_url == bindparam("url")
 )
 
 
@@ -33,21 +33,35 @@ _REMEMBER = {
 }
 
 
-def parts(connection: Connection, record_key: str) -> dict[str, Known]:
-    """Return the owned resources that the repository holds of a record, by full URL.
+def parts(connection: Connection, record_keys: Collection[str]) -> dict[str, dict[str, Known]]:
+    """Return the owned resources that the repository holds of records, by record key and full URL.
 
     What another record brought is not looked up here, even under the same full URL: the repository says what it finds.
     """
-    rows = connection.execute(_PARTS, {"record": record_key})
-    return {url: Known(location, version) for url, location, version in rows}
+    found: dict[str, dict[str, Known]] = defaultdict(dict)
+    if record_keys:
+        for record, url, location, version in connection.execute(_PARTS, {"records": list(record_keys)}):
+            found[record][url] = Known(location, version)
+    return found
 
 
-def remember(connection: Connection, record_key: str, resources: Mapping[str, Known]) -> None:
-    """Write down where the resources that a record owns lie; parts that it no longer has are forgotten."""
-    connection.execute(_FORGET, {"record": record_key, "urls": list(resources)})
+def remember(connection: Connection, held: Mapping[str, Mapping[str, Known]]) -> None:
+    """Write down where the resources that records own lie; parts that they no longer have are forgotten.
+
+    Args:
+        held: by record key and full URL.
+    """
+    gone = [
+        {"record": record, "url": url}
+        for record, urls in parts(connection, held).items()
+        for url in urls.keys() - held[record].keys()
+    ]
+    if gone:
+        connection.execute(_FORGET, gone)
     rows = [
-        {"full_url": url, "location": place.location, "version": place.version, "record_key": record_key}
-        for url, place in resources.items()
+        {"full_url": url, "location": place.location, "version": place.version, "record_key": record}
+        for record, places in held.items()
+        for url, place in places.items()
     ]
     if rows:
         connection.execute(_REMEMBER[connection.dialect.name], rows)

@@ -1,4 +1,4 @@
-"""Takes one message through one try: prepare, sign, send, commit what came of it.
+"""Takes messages through one try: prepare and sign, send, say what came of it. Who commits that is the worker.
 
 A message that was sent without a known outcome is never sent again blindly: the repository is asked first
 whether it holds the record in this version (reconcile).
@@ -6,14 +6,17 @@ whether it holds the record in this version (reconcile).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 from uuid import uuid4
 
 from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
 from adapter.delivery.heard import issue_codes, kept_issues
-from adapter.delivery.outbox import Failure, LeaseLost, Message, Outbox
+from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
+from adapter.delivery.outbox import Outbox
 from adapter.delivery.outgoing import beside_their_client, is_owned, outgoing, receipts, record_version, renamed_core
 from adapter.delivery.states import (
     CERTIFICATE,
@@ -32,11 +35,11 @@ from adapter.delivery.states import (
 )
 from adapter.errors import SigningError
 from adapter.events import Event, log
-from adapter.fhir.canonical import canonical
+from adapter.fhir.canonical import canonical, read_canonical
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
-from adapter.source.json import read_json
 from adapter.store.cipher import CipherError, KeyNotConfigured
+from adapter.tracing import traced
 from adapter.types import Resource
 
 CHANGED_MEANWHILE = frozenset({CONFLICT, CHANGED})
@@ -52,6 +55,22 @@ EVENTS = {
     State.DEAD: Event.DEAD,
     State.REJECTED: Event.REJECTED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A message that can go out.
+
+    Attributes:
+        bundle: as accepted.
+        transaction: what is sent; empty for a doubtful message, about which the repository is asked first.
+        content: the bytes of the transaction, signed.
+    """
+
+    message: Message
+    bundle: Resource
+    transaction: Resource
+    content: bytes
 
 
 class Delivery:
@@ -89,70 +108,90 @@ class Delivery:
         return state is Circuit.CLOSED
 
     def deliver(self, message: Message) -> None:
-        """Make one try and commit its result; raises only when the database or a bug does."""
-        try:
-            bundle = beside_their_client(read_json(message.body))
-            if message.doubtful:
-                self._reconcile(message, bundle)
+        """Make one try of one message and commit its result; raises only when the database or a bug does."""
+        outcome: Try | Outcome | None = self.prepare(message)
+        if isinstance(outcome, Try):
+            if not message.doubtful and not self._begin(message):
+                return
+            outcome = self.send(outcome)
+        if outcome is not None:
+            now = self._clock()
+            if self._outbox.turn(now, outcomes=[outcome]).held:
+                self.tell(outcome)
             else:
-                self._send(message, bundle)
+                log(Event.LEASE_LOST, submission=message.submission)
+
+    def prepare(self, message: Message) -> Try | Outcome:
+        """Open and sign a message, without asking anybody; an outcome when it cannot go out.
+
+        What is doubtful is not signed yet. A Try of the others may be sent when it is committed that it begins.
+        """
+        try:
+            bundle = beside_their_client(cast("Resource", read_canonical(message.body)))
         except CipherError as problem:
-            self._unreadable(message, problem)
+            return self._unreadable(message, problem)
+        return Try(message, bundle, {}, b"") if message.doubtful else self._signed(message, bundle)
+
+    @traced("send")
+    def send(self, prepared: Try) -> Outcome | None:
+        """Send what was prepared, or first ask about it; returns what came of it, None when the lease was lost."""
+        message = prepared.message
+        if not message.doubtful:
+            return self._post(prepared)
+        found = self._look_up(message, prepared.bundle, message.attempt)
+        if found is not None:
+            return found
+        signed = self._signed(message, prepared.bundle)
+        if not isinstance(signed, Try):
+            return signed
+        return self._post(signed) if self._begin(message) else None
+
+    def tell(self, outcome: Outcome) -> None:
+        """Log what was committed."""
+        message = outcome.message
+        if isinstance(outcome, Delivered):
+            count = len(outcome.resources)
+            log(Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=count)
+            return
+        event = EVENTS[outcome.state]
+        fields = {
+            "submission": message.submission,
+            "http_status": outcome.http_status,
+            "attempt": outcome.attempts,
+            "seconds": round(outcome.due - self._clock(), 3),
+            "cause": outcome.cause,
+        }
+        log(event, **{name: value for name, value in fields.items() if name in event.allowed})
+
+    def _begin(self, message: Message) -> bool:
+        """Commit that a try begins; False when somebody else has the message."""
+        try:
+            self._outbox.sending(message, self._clock())
         except LeaseLost:
             log(Event.LEASE_LOST, submission=message.submission)
+            return False
+        log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
+        return True
 
-    def _unreadable(self, message: Message, problem: CipherError) -> None:
+    def _unreadable(self, message: Message, problem: CipherError) -> Outcome:
         """A body whose key is missing waits for the key; one that is damaged is dead. Neither holds up other lanes."""
         missing = isinstance(problem, KeyNotConfigured)
         doubtful = State.UNKNOWN if message.doubtful else State.WAITING
         verdict = Verdict(doubtful if missing else State.DEAD, LONGEST_DELAY)
         cause = "StorageKeyMissing" if missing else "BodyUnreadable"
-        self._fail(message, Answer(message.http_status or 0, cause=cause), message.attempt, verdict)
+        return self._failed(message, Answer(message.http_status or 0, cause=cause), message.attempt, verdict)
 
-    def _send(self, message: Message, bundle: Resource) -> None:
+    def _signed(self, message: Message, bundle: Resource) -> Try | Outcome:
         urls = {entry["fullUrl"] for entry in bundle["entry"]}
-        known = self._outbox.known(message.record_key)
-        former = {url: part for url, part in known.items() if url not in urls}
-        moved = renamed_core(bundle, known, former)
-        transaction = outgoing(bundle, known | moved, [each for each in former.values() if each not in moved.values()])
-        attempt = message.attempt + 1
+        former = {url: part for url, part in message.known.items() if url not in urls}
+        moved = renamed_core(bundle, message.known, former)
+        gone = [each for each in former.values() if each not in moved.values()]
+        transaction = outgoing(bundle, {**message.known, **moved}, gone)
         try:
-            content = self._sign(message, transaction)
+            return Try(message, bundle, transaction, self._sign(message, transaction))
         except (SigningError, KeyProblem):
             # The key file is being replaced or is wrong: nothing is sent until it is right again.
-            self._not_delivered(message, Answer(0, cause="NoSignature"), attempt)
-            return
-        self._outbox.sending(message, self._clock())
-        log(Event.SENDING, submission=message.submission, attempt=attempt)
-        answer = self._repository.post_bundle(content, uuid4().hex)
-        if 200 <= answer.status < 300:
-            self._received(message, bundle, transaction, answer)
-        elif answer.status == CONFLICT or (answer.status == CHANGED and _replaces(transaction)):
-            self._settle(message, bundle, answer, attempt)
-        else:
-            self._not_delivered(message, answer, attempt)
-
-    def _received(self, message: Message, bundle: Resource, transaction: Resource, answer: Answer) -> None:
-        try:
-            resources, found = receipts(transaction, answer.body)
-        except ValueError:
-            self._not_delivered(message, Answer(-1, cause="AnswerDoesNotMatch"), message.attempt + 1)
-            return
-        if found:
-            # Somebody else had created what this record owns: replace it now, by the version just learned.
-            again = outgoing(bundle, {url: resources[url] for url in resources})
-            answer = self._repository.post_bundle(self._sign(message, again), uuid4().hex)
-            try:
-                resources, _ = receipts(again, answer.body) if 200 <= answer.status < 300 else ({}, [])
-            except ValueError:
-                answer = Answer(-1, cause="AnswerDoesNotMatch")
-            if answer.status in CHANGED_MEANWHILE:
-                answer = Answer(-1, cause="ChangedMeanwhile")
-            if not 200 <= answer.status < 300:
-                self._not_delivered(message, answer, message.attempt + 1)
-                return
-        self._judge_destination(answer)
-        self._delivered(message, resources, bundle, answer.request_id, "receipt")
+            return self._not_delivered(message, Answer(0, cause="NoSignature"))
 
     def _sign(self, message: Message, transaction: Resource) -> bytes:
         """Return the bytes that go out: signed when there is a key, else the canonical bytes alone."""
@@ -165,40 +204,85 @@ class Delivery:
         log(Event.SIGNED, submission=message.submission, key_id=signer.key_id, signed=True)
         return content
 
-    def _delivered(
-        self, message: Message, resources: dict[str, Known], bundle: Resource, request_id: str, cause: str
-    ) -> None:
-        owned = {entry["fullUrl"] for entry in bundle["entry"] if is_owned(entry["resource"])}
-        self._outbox.delivered(message, self._clock(), request_id, resources, owned, cause)
-        log(Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=len(resources))
+    def _post(self, prepared: Try) -> Outcome:
+        message, transaction = prepared.message, prepared.transaction
+        answer = self._repository.post_bundle(prepared.content, uuid4().hex)
+        if 200 <= answer.status < 300:
+            return self._received(prepared, answer)
+        if answer.status == CONFLICT or (answer.status == CHANGED and _replaces(transaction)):
+            return self._settle(message, prepared.bundle, answer)
+        return self._not_delivered(message, answer)
 
-    def _not_delivered(self, message: Message, answer: Answer, attempt: int) -> None:
-        self._commit(message, answer, attempt, judge(answer.status, attempt, answer.retry_after))
-
-    def _commit(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> None:
+    def _received(self, prepared: Try, answer: Answer) -> Outcome:
+        message, bundle = prepared.message, prepared.bundle
+        try:
+            resources, found = receipts(prepared.transaction, answer.body)
+        except ValueError:
+            return self._not_delivered(message, Answer(-1, cause="AnswerDoesNotMatch"))
+        if found:
+            # Somebody else had created what this record owns: replace it now, by the version just learned.
+            again = outgoing(bundle, {url: resources[url] for url in resources})
+            answer = self._repository.post_bundle(self._sign(message, again), uuid4().hex)
+            try:
+                resources, _ = receipts(again, answer.body) if 200 <= answer.status < 300 else ({}, [])
+            except ValueError:
+                answer = Answer(-1, cause="AnswerDoesNotMatch")
+            if answer.status in CHANGED_MEANWHILE:
+                answer = Answer(-1, cause="ChangedMeanwhile")
+            if not 200 <= answer.status < 300:
+                return self._not_delivered(message, answer)
         self._judge_destination(answer)
-        self._fail(message, answer, attempt, verdict)
+        return _delivered(message, bundle, resources, answer.request_id, "receipt")
 
-    def _fail(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> None:
+    def _settle(self, message: Message, bundle: Resource, refusal: Answer) -> Outcome:
+        """Decide about a conflict by what the repository holds (retry table: 409, and 412 on `ifMatch`).
+
+        The record in this version: delivered. Something that it refers to is missing: wait for it. Else the sender
+        decides, because somebody else has changed what the record replaces.
+        """
+        attempt = message.attempt + 1
+        found = self._look_up(message, bundle, attempt)
+        if found is not None:
+            return found
+        codes = issue_codes(refusal.body) if refusal.status == CONFLICT else ()
+        return self._judged(message, refusal, attempt, judge_conflict(codes, attempt, refusal.retry_after))
+
+    def _look_up(self, message: Message, bundle: Resource, attempt: int) -> Outcome | None:
+        """Ask the repository whether it holds the record in this version: then it is delivered, None when it is not.
+
+        When the repository could not be asked, the outcome stays unknown.
+        """
+        resources: dict[str, Known] = {}
+        client = _client(bundle)
+        for entry in bundle["entry"]:
+            answer, resource, place = self._repository.find(entry, client)
+            if answer.status != 200:
+                return self._judged(message, answer, attempt, judge_lookup(answer.status, answer.retry_after))
+            if resource is None or not _is_this_version(entry["resource"], resource):
+                return None
+            resources[entry["fullUrl"]] = place
+        self._judge_destination(answer)
+        return _delivered(message, bundle, resources, answer.request_id, "reconciled")
+
+    def _not_delivered(self, message: Message, answer: Answer) -> Outcome:
+        attempt = message.attempt + 1
+        return self._judged(message, answer, attempt, judge(answer.status, attempt, answer.retry_after))
+
+    def _judged(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> Outcome:
+        self._judge_destination(answer)
+        return self._failed(message, answer, attempt, verdict)
+
+    def _failed(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> Outcome:
         wait = delay(attempt, self._chance()) if verdict.retry_after is None else verdict.retry_after
-        now = self._clock()
-        failure = Failure(
-            due=now + wait,
+        return Failed(
+            message,
+            verdict.state,
+            due=self._clock() + wait,
             attempts=attempt,
             cause=answer.cause or f"HTTP {answer.status}",
             http_status=max(answer.status, 0),
             issues=kept_issues(answer.body),
         )
-        self._outbox.failed(message, verdict.state, now, failure)
-        event = EVENTS[verdict.state]
-        fields = {
-            "submission": message.submission,
-            "http_status": answer.status,
-            "attempt": attempt,
-            "seconds": round(wait, 3),
-            "cause": failure.cause,
-        }
-        log(event, **{name: value for name, value in fields.items() if name in event.allowed})
 
     def _judge_destination(self, answer: Answer) -> None:
         self._forbidden = self._forbidden + 1 if answer.status == FORBIDDEN else 0
@@ -212,39 +296,12 @@ class Delivery:
         else:
             self._breaker.succeeded()
 
-    def _reconcile(self, message: Message, bundle: Resource) -> None:
-        """Ask the repository whether the record is there in this version; send only when it is not."""
-        if self._is_there(message, bundle, message.attempt) is False:
-            self._send(message, bundle)
 
-    def _settle(self, message: Message, bundle: Resource, refusal: Answer, attempt: int) -> None:
-        """Decide about a conflict by what the repository holds (retry table: 409, and 412 on `ifMatch`).
-
-        The record in this version: delivered. Something that it refers to is missing: wait for it. Else the sender
-        decides, because somebody else has changed what the record replaces.
-        """
-        if self._is_there(message, bundle, attempt) is False:
-            codes = issue_codes(refusal.body) if refusal.status == CONFLICT else ()
-            self._commit(message, refusal, attempt, judge_conflict(codes, attempt, refusal.retry_after))
-
-    def _is_there(self, message: Message, bundle: Resource, attempt: int) -> bool | None:
-        """Ask the repository whether it holds the record in this version, and commit the delivery when it does.
-
-        Returns None when the repository could not be asked; then that is committed.
-        """
-        resources: dict[str, Known] = {}
-        client = _client(bundle)
-        for entry in bundle["entry"]:
-            answer, resource, place = self._repository.find(entry, client)
-            if answer.status != 200:
-                self._commit(message, answer, attempt, judge_lookup(answer.status, answer.retry_after))
-                return None
-            if resource is None or not _is_this_version(entry["resource"], resource):
-                return False
-            resources[entry["fullUrl"]] = place
-        self._judge_destination(answer)
-        self._delivered(message, resources, bundle, answer.request_id, "reconciled")
-        return True
+def _delivered(
+    message: Message, bundle: Resource, resources: dict[str, Known], request_id: str, cause: str
+) -> Delivered:
+    owned: Collection[str] = {entry["fullUrl"] for entry in bundle["entry"] if is_owned(entry["resource"])}
+    return Delivered(message, request_id, resources, owned, cause)
 
 
 def _client(bundle: Resource) -> str:

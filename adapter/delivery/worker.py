@@ -1,65 +1,85 @@
-"""Threads that drain the outbox: one claims for all, the others deliver; when nothing is due they sleep."""
+"""Threads that drain the outbox: a clerk takes messages and writes down what comes of them, the others send.
+
+The clerk works in turns, and each turn is one commit: what came of the tries that ended, that the next tries begin, and
+which messages it takes in hand. So a commit is shared by as many messages as there are threads, a try begins only when
+that is on disk, and a lane goes on only when what came of its head is. When nothing is due, all threads sleep.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
-from typing import TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
+from typing import ParamSpec, Protocol, TypeVar
 from uuid import uuid4
 
-from adapter.delivery.outbox import Message, Outbox
+from adapter.delivery.messages import Lease, Message, Outcome
+from adapter.delivery.outbox import Outbox, Turn
+from adapter.delivery.sending import Try
 from adapter.events import Event, log
 
 IDLE_SECONDS = 0.5
 ALONE_SECONDS = 0.1
 """Pause of a worker that nobody wakes, because others accept."""
 
-Given = TypeVar("Given")
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-class Worker:
-    """Runs `handle` for every claimed message, in `threads` threads, until stopped.
+class Steps(Protocol):
+    """What a worker does with a message; see `adapter.delivery.sending.Delivery`."""
 
-    Twice as many messages as threads are in hand at most: enough to claim several at once, few enough that none
-    waits long for a slow repository.
+    def ready(self) -> bool:
+        """Say whether the destination takes messages; asked before each claim."""
+
+    def prepare(self, message: Message) -> Try | Outcome:
+        """Make a message ready, without asking anybody."""
+
+    def send(self, prepared: Try) -> Outcome | None:
+        """Send it; None when there is nothing to write down."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """Log what was committed."""
+
+
+class Worker:
+    """Delivers, with `threads` messages on their way at once and as many ready to follow, until stopped.
 
     Args:
-        handle: delivers one message and commits what came of it; it does not raise for what a repository does.
-        ready: asked before each claim; False means that the destination is down and messages wait.
         idle: seconds between looks when nothing is due and nobody calls `wake`.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        handle: Callable[[Message], None],
+        steps: Steps,
         *,
-        ready: Callable[[], bool] = lambda: True,
         threads: int = 2,
         idle: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
-        self._handle = handle
-        self._ready = ready
+        self._steps = steps
         self._clock = clock
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._claimed: SimpleQueue[Message | None] = SimpleQueue()
-        self._in_hand: dict[tuple[str, str], Message] = {}
         self._count = threads
         self._idle = idle
-        deliverers = [
-            threading.Thread(target=self._run, name=f"kykysilta-worker-{number}", daemon=True)
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._in_hand: dict[Lease, Message] = {}
+        self._prepared: deque[Try] = deque()
+        self._going: SimpleQueue[Try | None] = SimpleQueue()
+        self._under_way = 0
+        self._ended: SimpleQueue[tuple[Message, Outcome | None]] = SimpleQueue()
+        self._hopeless: list[Outcome] = []
+        senders = [
+            threading.Thread(target=self._send, name=f"kykysilta-worker-{number}", daemon=True)
             for number in range(threads)
         ]
-        claimer = threading.Thread(target=self._claim, name="kykysilta-claims", daemon=True)
+        clerk = threading.Thread(target=self._work, name="kykysilta-clerk", daemon=True)
         keeper = threading.Thread(target=self._hold, name="kykysilta-leases", daemon=True)
-        # In the order in which they end: nothing new is claimed while what is in hand is finished.
-        self._threads = [claimer, *deliverers, keeper] if threads else []
+        self._threads = [clerk, *senders, keeper] if threads else []
 
     def start(self) -> None:
         """Start the threads."""
@@ -71,67 +91,139 @@ class Worker:
         self._wake.set()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Finish what is in hand and stop; a message in hand after `timeout` seconds is found again by its lease."""
+        """Finish what is under way and stop; a message in hand after `timeout` seconds is found again by its lease."""
         self._stopping.set()
         self._wake.set()
         until = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _claim(self) -> None:
-        while not self._stopping.is_set():
-            messages: list[Message] = []
-            room = 2 * self._count - len(self._in_hand)
-            if room >= self._count:
-                messages = self._trying(self._more, room) or []
-            for message in messages:
-                self._in_hand[message.worker, message.submission] = message
-                self._claimed.put(message)
-            if not messages:
+    def _work(self) -> None:
+        """Take turns until told to stop and nothing is under way."""
+        while not self._stopping.is_set() or self._under_way or self._hopeless:
+            self._wake.clear()
+            if not self._turn():
                 self._wake.wait(self._idle)
-                self._wake.clear()
-        self._trying(self._give_back, self._not_begun())
         for _ in range(self._count):
-            self._claimed.put(None)
+            self._going.put(None)
 
-    def _more(self, room: int) -> list[Message]:
+    def _turn(self) -> bool:
+        """Take one turn; True when there may be more to do at once."""
+        if self._stopping.is_set():
+            self._give_back()
+        outcomes = self._collected()
+        begin = [self._prepared.popleft() for _ in range(min(len(self._prepared), self._count - self._under_way))]
+        limit = self._room(busy=bool(begin or outcomes))
+        if not (begin or outcomes or limit):
+            return False
+        turn = self._commit(outcomes, begin, limit)
+        if turn is None:
+            self._prepared.extendleft(reversed(begin))
+            self._conclude_each(outcomes)
+            return False
+        self._conclude(outcomes, turn)
+        self._dispatch(begin, turn)
+        self._prepare(turn.claimed)
+        return bool(turn.claimed)
+
+    def _collected(self) -> list[Outcome]:
+        """Return what is to be written down."""
+        outcomes, self._hopeless = self._hopeless, []
+        while not self._ended.empty():
+            message, outcome = self._ended.get()
+            self._under_way -= 1
+            if outcome is None:
+                self._let_go(message)
+            else:
+                outcomes.append(outcome)
+        return outcomes
+
+    def _room(self, *, busy: bool) -> int:
+        """Return how many messages to claim: none while the destination is down, or when none is due."""
+        room = self._count - len(self._prepared)
+        if self._stopping.is_set() or 2 * room < self._count or not self._trying(self._steps.ready):
+            return 0
+        return room if busy or self._trying(self._outbox.any_due, self._clock()) else 0
+
+    def _commit(self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int) -> Turn | None:
+        # What is doubtful does not begin yet: the repository is asked about it first.
+        begun = [one.message for one in begin if not one.message.doubtful]
         # Each claim has a name of its own: who lost a lease and took it again is somebody else.
-        return self._outbox.claim(uuid4().hex, self._clock(), room) if self._ready() else []
+        turn, claim = self._outbox.turn, uuid4().hex
+        return self._trying(turn, self._clock(), outcomes=outcomes, begin=begun, worker=claim, limit=limit)
 
-    def _not_begun(self) -> list[Message]:
-        found = []
-        try:
-            while (message := self._claimed.get_nowait()) is not None:
-                found.append(message)
-        except Empty:
-            pass
-        return found
+    def _conclude(self, outcomes: Iterable[Outcome], turn: Turn) -> None:
+        for outcome in outcomes:
+            self._let_go(outcome.message)
+            if outcome.message.lease in turn.held:
+                self._steps.tell(outcome)
+            else:
+                log(Event.LEASE_LOST, submission=outcome.message.submission)
 
-    def _give_back(self, messages: list[Message]) -> None:
+    def _conclude_each(self, outcomes: Iterable[Outcome]) -> None:
+        """Commit one by one, so that an outcome which cannot be written takes no other with it.
+
+        The repository will be asked about it when its lease has ended.
+        """
+        for outcome in outcomes:
+            turn = self._commit([outcome], [], 0)
+            if turn is None:
+                self._let_go(outcome.message)
+            else:
+                self._conclude([outcome], turn)
+
+    def _dispatch(self, begin: Iterable[Try], turn: Turn) -> None:
+        """Send what has begun, and ask about what is doubtful."""
+        for one in begin:
+            message = one.message
+            if not message.doubtful and message.lease not in turn.held:
+                self._let_go(message)
+                log(Event.LEASE_LOST, submission=message.submission)
+                continue
+            if not message.doubtful:
+                log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
+            self._under_way += 1
+            self._going.put(one)
+
+    def _prepare(self, claimed: Iterable[Message]) -> None:
+        for message in claimed:
+            self._in_hand[message.lease] = message
+        for message in claimed:
+            prepared = self._trying(self._steps.prepare, message)
+            if prepared is None:
+                self._let_go(message)
+            elif isinstance(prepared, Try):
+                self._prepared.append(prepared)
+            else:
+                self._hopeless.append(prepared)
+
+    def _give_back(self) -> None:
+        """Let somebody else take at once what was not begun."""
+        messages = [one.message for one in self._prepared]
+        self._prepared.clear()
         if messages:
-            self._outbox.release(messages)
+            self._trying(self._outbox.release, messages)
 
-    def _run(self) -> None:
-        while (message := self._claimed.get()) is not None:
-            self._trying(self._handle, message)
-            # By the claim too: a message that failed may have been claimed again before it is struck off here.
-            del self._in_hand[message.worker, message.submission]
-            if len(self._in_hand) <= self._count:
-                self._wake.set()
+    def _let_go(self, message: Message) -> None:
+        del self._in_hand[message.lease]
+
+    def _send(self) -> None:
+        while (prepared := self._going.get()) is not None:
+            outcome = self._trying(self._steps.send, prepared)
+            self._ended.put((prepared.message, outcome))
+            self._wake.set()
 
     def _hold(self) -> None:
         """Renew the leases of what is in hand, so that a slow repository does not look like a dead worker."""
         while not self._stopping.wait(self._outbox.lease / 3):
-            self._trying(self._renew, tuple(self._in_hand.values()))
+            workers = {lease.worker for lease in tuple(self._in_hand)}
+            if workers:
+                self._trying(self._outbox.renew, workers, self._clock())
 
-    def _renew(self, messages: tuple[Message, ...]) -> None:
-        if messages:
-            self._outbox.renew({message.worker for message in messages}, self._clock())
-
-    def _trying(self, act: Callable[[Given], Result], given: Given) -> Result | None:
+    def _trying(self, act: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result | None:
         """Act; a worker outlives whatever a database or a bug throws at it."""
         try:
-            return act(given)
+            return act(*args, **kwargs)
         except Exception as error:  # the next round may find the database again
             log(Event.WORKER_FAILED, error_type=type(error).__name__)
             return None

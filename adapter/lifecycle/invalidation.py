@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from adapter import audit
 from adapter.audit import persons
 from adapter.delivery import Outbox
-from adapter.delivery.outbox import INVALIDATED
+from adapter.delivery.steering import INVALIDATED
 from adapter.delivery.states import State
 from adapter.errors import AdapterError
 from adapter.lifecycle.marking import invalidated

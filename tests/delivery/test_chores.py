@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapter import audit
 from adapter.delivery import Outbox, chores
 from adapter.delivery.keeping import forget_bodies
+from adapter.delivery.messages import Delivered
 from adapter.delivery.states import Known
 from adapter.events import Event
 from adapter.security.certificates import Authority
@@ -57,7 +58,8 @@ def test_a_checkpoint_is_signed_when_the_log_has_grown(database: Database) -> No
 def test_bodies_are_deleted_when_their_days_are_over(database: Database, outbox: Outbox, put: Put) -> None:
     """Thirty days after the receipt, not before."""
     put("moona")
-    outbox.delivered(outbox.claim("w", 1.0)[0], 2.0, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt")
+    places = {"urn:uuid:a": Known("Patient/1", "1")}
+    outbox.turn(2.0, outcomes=[Delivered(outbox.claim("w", 1.0)[0], "r", places, set(), "receipt")])
     chore = chores.retention(database, 30)
     chore.act(30 * DAY)
     assert forget_bodies(database, 1.0, 1.0) == 0

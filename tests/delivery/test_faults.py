@@ -86,7 +86,7 @@ def hand_over(line: Line, *records: bytes) -> list[str]:
 
 def deliver_all(line: Line, submissions: list[str], *, threads: int = 2, seconds: float = 20.0) -> list[str]:
     """Let workers run until everything is final; return the states."""
-    worker = Worker(line.outbox, line.deliver, ready=line.ready, threads=threads)
+    worker = Worker(line.outbox, line.delivery, threads=threads)
     worker.start()
     until = time.monotonic() + seconds
     while time.monotonic() < until:

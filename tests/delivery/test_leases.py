@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from adapter.delivery import Outbox
-from adapter.delivery.outbox import Failure, LeaseLost
+from adapter.delivery.messages import Failed, LeaseLost, Message
 from adapter.delivery.states import State
 from tests.delivery.conftest import Put
 
-FAILURE = Failure(due=5.0, attempts=1, cause="HTTP 503", http_status=503, issues="")
+
+def failed(message: Message, state: State, *, due: float = 5.0, status: int = 503) -> Failed:
+    """What came of a try."""
+    return Failed(message, state, due=due, attempts=1, cause=f"HTTP {status}", http_status=status)
 
 
 def test_a_renewed_lease_holds(outbox: Outbox, put: Put) -> None:
@@ -36,7 +39,7 @@ def test_a_clock_that_is_set_back_holds_nothing_up(outbox: Outbox, put: Put) -> 
     put("moona", at=1e6)
     outbox.claim("before", 1e6)
     message = outbox.claim("after", 10.0)[0]
-    outbox.failed(message, State.WAITING, 10.0, Failure(1e6, 1, "HTTP 429", 429, ""))
+    outbox.turn(10.0, outcomes=[failed(message, State.WAITING, due=1e6, status=429)])
     assert outbox.claim("after", 11.0)[0].submission == message.submission
 
 
@@ -45,7 +48,7 @@ def test_what_may_have_had_its_effect_is_doubtful(outbox: Outbox, put: Put, stat
     """Only an answer that surely came before any effect allows a plain second try, and taking the message back."""
     submission = put("moona")
     message = outbox.claim("w", 0.0)[0]
-    outbox.failed(message, State.WAITING, 0.0, Failure(5.0, 1, "x", status, ""))
+    outbox.turn(0.0, outcomes=[failed(message, State.WAITING, status=status)])
     assert outbox.claim("w", 5.0)[0].doubtful is doubtful
     assert outbox.cancel([submission], 5.0 + outbox.lease) == (not doubtful)
 
@@ -53,6 +56,6 @@ def test_what_may_have_had_its_effect_is_doubtful(outbox: Outbox, put: Put, stat
 def test_a_replayed_message_that_was_ever_sent_is_looked_up_first(outbox: Outbox, put: Put) -> None:
     """A person may replay what is dead; whether it arrived is still not known."""
     submission = put("moona")
-    outbox.failed(outbox.claim("w", 0.0)[0], State.DEAD, 0.0, FAILURE)
+    outbox.turn(0.0, outcomes=[failed(outbox.claim("w", 0.0)[0], State.DEAD)])
     assert outbox.replay([submission], 1.0) == 1
     assert outbox.claim("w", 1.0)[0].doubtful

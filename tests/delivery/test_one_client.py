@@ -50,7 +50,7 @@ def recorded(record: Record) -> float:
 def test_whoever_delivers_first_all_records_are_of_one_patient(line: Line, mock: MockClient, beforehand: bool) -> None:
     """Six workers find everything in the queue, or begin while it comes in: nothing is rejected, nobody is doubled."""
     records = [path.read_bytes() for path in RECORDS if path.name.count(".") == 1]
-    early = Worker(line.outbox, line.deliver, ready=line.ready, threads=0 if beforehand else 6)
+    early = Worker(line.outbox, line.delivery, threads=0 if beforehand else 6)
     early.start()
     taken = [line.accept(one, sender=SENDER).submission for one in records]
     states = deliver_all(line, taken, threads=6, seconds=60.0)

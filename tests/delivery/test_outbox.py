@@ -5,16 +5,20 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from adapter import audit
-from adapter.delivery import Outbox, submissions
+from adapter.delivery import Outbox, known, submissions
 from adapter.delivery.keeping import forget_bodies
-from adapter.delivery.outbox import LEASE_SECONDS, Failure
+from adapter.delivery.messages import Delivered, Failed, Message
+from adapter.delivery.outbox import LEASE_SECONDS
 from adapter.delivery.states import Known, State
 from adapter.store import Cipher, Database
 from adapter.store.rotation import re_encrypt
 from adapter.store.tables import submission
 from tests.delivery.conftest import Put
 
-FAILURE = Failure(due=60.0, attempts=1, cause="HTTP 503", http_status=503, issues="")
+
+def failed(message: Message, state: State) -> Failed:
+    """What came of a try."""
+    return Failed(message, state, due=60.0, attempts=1, cause="HTTP 503", http_status=503)
 
 
 def test_only_the_head_of_a_lane_is_claimed(outbox: Outbox, put: Put) -> None:
@@ -29,7 +33,7 @@ def test_only_the_head_of_a_lane_is_claimed(outbox: Outbox, put: Put) -> None:
 def test_a_waiting_head_keeps_its_lane_waiting(outbox: Outbox, put: Put) -> None:
     """While the first try again is not due, nothing of this lane goes out."""
     first, second = put("moona"), put("moona")
-    outbox.failed(outbox.claim("w", 1.0)[0], State.WAITING, 1.0, FAILURE)
+    outbox.turn(1.0, outcomes=[failed(outbox.claim("w", 1.0)[0], State.WAITING)])
     assert outbox.claim("w", 59.0) == []
     assert outbox.claim("w", 60.0)[0].submission == first
     assert second != first
@@ -39,7 +43,7 @@ def test_a_final_head_frees_its_lane(outbox: Outbox, put: Put) -> None:
     """A rejected record does not hold up the client's next one."""
     put("moona")
     second = put("moona")
-    outbox.failed(outbox.claim("w", 1.0)[0], State.REJECTED, 1.0, FAILURE)
+    outbox.turn(1.0, outcomes=[failed(outbox.claim("w", 1.0)[0], State.REJECTED)])
     assert outbox.claim("w", 1.0)[0].submission == second
 
 
@@ -59,16 +63,16 @@ def test_a_receipt_is_kept_with_its_audit_entry(outbox: Outbox, put: Put, databa
     message = outbox.claim("w", 1.0)[0]
     outbox.sending(message, 1.0)
     places = {"urn:uuid:a": Known("CarePlan/1", "1"), "urn:uuid:b": Known("Patient/2", "4")}
-    outbox.delivered(message, 2.0, "request-1", places, {"urn:uuid:a"}, "receipt")
+    outbox.turn(2.0, outcomes=[Delivered(message, "request-1", places, {"urn:uuid:a"}, "receipt")])
     with database.reading() as connection:
         status = submissions.status(connection, submission, "ehr")
         assert audit.verify(connection) is None
+        held = known.parts(connection, ["plan", "another record"])
+    assert held == {"plan": {"urn:uuid:a": Known("CarePlan/1", "1")}}
     assert status is not None
     assert status.state == "delivered"
     assert status.receipts == {"urn:uuid:a": "CarePlan/1", "urn:uuid:b": "Patient/2"}
     assert [step[1] for step in status.history] == ["queued", "sending", "delivered"]
-    assert outbox.known("plan") == {"urn:uuid:a": Known("CarePlan/1", "1")}
-    assert outbox.known("another record") == {}
 
 
 def test_another_sender_sees_nothing(put: Put, database: Database) -> None:
@@ -84,8 +88,7 @@ def test_a_dead_message_can_be_sent_again(outbox: Outbox, put: Put) -> None:
     """Replay starts over; what is delivered or on its way is left alone."""
     dead, waiting = put("moona"), put("matti")
     messages = {message.submission: message for message in outbox.claim("w", 1.0, limit=2)}
-    outbox.failed(messages[dead], State.DEAD, 1.0, FAILURE)
-    outbox.failed(messages[waiting], State.WAITING, 1.0, FAILURE)
+    outbox.turn(1.0, outcomes=[failed(messages[dead], State.DEAD), failed(messages[waiting], State.WAITING)])
     assert outbox.replay([dead, waiting], 2.0) == 1
     again = outbox.claim("w", 2.0, limit=2)
     assert [(message.submission, message.attempt) for message in again] == [(dead, 0)]
@@ -95,7 +98,7 @@ def test_only_what_was_surely_not_sent_can_be_cancelled(outbox: Outbox, put: Put
     """A message with an unknown outcome may have arrived; it cannot be taken back."""
     queued, unknown = put("moona"), put("matti")
     message = next(message for message in outbox.claim("w", 1.0, limit=2) if message.submission == unknown)
-    outbox.failed(message, State.UNKNOWN, 1.0, FAILURE)
+    outbox.turn(1.0, outcomes=[failed(message, State.UNKNOWN)])
     assert outbox.cancel([queued, unknown], 1.0 + LEASE_SECONDS) == 1
     assert outbox.stock()[State.CANCELLED][0] == 1
     assert outbox.stock()[State.UNKNOWN][0] == 1
@@ -105,7 +108,7 @@ def test_bodies_go_after_their_time_and_receipts_stay(outbox: Outbox, put: Put, 
     """Only delivered and old bodies are deleted."""
     delivered, queued = put("moona"), put("matti")
     message = next(message for message in outbox.claim("w", 1.0, limit=2) if message.submission == delivered)
-    outbox.delivered(message, 2.0, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt")
+    outbox.turn(2.0, outcomes=[Delivered(message, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt")])
     assert forget_bodies(database, 2.0, 3.0) == 0
     assert forget_bodies(database, 2.5, 3.0) == 1
     with database.reading() as connection:

@@ -5,11 +5,53 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy.exc import OperationalError
 
 from adapter.delivery import Outbox, Worker
-from adapter.delivery.outbox import Message
-from adapter.delivery.states import State
+from adapter.delivery.messages import Delivered, Failed, Message, Outcome
+from adapter.delivery.outbox import Turn
+from adapter.delivery.sending import Try
+from adapter.delivery.states import Known, State
 from tests.delivery.conftest import Put
+
+
+@dataclass
+class Steps:
+    """Delivers at once, or as it is told.
+
+    Attributes:
+        sending: what becomes of a message; in place of a delivery.
+        there: whether the destination takes messages.
+        handled, told: submissions in the order in which they were sent, and logged.
+    """
+
+    sending: Callable[[Message], Outcome] = lambda message: Delivered(message, "r", {}, set(), "receipt")
+    there: threading.Event = field(default_factory=threading.Event)
+    handled: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.there.set()
+
+    def ready(self) -> bool:
+        """Say whether messages may go out."""
+        return self.there.is_set()
+
+    def prepare(self, message: Message) -> Try | Outcome:
+        """Nothing is to be prepared."""
+        return Try(message, {}, {}, b"")
+
+    def send(self, prepared: Try) -> Outcome | None:
+        """Note it."""
+        self.handled.append(prepared.message.submission)
+        return self.sending(prepared.message)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Note it."""
+        self.told.append(outcome.message.submission)
 
 
 def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
@@ -22,25 +64,44 @@ def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
     return True
 
 
+def delivered(outbox: Outbox) -> int:
+    """How many messages are."""
+    return outbox.stock().get(State.DELIVERED, (0, 0))[0]
+
+
 def test_several_workers_share_the_lanes_and_keep_their_order(outbox: Outbox, put: Put) -> None:
     """Two workers with three threads each: 40 messages of 8 clients are handled once, each client's in order."""
     lanes = {put(f"lane-{number % 8}"): number for number in range(40)}
-    handled: list[int] = []
-
-    def handle(message: Message) -> None:
-        handled.append(lanes[message.submission])
-        outbox.delivered(message, time.time(), "r", {}, set(), "receipt")
-
-    workers = [Worker(outbox, handle, threads=3) for _ in range(2)]
+    steps = Steps()
+    workers = [Worker(outbox, steps, threads=3) for _ in range(2)]
     for worker in workers:
         worker.start()
-    assert until(lambda: outbox.stock().get(State.DELIVERED, (0, 0))[0] == 40)
+    assert until(lambda: delivered(outbox) == 40)
     for worker in workers:
         worker.stop()
+    handled = [lanes[name] for name in steps.handled]
     assert sorted(handled) == list(range(40))
+    assert sorted(steps.told) == sorted(lanes)
     for lane in range(8):
         mine = [number for number in handled if number % 8 == lane]
         assert mine == sorted(mine)
+
+
+def test_a_try_is_on_disk_before_it_is_sent(outbox: Outbox, put: Put) -> None:
+    """Whatever leaves, the database says already that it is being sent: a crash cannot make it look unsent."""
+    names = [put(f"lane-{number}") for number in range(12)]
+    seen: list[int] = []
+
+    def send(message: Message) -> Outcome:
+        seen.append(outbox.stock().get(State.SENDING, (0, 0))[0])
+        return Delivered(message, "r", {}, set(), "receipt")
+
+    worker = Worker(outbox, Steps(send), threads=3)
+    worker.start()
+    assert until(lambda: delivered(outbox) == len(names))
+    worker.stop()
+    assert len(seen) == len(names)
+    assert all(1 <= count <= 3 for count in seen)
 
 
 def test_a_worker_that_stops_gives_back_what_it_did_not_begin(outbox: Outbox, put: Put) -> None:
@@ -48,12 +109,12 @@ def test_a_worker_that_stops_gives_back_what_it_did_not_begin(outbox: Outbox, pu
     names = [put("moona"), put("matti")]
     begun, go_on = threading.Event(), threading.Event()
 
-    def handle(message: Message) -> None:
+    def send(message: Message) -> Outcome:
         begun.set()
         go_on.wait(10)
-        outbox.delivered(message, time.time(), "r", {}, set(), "receipt")
+        return Delivered(message, "r", {}, set(), "receipt")
 
-    worker = Worker(outbox, handle, threads=1)
+    worker = Worker(outbox, Steps(send), threads=1)
     worker.start()
     assert begun.wait(10)
     stopping = threading.Thread(target=worker.stop)
@@ -63,35 +124,102 @@ def test_a_worker_that_stops_gives_back_what_it_did_not_begin(outbox: Outbox, pu
     go_on.set()
     stopping.join(10)
     assert [message.submission for message in free] == names[1:]
-    assert outbox.stock()[State.DELIVERED][0] == 1
+    assert delivered(outbox) == 1
 
 
 def test_a_worker_outlives_what_goes_wrong(outbox: Outbox, put: Put) -> None:
-    """A bug or a lost database in one message stops no thread."""
+    """A bug in one message stops no thread and no other message."""
     bad = put("moona")
     put("matti")
 
-    def handle(message: Message) -> None:
+    def send(message: Message) -> Outcome:
         if message.submission == bad:
             raise OSError("the disk")
-        outbox.delivered(message, time.time(), "r", {}, set(), "receipt")
+        return Delivered(message, "r", {}, set(), "receipt")
 
-    worker = Worker(outbox, handle, threads=1)
+    worker = Worker(outbox, Steps(send), threads=1)
     worker.start()
-    assert until(lambda: State.DELIVERED in outbox.stock())
+    assert until(lambda: delivered(outbox) == 1)
     worker.stop()
+
+
+def test_an_outcome_that_cannot_be_written_takes_no_other_with_it(outbox: Outbox, put: Put) -> None:
+    """The others of the same turn are written one by one; what is not will be asked about when its lease ends."""
+    names = [put(f"lane-{number}") for number in range(4)]
+    together = threading.Barrier(4)
+
+    def send(message: Message) -> Outcome:
+        together.wait(10)
+        twice = {"urn:uuid:a": Known("Patient/1", "1")} if message.submission == names[0] else {}
+        return Delivered(message, "r", twice, {"urn:uuid:nobody"} if twice else set(), "receipt")
+
+    worker = Worker(outbox, Steps(send), threads=4)
+    worker.start()
+    assert until(lambda: delivered(outbox) == 3)
+    worker.stop()
+    assert outbox.stock()[State.SENDING][0] == 1
+
+
+def test_a_database_that_is_gone_for_a_moment_loses_nothing(
+    outbox: Outbox, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was to begin waits until it can be written down that it does."""
+    names = [put(f"lane-{number}") for number in range(6)]
+    turns, real = [0], outbox.turn
+
+    def turn(*args: object, **kwargs: object) -> Turn:
+        turns[0] += 1
+        if turns[0] in (2, 3):
+            raise OperationalError("", {}, OSError())
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(outbox, "turn", turn)
+    steps = Steps()
+    worker = Worker(outbox, steps, threads=2, idle=0.01)
+    worker.start()
+    assert until(lambda: delivered(outbox) == len(names))
+    worker.stop()
+    assert sorted(steps.handled) == sorted(names)
+
+
+def test_who_lost_its_lease_sends_and_writes_nothing(outbox: Outbox, put: Put) -> None:
+    """Two turns of which one comes too late: its outcome changes nothing and its next try does not begin."""
+    put("moona")
+    put("matti")
+    late = outbox.claim("late", 0.0, 2)
+    outbox.turn(0.0, begin=late[:1])
+    taken = outbox.claim("next", outbox.lease + 1, 2)
+    turn = outbox.turn(
+        outbox.lease + 2,
+        outcomes=[Failed(late[0], State.REJECTED, due=0.0, attempts=1, cause="HTTP 422", http_status=422)],
+        begin=late[1:],
+    )
+    assert turn.held == set()
+    outcomes = [Delivered(message, "r", {}, set(), "receipt") for message in taken]
+    assert outbox.turn(outbox.lease + 3, outcomes=outcomes).held == {message.lease for message in taken}
 
 
 def test_nothing_is_claimed_while_the_destination_is_down(outbox: Outbox, put: Put) -> None:
     """Messages wait in the queue until somebody is there."""
     put("moona")
-    there = threading.Event()
-    handled: list[str] = []
-    worker = Worker(outbox, lambda message: handled.append(message.submission), ready=there.is_set, threads=1)
+    steps = Steps()
+    steps.there.clear()
+    worker = Worker(outbox, steps, threads=1)
     worker.start()
     time.sleep(0.7)
-    assert (handled, outbox.stock()[State.QUEUED][0]) == ([], 1)
-    there.set()
+    assert (steps.handled, outbox.stock()[State.QUEUED][0]) == ([], 1)
+    steps.there.set()
     worker.wake()
-    assert until(lambda: bool(handled))
+    assert until(lambda: bool(steps.handled))
+    worker.stop()
+
+
+def test_an_idle_worker_writes_nothing(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for work takes no lock of the database."""
+    looks: list[float] = []
+    monkeypatch.setattr(outbox, "turn", lambda *_, **__: pytest.fail("nothing is due"))
+    monkeypatch.setattr(outbox, "any_due", lambda now: bool(looks.append(now)))
+    worker = Worker(outbox, Steps(), threads=2, idle=0.01)
+    worker.start()
+    assert until(lambda: len(looks) > 3)
     worker.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapter.delivery.keeping import forget_bodies
-from adapter.delivery.outbox import Failure
+from adapter.delivery.messages import Delivered, Failed, Message
 from adapter.delivery.states import State
 from adapter.lifecycle.invalidation import BodyGone
 from adapter.pipeline import Line
@@ -14,7 +14,10 @@ from adapter.store import Database
 from adapter.store.tables import submission
 from tests.pipeline.conftest import AT, Send, record
 
-REFUSED = Failure(due=AT, attempts=1, cause="HTTP 422", http_status=422, issues="")
+
+def refused(message: Message, state: State) -> Failed:
+    """What came of a try."""
+    return Failed(message, state, due=AT, attempts=1, cause="HTTP 422", http_status=422)
 
 
 def test_what_waits_is_never_sent(line: Line, send: Send, database: Database) -> None:
@@ -39,7 +42,7 @@ def test_what_is_on_its_way_is_followed_by_the_mark(line: Line, send: Send) -> N
     done = line.afterwards.invalidate(first, "väärä")
     assert (done.cancelled, done.record_version) == ((second,), 3)
     assert line.outbox.claim("other", AT) == []
-    line.outbox.delivered(message, AT, "r-1", {}, (), "receipt")
+    line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt")])
     (mark,) = line.outbox.claim("other", AT)
     bundle = read_json(mark.body)
     assert mark.submission == done.submission
@@ -51,12 +54,12 @@ def test_what_was_refused_is_not_tried_again(line: Line, send: Send) -> None:
     """A rejected message of an invalidated record cannot be replayed; a rejected mark can."""
     first = send(record("01-client")).submission
     (message,) = line.outbox.claim("worker", AT)
-    line.outbox.failed(message, State.DEAD, AT, REFUSED)
+    line.outbox.turn(AT, outcomes=[refused(message, State.DEAD)])
     done = line.afterwards.invalidate(first, "väärä")
     assert line.outbox.replay([first], AT) == 0
     assert line.outbox.cancel([done.submission], AT) == 0
     (mark,) = line.outbox.claim("worker", AT)
-    line.outbox.failed(mark, State.REJECTED, AT, REFUSED)
+    line.outbox.turn(AT, outcomes=[refused(mark, State.REJECTED)])
     assert line.outbox.replay([done.submission], AT) == 1
 
 
@@ -64,7 +67,7 @@ def test_a_record_whose_content_is_gone_says_what_to_do(line: Line, send: Send, 
     """After the bodies are deleted its sender sends the last version again; nothing is half done."""
     first = send(record("01-client")).submission
     (message,) = line.outbox.claim("worker", AT)
-    line.outbox.delivered(message, AT, "r-1", {}, (), "receipt")
+    line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt")])
     assert forget_bodies(database, AT + 1, AT + 1) == 1
     with pytest.raises(BodyGone):
         line.afterwards.invalidate(first, "väärä")

@@ -1,0 +1,105 @@
+"""Who has which message in hand: only the head of a lane can be claimed, under a lease that a dead worker cannot keep.
+
+The head is the oldest message of a lane that is not final. Each function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, Float, Integer, bindparam, exists, or_, select, update
+
+from adapter.delivery import known
+from adapter.delivery.messages import Lease, Message
+from adapter.delivery.states import State
+from adapter.store import Cipher
+from adapter.store.tables import outbox, submission
+
+LONGEST_WAIT = 3600.0
+"""No pause is longer; a time further ahead was written before the clock was set back, and is not waited for."""
+
+# Statements are built once: to build one takes longer than to run it.
+_NOW = bindparam("now", type_=Float)
+UNLEASED = or_(outbox.c.leased_until <= _NOW, outbox.c.leased_until > bindparam("no_lease_after"))
+"""Nobody holds it; a lease that ends later than any can was given before the clock was set back. See `instants`."""
+
+_EARLIER = outbox.alias("earlier")
+_IS_HEAD = ~exists().where(_EARLIER.c.lane == outbox.c.lane, ~_EARLIER.c.final, _EARLIER.c.seq < outbox.c.seq)
+_FREE = (
+    ~outbox.c.final,
+    or_(outbox.c.due <= _NOW, outbox.c.due > bindparam("no_pause_after"), outbox.c.state == State.QUEUED),
+    UNLEASED,
+)
+_DUE = select(outbox.c.seq).where(*_FREE, _IS_HEAD)
+_ANY_DUE = _DUE.limit(1)
+# SKIP LOCKED: on PostgreSQL many workers claim at once; SQLite has one writer and ignores it.
+_HEADS = _DUE.order_by(outbox.c.seq).limit(bindparam("at_once", type_=Integer)).with_for_update(skip_locked=True)
+_LEASE = (
+    update(outbox)
+    .where(outbox.c.seq.in_(_HEADS.scalar_subquery()), *_FREE)
+    .values(leased_until=bindparam("until"), leased_by=bindparam("worker"))
+    .returning(outbox.c.seq)
+)
+_CLAIMED = (
+    select(
+        outbox.c.submission,
+        outbox.c.state,
+        outbox.c.attempts,
+        outbox.c.http_status,
+        submission.c.body,
+        submission.c.record_key,
+    )
+    .join(submission, submission.c.id == outbox.c.submission)
+    .where(outbox.c.seq.in_(bindparam("seqs", expanding=True)))
+    .order_by(outbox.c.seq)
+)
+_RENEW = (
+    update(outbox)
+    .where(outbox.c.leased_by.in_(bindparam("workers", expanding=True)), outbox.c.leased_until > _NOW)
+    .values(leased_until=bindparam("until"))
+)
+_RELEASE = (
+    update(outbox)
+    .where(
+        outbox.c.submission.in_(bindparam("messages", expanding=True)),
+        outbox.c.leased_by.in_(bindparam("workers", expanding=True)),
+    )
+    .values(leased_until=0.0, leased_by=None)
+)
+
+
+def instants(now: float, lease: float) -> dict[str, float]:
+    """Return what a statement with `UNLEASED` is given."""
+    return {"now": now, "no_lease_after": now + 2 * lease}
+
+
+def any_due(connection: Connection, now: float, lease: float) -> bool:
+    """Say whether there is something to claim; it only reads."""
+    return connection.execute(_ANY_DUE, _when(now, lease)).first() is not None
+
+
+def claim(connection: Connection, cipher: Cipher, worker: str, now: float, lease: float, limit: int) -> list[Message]:
+    """Lease up to `limit` due lane heads to `worker`, oldest first."""
+    given = _when(now, lease) | {"until": now + lease, "worker": worker, "at_once": limit}
+    seqs = connection.execute(_LEASE, given).scalars().all()
+    rows = connection.execute(_CLAIMED, {"seqs": seqs}).all() if seqs else ()
+    places = known.parts(connection, [row.record_key for row in rows])
+    return [
+        Message(name, body, record, attempts, State(state), worker, status, cipher, places.get(record, {}))
+        for name, state, attempts, status, body, record in rows
+    ]
+
+
+def renew(connection: Connection, workers: Collection[str], now: float, until: float) -> None:
+    """Hold on to what these workers have in hand."""
+    connection.execute(_RENEW, {"workers": list(workers), "now": now, "until": until})
+
+
+def release(connection: Connection, held: Collection[Lease]) -> None:
+    """Give back what was claimed and not begun."""
+    messages, workers = {one.submission for one in held}, {one.worker for one in held}
+    connection.execute(_RELEASE, {"messages": list(messages), "workers": list(workers)})
+
+
+def _when(now: float, lease: float) -> dict[str, float]:
+    return instants(now, lease) | {"no_pause_after": now + LONGEST_WAIT}
