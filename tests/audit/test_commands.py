@@ -81,6 +81,17 @@ def test_verify_log_names_what_does_not_fit(
     assert (result.exit_code, result.stderr.strip()) == (1, text(f"audit.verify-{kind}", "fi", number="3"))
 
 
+def test_verify_log_looks_at_a_part(config: Path, told: Database) -> None:
+    """An entry before the part is believed, and said to be; an entry after the end is missing."""
+    last = len(rows_of(told))
+    bend(told, "UPDATE audit_entry SET entry = replace(entry, 'permit', 'deny') WHERE seq = 3")
+    part = run(config, "verify-log", "--from", 4, "--to", last)
+    assert (part.exit_code, text("audit.verify-part", "en", first="4") in part.stdout) == (0, True)
+    assert run(config, "verify-log", "--to", last).exit_code == 1
+    longer = run(config, "verify-log", "--from", 4, "--to", last + 1)
+    assert (longer.exit_code, longer.stderr.strip()) == (1, text("audit.verify-tail", "en", number=str(last + 1)))
+
+
 def test_verify_log_is_honest_about_nothing(config: Path, tmp_path: Path) -> None:
     """No database is exit 2 and none is made; an empty log is exit 5; neither says that every entry fits."""
     missing = run(config, "verify-log")
