@@ -91,12 +91,15 @@ def _fits(value: Any, codes: Codes, value_set: str, strength: str) -> bool:
 
 def fits_surely(codes: Codes, value_set: str, strength: str) -> Callable[[Any], bool]:
     """Return the test that a value of the right shape keeps a binding, whatever its strength."""
-    by_system = codes.by_system
+    by_system, opened = codes.by_system, codes.open_systems
 
     def test(value: Any) -> bool:
-        for coding in value.get("coding", ()):
-            if "code" in coding and coding["code"] in by_system.get(coding.get("system"), ()):
-                return True
+        if value.__class__ is dict:
+            for coding in value.get("coding", (value,)):
+                if "code" in coding and "system" in coding:
+                    system = coding["system"]
+                    if coding["code"] in by_system.get(system, ()) or system in opened or "*" in opened:
+                        return True
         return _fits(value, codes, value_set, strength)
 
     return test

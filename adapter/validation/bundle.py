@@ -30,6 +30,8 @@ def bundle_findings(bundle: dict[str, Any], index: BundleIndex, run: Run) -> Fin
     for finding in _bundle_rules(bundle, index):
         found = joined(found, run.found(finding))
     for position, entry in index.each():
+        if index.type == "transaction" and _is_plain_creation(entry):
+            continue
         for finding in _entry_rules(entry, index):
             more = run.found(finding)
             if more is not None:
@@ -129,7 +131,8 @@ def _references(value: dict[str, Any], names: tuple[tuple[str, str], ...]) -> It
 
 
 def _double_full_urls(index: BundleIndex) -> Iterator[Finding]:
-    if index.type == "history":
+    urls = [url for _, entry in index.each() if (url := entry.get("fullUrl")).__class__ is str]
+    if index.type == "history" or len(set(urls)) == len(urls):
         return
     seen: set[tuple[str, object]] = set()
     for position, entry in index.each():
@@ -140,6 +143,22 @@ def _double_full_urls(index: BundleIndex) -> Iterator[Finding]:
         if key in seen:
             yield Finding("full-url-twice", path=f"entry[{position}].fullUrl", rule="bdl-7")
         seen.add(key)
+
+
+def _is_plain_creation(entry: Entry) -> bool:
+    """Accept what nearly every entry of a transaction is: a resource under a new `urn:uuid:`, posted to its type."""
+    url, resource, request = entry.get("fullUrl"), entry.get("resource"), entry.get("request")
+    return (
+        resource.__class__ is dict
+        and request.__class__ is dict
+        and url.__class__ is str
+        and url[:9] == "urn:uuid:"
+        and "/" not in url
+        and "response" not in entry
+        and "search" not in entry
+        and request.get("method") == "POST"
+        and request.get("url") == resource.get("resourceType", "")
+    )
 
 
 def _entry_rules(entry: Entry, index: BundleIndex) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ def coding(value: dict[str, Any], run: Run) -> Findings:
         return _listed_code(system, value.get("code"), run)
     if system.startswith("urn:"):
         return None
-    if system.startswith(_OF_HL7):
+    if system.startswith(OF_HL7):
         return _known_code(system, value.get("code"), run)
     if not is_absolute(system):
         return run.found(Finding("system-relative", {"type": "Coding"}, "system"))
@@ -31,7 +31,7 @@ def coding(value: dict[str, Any], run: Run) -> Findings:
     return None
 
 
-_OF_HL7 = ("http://hl7.org/fhir/", "http://terminology.hl7.org/")
+OF_HL7 = ("http://hl7.org/fhir/", "http://terminology.hl7.org/")
 
 
 def _known_code(system: str, code: Any, run: Run) -> Findings:

@@ -13,8 +13,6 @@ from adapter.source.limits import Limits
 from adapter.types import Issue
 from adapter.validation.findings import Finding, safe_name
 
-_TEXT = frozenset((str,))
-
 
 def read_resource(document: bytes | str | dict[str, Any], limits: Limits) -> tuple[Any, list[Finding]]:
     """Return the document as dicts and lists, numbers with their digits, and what only its XML form shows.
@@ -92,14 +90,17 @@ def _measure(document: Any, limits: Limits) -> None:
             raise SourceError(Issue("fatal", "validation.too-many-nodes", {"max": str(limits.nodes)}))
         below: list[Any] = []
         for value in level:
-            if value.__class__ is str:
+            kind = value.__class__
+            if kind is str:
                 continue
-            if isinstance(value, dict):
-                if not _TEXT.issuperset(map(type, value)) and not all(isinstance(name, str) for name in value):
-                    raise SourceError(Issue("fatal", "validation.not-json", {"type": "key"}))
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
+            if kind is dict or isinstance(value, dict):
+                try:
+                    "".join(value)
+                except TypeError:
+                    raise SourceError(Issue("fatal", "validation.not-json", {"type": "key"})) from None
+                below += value.values()
+            elif kind is list or isinstance(value, list):
+                below += value
             elif isinstance(value, int | Decimal) and not isinstance(value, bool):
                 _digits(value, limits)
             elif not (value is None or isinstance(value, bool | str)):

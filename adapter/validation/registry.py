@@ -157,12 +157,12 @@ class Registry:
         An unknown one that the resource claims is told as the settings say; one that the caller asked for (no path)
         refuses: nobody may take silence for a yes.
         """
-        if self.is_base(canonical):
+        profile = self.profile(canonical)
+        if profile is None and self.is_base(canonical):
             name = canonical.partition("|")[0].removeprefix(CORE)
             if is_subtype(type_name, name):
                 return None
             return run.found(Finding("profile-of-other-type", {"type": name, "actual": type_name}, path))
-        profile = self.profile(canonical)
         if profile is None:
             unchecked = canonical.startswith(run.settings.known_unchecked) if run.settings.known_unchecked else False
             severity = "information" if unchecked else run.settings.unknown_profile

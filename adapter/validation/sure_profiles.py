@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapter.fhir.definitions import ElementDefinition, element, is_primitive, type_definition
+from adapter.fhir.definitions import ElementDefinition, choice_key, element, is_primitive, type_definition
 from adapter.validation.bindings import fits_surely
 from adapter.validation.compile import Compiler, type_path
 from adapter.validation.discriminators import test_of, text_of, urls_of
@@ -45,6 +45,13 @@ def sure_profile(profile: Profile) -> Sure:
             return False
 
     return test
+
+
+def _asks_for_types_alone(overlay: Overlay) -> bool:
+    """Tell whether a profile says nothing else of an element than how often it is there, and of which types."""
+    rules = overlay.types or ()
+    plain = Overlay(overlay.path, overlay.min, overlay.max, overlay.types, is_modifier=overlay.is_modifier)
+    return overlay == plain and not any(rule.profiles or rule.targets or rule.aggregation for rule in rules)
 
 
 class _Writer:
@@ -129,8 +136,12 @@ class _Writer:
         """Return the expression that a value holds what a pattern says."""
         if pattern.__class__ is str:
             return f"{v} == {pattern!r}"
+        if pattern.__class__ is list and len(pattern) == 1 and pattern[0].__class__ is dict:
+            return f"any([{self.fitting('x', pattern[0])} for x in {v}])"
+        if pattern.__class__ is dict and v != "x":
+            return f"({' and '.join(self.fitting(f'{v}[{name!r}]', part) for name, part in pattern.items())})"
         if pattern.__class__ is dict and all(part.__class__ is str for part in pattern.values()):
-            return f"({' and '.join(f'{v}.get({name!r}) == {part!r}' for name, part in pattern.items())})"
+            return f"({' and '.join(f'x.get({name!r}) == {part!r}' for name, part in pattern.items())})"
         return f"fits({v}, {self.given('F', pattern)})"
 
     def inside(
@@ -151,6 +162,8 @@ class _Writer:
             return []
         key = definition.key
         is_divided = bool(overlay.slices) and plainly_divided(overlay, definition) is None
+        if definition.is_choice and _asks_for_types_alone(overlay):
+            return self.choice(overlay, definition, s, pad)
         if definition.is_choice or not definition.types or is_divided:
             return [f"{pad}if {self.given('E', exact)}({s}, run) is not None: return False"]
         beside = [f"{pad}if {f'_{key}'!r} in {s}: return False"] if is_primitive(definition.types[0].code) else []
@@ -164,6 +177,18 @@ class _Writer:
             return [*beside, f"{pad}{v} = {s}[{key!r}]", *self.value(overlay, definition, place, v, pad)]
         lines = self.value(overlay, definition, place, v, f"{pad} ")
         return [*beside, f"{pad}if {key!r} in {s}:", f"{pad} {v} = {s}[{key!r}]", *lines] if lines else []
+
+    def choice(self, overlay: Overlay, definition: ElementDefinition, s: str, pad: str) -> Lines:
+        """Return the lines for a choice of which the profile says how often it is there, and of which types."""
+        name = definition.key.removesuffix("[x]")
+        keys = {choice_key(name, type_.code) for type_ in definition.types}
+        wanted = {choice_key(name, rule.code) for rule in overlay.types} if overlay.types else keys
+        allowed = wanted & keys if overlay.max != 0 else set()
+        beside = {f"_{key}" for key in keys}
+        lines = [f"{pad}if not {self.given('K', frozenset(keys - allowed | beside))}.isdisjoint({s}): return False"]
+        if overlay.min:
+            lines.append(f"{pad}if {self.given('K', frozenset(allowed))}.isdisjoint({s}): return False")
+        return lines
 
     def values(
         self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], held: str, v: str, pad: str

@@ -88,11 +88,10 @@ class _KnownCodes(dict[Any, frozenset[str]]):
         self.terminology = terminology
 
     def __missing__(self, system: Any) -> frozenset[str]:
-        if system.__class__ is not str or "/ValueSet/" in system or PRIMITIVES["uri"].exact(system) is not None:
+        if system.__class__ is not str or not (system in self.terminology.added or system.startswith(OF_HL7)):
             return NONE
-        is_known = system in self.terminology.added or system.startswith(OF_HL7)
-        tree = self.terminology.code_system(system) if is_known else None
-        if tree is None:
+        tree = self.terminology.code_system(system)
+        if tree is None or "/ValueSet/" in system or not PRIMITIVES["uri"].fast(system):
             return NONE
         self[system] = frozenset(filter(PRIMITIVES["code"].fast, tree.codes))
         return self[system]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import count
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from adapter.types import CANONICAL_ROOT, Json, Resource
 from adapter.validation.fhirpath import Context, instant
@@ -17,8 +16,7 @@ Token = tuple[str, str]
 """System and value of an identifier, or system and code of a coding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One resource, where it stands (`Bundle.entry[3].resource`), and the addresses that references may name it by."""
 
     path: str
@@ -173,6 +171,9 @@ def _entries(document: Resource, numbers: Iterator[int]) -> Iterator[Entry]:
 
 
 def _opened(resource: Resource, path: str, number: int, url: Json) -> Iterator[Entry]:
+    if "contained" not in resource:
+        yield Entry(path, resource, (url,) if url and isinstance(url, str) else (), False)
+        return
     for address, place, found in opened(resource, path, number):
         outer = place == path
         urls = [address, url] if outer else [address]
@@ -262,4 +263,7 @@ def claims_our_profile(resource: Resource) -> bool:
     """True when the resource names one of our profiles in `meta.profile`; only such resources are judged."""
     meta = resource.get("meta")
     profiles = meta.get("profile") if isinstance(meta, dict) else None
-    return any(isinstance(profile, str) and profile.startswith(PROFILES) for profile in listed(profiles))
+    for profile in listed(profiles):  # noqa: SIM110 - a generator costs more than the question
+        if isinstance(profile, str) and profile.startswith(PROFILES):
+            return True
+    return False
