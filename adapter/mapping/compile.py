@@ -143,6 +143,7 @@ def _identity(rule: Rule, u: str, n: str, writer: Emitter) -> None:
 
 def _resources(rule: Rule, writer: Emitter) -> None:
     u, n = writer.id_names(rule)
+    writer.note_expression(u)
     with writer.nested():
         for step in rule.steps:
             writer.loop(step, positions=True)
@@ -153,7 +154,8 @@ def _resources(rule: Rule, writer: Emitter) -> None:
             writer.line(f"{here} = {u}{index}")
         if rule.when is not None:
             writer.enter(f"if {here} is not None:")
-        writer.note_resource(rule, here)
+        if index:
+            writer.note_expression(here)  # so that the notes of one turn and of the next stay apart
         body = writer.temporary()
         writer.at_hand = _identifier_at_hand(rule, f"{n}{index}")
         writer.whole(rule.tree, body, {"resourceType": repr(rule.type)})

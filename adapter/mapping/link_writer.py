@@ -35,7 +35,8 @@ class LinkWriter(Writer):
                 self.line(f"{found} = {self._ids_at(link, number)}", link.row)
                 with self.block(f"if {found} is not None:"):
                     self.line(store(reference(found, type_)))
-                    self.note(link)
+                    if not link.sure:
+                        self.note(link)
 
     def _references(self, link: Link, store: Store) -> None:
         """Write the references to all resources of the first rule that made some, or of every rule."""

@@ -1,9 +1,9 @@
 """The trace of a record, read from what the compiled mapping noted while it worked.
 
-A note is a number (a row that was written, one more turn of a loop, a condition that was met), a count, the `fullUrl`
-of a resource, or, below zero, the place of earlier notes that hold here too. Which element that is, from which field
-and by which row, the trees know. So a note costs next to nothing, and only who asks for the trace pays for its rows.
-Neither record nor Bundle is looked at.
+A note is a number (a row that was written, one more turn of a loop, a condition that was met), a count, the `fullUrl`s
+that a rule has given, or, below zero, the place of earlier notes that hold here too. Which element that is, from which
+field and by which row, the trees know. So a note costs next to nothing, and only who asks for the trace pays for its
+rows. Neither record nor Bundle is looked at.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from adapter.mapping.model import (
     Value,
     is_static,
 )
+from adapter.mapping.run import Note
 from adapter.mapping.signature import is_mixed, makes_several
 from adapter.mapping.writer import Numbers
 from adapter.types import TraceRow
@@ -54,20 +55,20 @@ class Reading:
         found: the rows of each resource by `fullUrl`.
     """
 
-    notes: Sequence[int | str]
+    notes: Sequence[Note]
     tops: Mapping[str, str] = field(default_factory=dict)
     rows: list[TraceRow] = field(default_factory=list)
     found: dict[str, list[TraceRow]] = field(default_factory=dict)
     at: int = 0
 
     def noted(self, number: int | None) -> bool:
-        """Tell whether the next note is this one, and step over it."""
-        if self.at == len(self.notes) or self.notes[self.at] != number:
+        """Tell whether the next note is this one, and step over it; None is never noted."""
+        if number is None or self.at == len(self.notes) or self.notes[self.at] != number:
             return False
         self.at += 1
         return True
 
-    def taken(self) -> int | str:
+    def taken(self) -> Any:
         """Return the next note and step over it."""
         self.at += 1
         return self.notes[self.at - 1]
@@ -130,21 +131,21 @@ class Readers:
         return read
 
     def _resource(self, rule: Rule) -> Callable[[Reading, Paths], None]:
-        loops, number = [(_place(step.source), step.is_list) for step in rule.steps], self._number(rule)
+        """Return what reads the resources of a rule.
+
+        Noted is the `fullUrl`, None when none was made; in lists for loops, and then again before each resource.
+        """
+        loops = [(_place(step.source), step.is_list) for step in rule.steps]
+        in_turns = any(is_list for _, is_list in loops)
         tree, said = self.whole(rule.tree, root=True), _said_by(rule.when, rule.row)
 
         def read(reading: Reading, paths: Paths) -> None:
-            while number is None or reading.noted(number):
-                inner = paths
-                for place, is_list in loops:
-                    inner = (*inner, f"{place(inner)}[{reading.taken()}]" if is_list else place(inner))
-                urn = str(reading.taken())
+            for urn, inner in _told(reading.taken(), loops, paths):
                 around, reading.rows = reading.rows, reading.found.setdefault(urn, [])
+                reading.at += in_turns
                 tree(reading, reading.tops[urn], inner)
                 said(reading, reading.tops[urn], inner)
                 reading.rows = around
-                if not loops:
-                    return
 
         return read
 
@@ -214,7 +215,7 @@ class Readers:
 
         def read(reading: Reading, at: str, count: int, paths: Paths) -> tuple[int, bool]:
             found = sources(reading, paths)
-            made = int(reading.taken()) if found else 0
+            made: int = reading.taken() if found else 0
             for position in range(count, count + made):
                 place = f"{at}[{position}]"
                 reading.rows += [TraceRow(place, source, name, via) for source in found]
@@ -284,6 +285,22 @@ class Readers:
             return live
 
         return read
+
+
+def _told(urns: Any, loops: Sequence[tuple[Place, bool]], paths: Paths) -> Iterator[tuple[str, Paths]]:
+    """Yield the `fullUrl` of every resource of a rule, and the scopes that were open when it was made."""
+    if urns is None:
+        return
+    if not loops:
+        yield urns, paths
+        return
+    place, is_list = loops[0]
+    around = place(paths)
+    if not is_list:
+        yield from _told(urns, loops[1:], (*paths, around))
+        return
+    for turn, inner in enumerate(urns):
+        yield from _told(inner, loops[1:], (*paths, f"{around}[{turn}]"))
 
 
 def _said_by(when: Condition | None, row: Row) -> Callable[[Reading, str, Paths], None]:

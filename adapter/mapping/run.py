@@ -44,6 +44,10 @@ SENSITIVITIES = tuple(_SENSITIVITY_LABELS)
 _CLASS_OF_LABEL = {code: name for name, (_, code) in _SENSITIVITY_LABELS.items()}
 
 
+Note = int | str | list[Any] | None
+"""What a compiled mapping notes; `adapter.mapping.replay` says what it stands for."""
+
+
 class DescribedTwice(Exception):  # noqa: N818 - says what happened
     """Two mentions of one person or organisation contradict each other; the places are the sender's paths."""
 
@@ -64,7 +68,7 @@ class Hop:
     def __init__(self, mapping: Mapping, record: Record) -> None:
         self.mapping = mapping
         self.record = record
-        self.notes: list[int | str] = []
+        self.notes: list[Note] = []
 
     def special(self, name: str) -> str:
         """Return the mapping's own `id`, `version` or `digest`."""
@@ -88,7 +92,7 @@ class Run:
         self.source_system: str = record["source_system"]
         self.record_id: str = record["record_id"]
         self.seen: dict[str, dict[Any, tuple[Json, Json, int]]] = defaultdict(dict)
-        self.notes: list[int | str] = []
+        self.notes: list[Note] = []
         self._own_ids: dict[str, Collection[str]] = {}
         self._ids = ids_under(key)
         self._owned: list[tuple[bool, Json]] = []

@@ -11,6 +11,7 @@ from adapter.mapping.model import Element, Items, Mapping, Object, Value
 from adapter.mapping.registry import LoadedMapping
 from adapter.mapping.replay import Reading
 from adapter.mapping.resources import record_type_of
+from adapter.mapping.run import Note
 from adapter.types import Json, Record, Resource, TraceRow
 
 _CHOICES = frozenset({"deceased", "due", "effective", "occurred", "onset", "scheduled", "source", "start", "value"})
@@ -95,7 +96,7 @@ class Recorded:
     """What a compiled mapping noted of one record."""
 
     loaded: LoadedMapping
-    notes: Sequence[int | str]
+    notes: Sequence[Note]
 
     def rows(self, bundle: Resource) -> list[TraceRow]:
         """Return the rows of the Bundle that the record became, entry by entry."""

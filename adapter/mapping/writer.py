@@ -49,22 +49,14 @@ class Writer:
         """Write that something of the trees was done here, which the trees alone do not tell: its number is noted.
 
         Args:
-            thing: a row that was written, a kind or rule whose condition is met, a step that takes one more turn.
+            thing: a row that was written, a kind whose condition is met, a step that takes one more turn.
             part: `default`, or the number of a source that is there.
         """
         if self.notes:
             self.line(f"notes.append({self.numbers.setdefault((id(thing), part), len(self.numbers))})")
 
-    def note_resource(self, rule: Rule, urn: str) -> None:
-        """Write that a resource was made: its `fullUrl`; what does not come exactly once is told by rule and turns."""
-        turns = [f"i{number + 1}" for number, step in enumerate(rule.steps) if step.is_list]
-        if rule.steps or rule.when is not None:
-            self.note(rule)
-        for told in (*turns, urn):
-            self.note_expression(told)
-
     def note_expression(self, expression: str) -> None:
-        """Write that the value of an expression is noted: a `fullUrl`, a count, an earlier place among the notes."""
+        """Write that the value of an expression is noted: ids of resources, a count, an earlier place in the notes."""
         if self.notes:
             self.line(f"notes.append({expression})")
 
