@@ -149,7 +149,7 @@ async def fetch(request: Request) -> Response:
     question = _question(read_json(await read_body(request, longest=100_000) or b"{}"), sender)
     if sender.custodians is not None and question.organisation["id"] not in sender.custodians:
         await run_in_threadpool(line_of(request).afterwards.refuse_fetch, question, sender.id, "foreign-custodian")
-        raise NotYours(Issue("error", "api.foreign-custodian"))
+        raise NotYours(Issue("error", "api.foreign-organisation"))
     found = await run_in_threadpool(line_of(request).afterwards.fetch, question, sender.id)
     return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
 

@@ -73,6 +73,8 @@ def validate_files(
             _write_outcome(outcome, language)
         else:
             _show(name, outcome, mapped.bundle if mapped else _document(data, outcome, validator), language)
+            if any(issue.key == "validation.no-resource-type" for issue in outcome.issues) and b'"record_type"' in data:
+                print(text("cli.is-a-record", language))
         worst = max(worst, _exit_of(outcome, LEVELS[fail_on]))
     raise typer.Exit(worst)
 

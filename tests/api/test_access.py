@@ -155,7 +155,9 @@ def test_a_question_in_a_foreign_name_is_refused_and_stands_in_the_log(guarded: 
     }
     with guarded.http() as http:
         token = bearer(http.post("/v1/token", data=guarded.asserted("keys")))
-        assert http.post("/v1/clients/_fetch", json=question, headers=token).status_code == 403
+        refused = http.post("/v1/clients/_fetch", json=question, headers=token)
+    assert refused.status_code == 403
+    assert "may not fetch in the name of this organisation" in refused.text
     database = Database(f"sqlite:///{guarded.folder / 'k.sqlite'}")
     with database.reading() as connection:
         *_, row = read_rows(connection, kinds=("refusal",))

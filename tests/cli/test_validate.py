@@ -45,6 +45,16 @@ def test_right_bundle_exits_with_0() -> None:
     assert result.stdout.count("K4602") == 1
 
 
+def test_a_record_that_is_taken_for_a_resource_is_told(tmp_path: Path) -> None:
+    """A record without --record is no resource: the option that is missing is named."""
+    result = run(RECORD, "--lang", "en")
+    assert result.exit_code == Exit.FINDINGS
+    assert "K4102" in result.stdout
+    assert "give the option --record" in result.stdout
+    (tmp_path / "nothing.json").write_text("{}", encoding="utf-8")
+    assert "--record" not in run(tmp_path / "nothing.json", "--lang", "en").stdout
+
+
 def test_findings_stand_under_their_resource(broken: Path) -> None:
     """The list is grouped by resource; each finding says rule, what would be right, and its place."""
     result = run(broken, "--lang", "en")
