@@ -157,13 +157,15 @@ class _Node:
         return [
             f"def {name}(s, run):",
             " if s.__class__ is not dict: return False",
-            " n = 2",
-            " if s.get('code') not in known[s.get('system')]:",
-            "  n = 0",
+            " known_pair = s.get('code') in known[s.get('system')]",
+            " n = 2 if known_pair else 0",
+            " if not known_pair:",
             *self._optional(pair, "  "),
-            *(f" {line}" for line in self._rules()),
             *self._optional(others, " "),
-            " return len(s) == n and n > 0",
+            " if len(s) != n or not n: return False",
+            " if known_pair: return True",
+            *self._rules(),
+            " return True",
         ]
 
     def _optional(self, options: dict[str, ElementDefinition], pad: str) -> list[str]:
