@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from tests.consent.world import (
     ACT,
+    BASE,
+    CLIENT_IDS,
     CONFIDENTIALITY,
     LOINC,
     REASON,
+    V3,
     Json,
     action,
     actor,
@@ -30,7 +33,18 @@ from tests.consent.world import (
 SNOMED = "http://snomed.info/sct"
 ENDED = team("ended", status="inactive")
 GOAL: Json = {"resourceType": "Goal", "id": "goal", "subject": ref("Patient/p1")}
-CONTEXT = [ENDED, plan(goal=[ref("Goal/goal")]) | {"id": "anchor"}]
+COACHES: Json = {
+    "resourceType": "Group",
+    "id": "coaches",
+    "active": True,
+    "actual": True,
+    "type": "practitioner",
+    "member": [
+        {"entity": ref("Practitioner/doctor"), "inactive": True},
+        {"entity": ref("Practitioner/coach"), "period": {"end": "2026-04-30"}},
+    ],
+}
+CONTEXT = [ENDED, COACHES, plan(goal=[ref("Goal/goal")]) | {"id": "anchor"}]
 
 ACTORS = [
     actor("Practitioner/coach"),
@@ -43,7 +57,23 @@ ACTORS = [
     actor("CareTeam/gone"),
     actor({"display": "Valmentaja"}),
     actor("Practitioner/coach", "CST"),
+    actor("Group/coaches"),
+    actor("Practitioner/coach/_history/2"),
+    actor(f"{BASE}/Organization/jobs"),
+    actor("https://elsewhere.example/fhir/Practitioner/coach"),
+    actor({"identifier": {"system": "urn:example:staff", "value": "coach"}}),
+    actor({"identifier": {"system": "urn:example:staff", "value": "nobody"}}),
+    actor({"identifier": {"value": "coach"}}),
+    actor("Practitioner/coach") | {"role": concept(f"{V3}/v3-RoleCode", "DELEGATEE")},
 ]
+CLIENTS = [
+    *[ref("Patient/p1")] * 12,
+    ref(f"{BASE}/Patient/p1"),
+    {"identifier": {"system": CLIENT_IDS, "value": "P1"}},
+    ref("Patient/p2"),
+    ref("https://elsewhere.example/fhir/Patient/p1"),
+]
+STATUSES = [*["active"] * 14, "inactive", "rejected", "draft", "proposed", "entered-in-error"]
 PURPOSES = [
     *(coding(REASON, code) for code in ("COC", "TREAT", "BTG", "HPAYMT", "coc")),
     coding("urn:example:purpose", "a"),
@@ -124,10 +154,13 @@ def consents(draw: st.DrawFn, name: str = "c", effects: tuple[str, ...] = ("perm
     made = st.sampled_from(["2026-01-15T09:00:00+02:00"] * 4 + ["2026-01-06", "2026-03-11", None])
     found = consent(name, root, policyRule=concept(ACT, draw(policy)), dateTime=draw(made))
     for key, value in (
-        ("status", draw(st.sampled_from(["active"] * 8 + ["inactive", "rejected"]))),
+        ("status", draw(st.sampled_from(STATUSES))),
+        ("patient", draw(st.sampled_from(CLIENTS))),
+        ("scope", concept(f"{V3}/consentscope", draw(st.sampled_from(["patient-privacy"] * 12 + ["treatment"])))),
         ("sourceReference", draw(st.sampled_from([found["sourceReference"]] * 6 + [None]))),
         ("performer", draw(st.sampled_from([found["performer"]] * 6 + [[ref("Organization/jobs")]]))),
         ("organization", draw(st.sampled_from([found["organization"]] * 4 + [None, [ref("Organization/kela")]]))),
+        ("modifierExtension", draw(st.sampled_from([None] * 20 + [[{"url": "urn:x", "valueBoolean": True}]]))),
         ("implicitRules", draw(st.sampled_from([None] * 15 + ["https://example.org/rules"]))),
     ):
         found[key] = value
