@@ -33,7 +33,7 @@ from adapter.source.identity_code import is_inside
 from tests.attacks.targets import BROUGHT, Exchange, Fingerprint, Target, target_of
 from tests.conftest import ROOT
 
-HANG_SECONDS = 3.0
+HANG_SECONDS = 10.0
 """After this long a request in hand or a new thread counts as hanging."""
 
 POOLS = ("AnyIO worker thread", "asyncio_")
@@ -309,7 +309,7 @@ def _check_stored(held: Mapping[Target, Fingerprint], stores: Stores | None) -> 
     changing |= {"version"} if allowed != Stores(allowed.reason) else set()
     for target, before in held.items():
         after = target.fingerprint()
-        for table in before.keys() | after.keys():
+        for table in sorted(before.keys() | after.keys()):
             if (was := before.get(table, (0, None))) != (now := after.get(table, (0, None))):
                 kind = table.rpartition(".")[2]
                 assert kind in changing, f"stored: {table} has changed, {was[0]} rows before and {now[0]} after"

@@ -46,7 +46,7 @@ BROUGHT = {
 OPEN = "SELECT count(*) FROM outbox WHERE NOT final"
 INSTANT = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+\d\d:\d\d)")
 GOOD_RECORD = record("client", record_id="well")
-PROMPT_SECONDS = 3.0
+PROMPT_SECONDS = 5.0
 ELSEWHERE = "vendor API, elsewhere"
 """First column of the table of statuses in docs/security.md."""
 
