@@ -47,16 +47,16 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
             )
         sender.show(sent)
         arrived = all(item.state == "delivered" for item in sent)
-        console.print(
-            f"\nThe mock repository  {mock}/fhir/CarePlan\n"
-            f"Its page             {mock}/_mock/\n"
-            f"The vendor API       {adapter}/v1/docs\n"
-            f"How it goes          {adapter}/status\n"
-            f"The reviewer's pages {adapter}/review/  ({DEMO_REVIEWER} / {password})\n"
-            f"Where is a record?   {adapter}/v1/records/{_worth_a_look(sent)}",
-            soft_wrap=True,
-        )
         if not once:
+            console.print(
+                f"\nThe mock repository  {mock}/fhir/CarePlan\n"
+                f"Its page             {mock}/_mock/\n"
+                f"The vendor API       {adapter}/v1/docs\n"
+                f"How it goes          {adapter}/status\n"
+                f"The reviewer's pages {adapter}/review/  ({DEMO_REVIEWER} / {password})\n"
+                f"Where is a record?   {adapter}/v1/records/{_worth_a_look(sent)}",
+                soft_wrap=True,
+            )
             console.print("\nStop with Ctrl-C.")
             _stay()
     return arrived

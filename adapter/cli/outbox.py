@@ -48,6 +48,8 @@ def show_list(
 
     columns = ("submission", "record", "version", "state", "attempts", "received")
     table = Table(*(text(f"cli.{column}", language) for column in columns))
+    for column in table.columns:
+        column.overflow = "fold"  # on a narrow screen nothing is cut off
     table.columns[0].no_wrap, table.columns[0].min_width = True, ID_LENGTH  # other commands want it whole
     with calling(url, language) as adapter:
         for status in islice(adapter.search(state=state, record_type=record_type), limit):

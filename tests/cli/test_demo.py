@@ -29,6 +29,7 @@ def test_every_scenario_record_arrives() -> None:
     done = demo("--once", "--port", str(free_port()), "--mock-port", str(free_port()))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "102/102 toimitettu" in done.stdout
+    assert "127.0.0.1" not in done.stdout  # nobody listens there any more
 
 
 def test_a_taken_port_is_said_clearly() -> None:
