@@ -19,12 +19,18 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~:/-]*")
 
 
 class Ids:
-    """Ids under one key, at most 64 bytes. The same persons and organisations come again and again: see `known`."""
+    """Ids under one key, at most 64 bytes.
+
+    The same persons and organisations come again and again, so `of_identifier` and `of_fields` remember what they were
+    asked for lately.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._start = blake2b(digest_size=16, key=key)
-        self.known = lru_cache(maxsize=4096)(self.urn)
-        """`urn` that remembers what it was asked for lately; for identifiers that many records share."""
+        self.of_identifier = lru_cache(maxsize=4096)(self._of_identifier)
+        """Takes type, system and value: a source system may number its organisations and its staff alike."""
+        self.of_fields = lru_cache(maxsize=4096)(self._of_fields)
+        """Takes type, system and the texts that identify together, None for what is missing."""
 
     def urn(self, system: str, value: str) -> str:
         """Return `urn:uuid:…` for a business identifier; equal system and value give equal ids in every record."""
@@ -32,6 +38,12 @@ class Ids:
         state.update(f"{system}|{value}".encode())
         digest = state.hexdigest()
         return f"urn:uuid:{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
+
+    def _of_identifier(self, type_: str, system: str, value: str) -> str:
+        return self.urn(f"{system}#{type_}", value)
+
+    def _of_fields(self, type_: str, system: str, fields: tuple[str | None, ...]) -> str:
+        return self.urn(f"{system}#{type_}", "\x1f".join([field or "" for field in fields]))
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.mapping.emit import Emitter, conversion_key
-from adapter.mapping.model import Convert, EmbeddedType, Mapping, Rule
+from adapter.mapping.model import Convert, EmbeddedType, Mapping, Object, Rule, is_sure
 from adapter.mapping.run import Hop, NoIdentity, Run
 from adapter.mapping.writer import Numbers
 from adapter.types import Json
@@ -67,9 +67,11 @@ def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
     with writer.block(f"def type_{type_.name}(s0, run, notes):"):
         if not _surely_notes(type_):
             writer.note(type_)
+        certain = isinstance(type_.tree, Object) and is_sure(type_.tree)
         if not type_.rules:
             writer.made(type_.tree, _returned)
-            writer.line("return None")
+            if not certain:
+                writer.line("return None")
             return
         writer.line(f'seen = run.seen["{type_.name}"]')
         writer.line('m = seen.get(s0.get("id"))')
@@ -78,9 +80,10 @@ def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
             writer.line("return m[1].copy()")
         writer.line("n = ~len(notes)")
         _rules(type_.rules, writer)
-        writer.line("r = None")
+        if not certain:
+            writer.line("r = None")
         writer.made(type_.tree, lambda value: f"r = {value}")
-        with writer.block("if r is not None and m is None:"):
+        with writer.block("if m is None:" if certain else "if r is not None and m is None:"):
             writer.line('seen[s0.get("id")] = (s0, r, n)')
         writer.line("return r")
 

@@ -6,6 +6,7 @@ What has to be told by a note (see `adapter.mapping.replay`) is noted where it i
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from adapter.mapping.interpret import translated
@@ -82,10 +83,7 @@ class Emitter(LinkWriter):
         if isinstance(element, Link):
             return None if element.many or not self.surely_linked(element) else self.linked_reference(element)
         if isinstance(element, Items) and len(element.kinds) == 1:
-            kind = element.kinds[0]
-            if kind.steps or kind.when is not None or makes_several(kind.content):
-                return None
-            inner = self.expression(kind.content)
+            inner = self._plain_item(element.kinds[0])
             return None if inner is None else f"[{inner}]" if element.many else inner
         if isinstance(element, Object) and not any(_is_bare(child) for _, child in element.fields):
             parts = [(name, self.expression(child)) for name, child in element.fields]
@@ -169,14 +167,20 @@ class Emitter(LinkWriter):
             self._kind(node.kinds[0], lambda value: store(f"[{value}]"))
             return
         found = self.temporary()
-        self.line(f"{found} = []")
-        for kind in node.kinds:
+        first = list(takewhile(bool, map(self._plain_item, node.kinds)))
+        self.line(f"{found} = [{', '.join(map(str, first))}]")
+        for kind in node.kinds[len(first) :]:
             self._kind(kind, _adder(found, kind))
         if is_sure(node):
             self.line(store(found))
             return
         with self.block(f"if {found}:"):
             self.line(store(found))
+
+    def _plain_item(self, kind: Kind) -> str | None:
+        """Return an item that is surely written, once, as one expression; None when it takes statements."""
+        plain = not kind.steps and kind.when is None and not makes_several(kind.content)
+        return self.expression(kind.content) if plain else None
 
     def _alternatives(self, node: Items, store: Store) -> None:
         if len(node.kinds) == 1:
@@ -217,6 +221,10 @@ class Emitter(LinkWriter):
                 self._stored(row, self.get(row.sources[0]), store)
                 return
             found = self.temporary()
+            if len(row.sources) == 1 and not (self.skips_empty or row.required or row.default is not None):
+                with self.block(f"if ({found} := {self.get(row.sources[0])}) is not None:"):
+                    self._stored(row, found, store)
+                return
             if len(row.sources) > 1:
                 names = [f"{found}_{number}" for number in range(len(row.sources))]
                 for number, (name, source) in enumerate(zip(names, row.sources, strict=True)):

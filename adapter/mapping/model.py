@@ -348,6 +348,11 @@ class Mapping:
         return not self.vendor
 
     @cached_property
+    def specials(self) -> dict[str, str]:
+        """What a row says of the mapping itself: `@mapping` (its id), `@version`, `@digest`."""
+        return {"mapping": self.id, "version": self.version, "digest": self.digest}
+
+    @cached_property
     def own_identifiers(self) -> dict[str, list[tuple[tuple[Step, ...], SourcePath]]]:
         """By resource type the fields that the `identifier` rows of the record's own resources read, behind the loops
         that lead to them.

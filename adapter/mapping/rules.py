@@ -19,6 +19,7 @@ from adapter.mapping.model import (
     Object,
     Row,
     Rule,
+    SourcePath,
     UseType,
     Value,
     profile_canonical,
@@ -114,7 +115,7 @@ def _identity(spec: Any, scope: Scope, at: YamlPath, context: FileContext, name:
     row = context.row(f"{name}.identity", at)
     try:
         if isinstance(spec, dict):
-            return Identity(key=tuple(scope.find(path)[0] for path in spec["key"]))
+            return Identity(key=tuple(_text(path, scope) for path in spec["key"]))
         quiet = replace(context, uses=[])
         options = [dict(option, one_way="identity") for option in _listed(spec)]
         found = [producer(option, FhirPlace("Identifier"), scope, row, quiet) for option in options]
@@ -124,6 +125,18 @@ def _identity(spec: Any, scope: Scope, at: YamlPath, context: FileContext, name:
     except Unusable:
         pass
     return None
+
+
+def _text(path: str, scope: Scope) -> SourcePath:
+    """Return a field of a key.
+
+    Raises:
+        LookupError: there is none, or it is no text: `1` and `True` would be one key.
+    """
+    found, shape, _ = scope.find(path)
+    if shape.kind != "string":
+        raise LookupError(f"'{path}' in a key must be a text, it is {shape.kind or 'unknown'}")
+    return found
 
 
 def _listed(spec: Any) -> list[Any]:

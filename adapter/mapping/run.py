@@ -71,8 +71,8 @@ class Hop:
         self.notes: list[Note] = []
 
     def special(self, name: str) -> str:
-        """Return the mapping's own `id`, `version` or `digest`."""
-        return {"mapping": self.mapping.id, "version": self.mapping.version, "digest": self.mapping.digest}[name]
+        """Return what `@mapping`, `@version` or `@digest` stands for."""
+        return self.mapping.specials[name]
 
 
 class Run:
@@ -109,8 +109,8 @@ class Run:
         self._plain = None if self._given else _labelled("v3-Confidentiality", "N")
 
     def special(self, name: str) -> str:
-        """Return the mapping's own `id`, `version` or `digest`."""
-        return {"mapping": self.mapping.id, "version": self.mapping.version, "digest": self.mapping.digest}[name]
+        """Return what `@mapping`, `@version` or `@digest` stands for."""
+        return self.mapping.specials[name]
 
     def own_ids(self, type_: str) -> Collection[str]:
         """Return the identifiers of the resources of a type that this record makes, as the rows of `identifier` say."""
@@ -124,19 +124,15 @@ class Run:
         return self._ids.urn(self.source_system, f"{self.record_id}/{part}" if part else self.record_id)
 
     def identity_urn(self, type_: str, identifier: Json) -> str:
-        """Return the `fullUrl` of something that has an identifier of its own.
+        """Return the `fullUrl` of something that has an identifier of its own."""
+        return self._ids.of_identifier(type_, identifier["system"], identifier["value"])
 
-        The type counts: a source system may number its organisations and its staff alike.
-        """
-        return self._ids.known(f"{identifier['system']}#{type_}", identifier["value"])
-
-    def key_urn(self, type_: str, fields: tuple[Json, ...]) -> str:
+    def key_urn(self, type_: str, fields: tuple[str | None, ...]) -> str:
         """Return the `fullUrl` of something that only a combination of fields identifies.
 
         Without a system of its own each field is one of the source system.
         """
-        words = "\x1f".join(["" if value is None else str(value) for value in fields])
-        return self._ids.known(f"{self.source_system}#{type_}", words)
+        return self._ids.of_fields(type_, self.source_system, fields)
 
     def own(self, rule: Rule, part: str, urn: str, body: Resource, identifier: Json = None) -> None:
         """Add a resource of this record: part identifier, meta, language, request."""
