@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from adapter.consent import Consents, Context, Decision, Entry, decide, packaged_configuration, read_consents
+from adapter.consent.model import DecidedBy
 from adapter.consent.references import Token
 from adapter.consent.withholding import redacted, without_contacts
 from adapter.types import Resource
@@ -84,7 +85,7 @@ class Word(NamedTuple):
     """What the log keeps of a decision about one resource: where it stands, `permit`, `partial` or `deny`, and why.
 
     Attributes:
-        consents: `Consent/id` of those that decided.
+        consents: `Consent/id` of those that decided, with the version where they have one.
         rule: id of the statutory rule that permits; empty when consents decide.
     """
 
@@ -99,7 +100,7 @@ Witness = Callable[[Word], None]
 
 
 def grounds(words: Iterable[Word]) -> dict[str, str]:
-    """Return what the log keeps of the grounds of several decisions: ids of consents and of statutory rules."""
+    """Return what the log keeps of the grounds of several decisions: versions of consents, ids of statutory rules."""
     told = list(words)
     consents = {one.removeprefix("Consent/") for word in told for one in word.consents}
     return {"consents": ", ".join(sorted(consents)), "rule": ", ".join(sorted({word.rule for word in told} - {""}))}
@@ -195,9 +196,14 @@ def _words(decision: Decision, addresses: Sequence[str]) -> Iterator[tuple[Word,
     nothing = decision.decision == "deny"
     for address, one in zip(addresses, entries, strict=True):
         paths = tuple(path for obligation in one.obligations for path in obligation.paths)
-        consents = tuple(sorted({by.consent for by in one.decided_by}))
+        consents = tuple(sorted({_version(by) for by in one.decided_by}))
         said = "deny" if nothing else one.decision
         yield Word(address, said, str(one.reason), consents, one.statutory_rule), paths
+
+
+def _version(by: DecidedBy) -> str:
+    """Name the version of a consent that decided; a stored record of the adapter has an id of its own for each."""
+    return f"{by.consent}/_history/{by.version}" if by.version else by.consent
 
 
 def _cut(resource: Resource, paths: Iterable[str], keeps_contacts: bool) -> Resource:

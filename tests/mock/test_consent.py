@@ -92,6 +92,7 @@ def test_every_act_is_audited(repository: str, control: MockClient) -> None:
     rows = [Row(one["seq"], one["at"], one["kind"], told) for one, told in zip(entries, facts, strict=True)]
     assert [issue.rule_id for row in rows for event in audit_events(row, site) for issue in judge(event).issues] == []
     assert entries[0]["decided"] == "CarePlan/cp1:permit:CONSENT_PERMIT"
+    assert entries[0]["consents"].endswith("/_history/1")
     assert "010594Y9032" not in answer.text
 
 
