@@ -146,9 +146,13 @@ class Registry:
         for index, canonical in enumerate(claimed if isinstance(claimed, list) else ()):
             if isinstance(canonical, str) and canonical not in seen:
                 seen.add(canonical)
-                found = joined(
-                    found, self.claim_findings(resource, canonical, f"meta.profile[{index}]", type_name, run)
-                )
+                profile = self.profile(canonical)
+                if profile is not None and profile.type_name == type_name:
+                    more = profile.findings(resource, run)
+                else:
+                    more = self.claim_findings(resource, canonical, f"meta.profile[{index}]", type_name, run)
+                if more is not None:
+                    found = joined(found, more)
         return found
 
     def claim_findings(self, resource: dict[str, Any], canonical: str, path: str, type_name: str, run: Run) -> Findings:

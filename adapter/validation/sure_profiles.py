@@ -157,30 +157,32 @@ class _Writer:
         self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], s: str, pad: str
     ) -> Lines:
         """Return the lines for all values of one element."""
-        exact = self.compiler.field(overlay, definition, *place)
-        if exact is None:
-            return []
-        key = definition.key
         is_divided = bool(overlay.slices) and plainly_divided(overlay, definition) is None
         if definition.is_choice and _asks_for_types_alone(overlay):
             return self.choice(overlay, definition, s, pad)
         if definition.is_choice or not definition.types or is_divided:
-            return [f"{pad}if {self.given('E', exact)}({s}, run) is not None: return False"]
-        beside = [f"{pad}if {f'_{key}'!r} in {s}: return False"] if is_primitive(definition.types[0].code) else []
-        least, most = overlay.min or 0, overlay.max
-        if most == 0:
-            return [*beside, f"{pad}if {key!r} in {s}: return False"]
-        v = self.variable()
+            exact = self.compiler.field(overlay, definition, *place)
+            return [f"{pad}if {self.given('E', exact)}({s}, run) is not None: return False"] if exact else []
+        key, v = definition.key, self.variable()
         if definition.is_list:
-            return [*beside, *self.values(overlay, definition, place, f"{s}.get({key!r}, ())", v, pad)]
-        if least:
-            return [*beside, f"{pad}{v} = {s}[{key!r}]", *self.value(overlay, definition, place, v, pad)]
-        lines = self.value(overlay, definition, place, v, f"{pad} ")
-        return [*beside, f"{pad}if {key!r} in {s}:", f"{pad} {v} = {s}[{key!r}]", *lines] if lines else []
+            lines = self.values(overlay, definition, place, f"{s}.get({key!r}, ())", v, pad)
+        elif overlay.max == 0:
+            lines = [f"{pad}if {key!r} in {s}: return False"]
+        elif overlay.min:
+            judged = self.value(overlay, definition, place, v, pad)
+            lines = [f"{pad}{v} = {s}[{key!r}]", *judged] if judged or not definition.min else []
+        else:
+            judged = self.value(overlay, definition, place, v, f"{pad} ")
+            lines = [f"{pad}if {key!r} in {s}:", f"{pad} {v} = {s}[{key!r}]", *judged] if judged else []
+        if lines and is_primitive(definition.types[0].code):
+            lines.insert(0, f"{pad}if {f'_{key}'!r} in {s}: return False")
+        return lines
 
     def choice(self, overlay: Overlay, definition: ElementDefinition, s: str, pad: str) -> Lines:
         """Return the lines for a choice of which the profile says how often it is there, and of which types."""
         name = definition.key.removesuffix("[x]")
+        if not overlay.types and not overlay.min and overlay.max != 0:
+            return []
         keys = {choice_key(name, type_.code) for type_ in definition.types}
         wanted = {choice_key(name, rule.code) for rule in overlay.types} if overlay.types else keys
         allowed = wanted & keys if overlay.max != 0 else set()
@@ -194,20 +196,22 @@ class _Writer:
         self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], held: str, v: str, pad: str
     ) -> Lines:
         """Return the lines for the values of a list, and for its slices."""
-        least, most = overlay.min or 0, overlay.max
-        lines = [f"{pad}{v} = {held}"]
-        if least:
-            lines.append(f"{pad}if len({v}) < {least}: return False")
-        if most is not None:
-            lines.append(f"{pad}if len({v}) > {most}: return False")
+        limits = []
+        if (overlay.min or 0) > definition.min:
+            limits.append(f"{pad}if len({v}) < {overlay.min}: return False")
+        if overlay.max is not None and overlay.max != definition.max:
+            limits.append(f"{pad}if len({v}) > {overlay.max}: return False")
         w = self.variable()
-        judged = self.value(overlay, definition, place, w, f"{pad} ")
-        sliced = self.slices(overlay, definition, place, w, f"{pad} ") if overlay.slices else ([], [], [])
-        before, each, after = sliced
-        loop = [f"{pad}for {w} in {v}:", *judged, *each] if judged or each else []
-        counts = [f"{pad}{line}" for line in before]
-        spent = [f"{pad}run.work_left -= {len(overlay.slices)} * len({v})"] if overlay.slices else []
-        return [*lines, *counts, *spent, *loop, *(f"{pad}{line}" for line in after)]
+        each = self.value(overlay, definition, place, w, f"{pad} ")
+        before: Lines = []
+        after: Lines = []
+        if overlay.slices:
+            before, inside, after = self.slices(overlay, definition, place, w, pad)
+            before.append(f"{pad}run.work_left -= {len(overlay.slices)} * len({v})")
+            each += inside
+        loop = [f"{pad}for {w} in {v}:", *each] if each else []
+        lines = [*limits, *before, *loop, *after]
+        return [f"{pad}{v} = {held}", *lines] if lines else []
 
     def slices(
         self, overlay: Overlay, definition: ElementDefinition, place: tuple[str, str], w: str, pad: str
@@ -220,17 +224,17 @@ class _Writer:
         after: Lines = []
         for number, inner in enumerate(overlay.slices.values()):
             count = self.variable()
-            before.append(f"{count} = 0")
+            before.append(f"{pad}{count} = 0")
             tests = [self.belongs(kind, path, inner, place, w) for kind, path in slicing.discriminators]
             test = " and ".join(filter(None, tests)) or "False"
-            each += [f"{pad}{'el' if number else ''}if {test}:", f"{pad} {count} += 1"]
-            each += self.value(inner, definition, place, w, f"{pad} ")
+            each += [f"{pad} {'el' if number else ''}if {test}:", f"{pad}  {count} += 1"]
+            each += self.value(inner, definition, place, w, f"{pad}  ")
             if inner.min:
-                after.append(f"if {count} < {inner.min}: return False")
+                after.append(f"{pad}if {count} < {inner.min}: return False")
             if inner.max is not None:
-                after.append(f"if {count} > {inner.max}: return False")
+                after.append(f"{pad}if {count} > {inner.max}: return False")
         if slicing.rules == "closed":
-            each.append(f"{pad}else: return False")
+            each.append(f"{pad} else: return False")
         return before, each, after
 
     def belongs(self, kind: str, path: str, slice_: Overlay, place: tuple[str, str], w: str) -> str:

@@ -34,8 +34,9 @@ def security_label(scope: Scope, resource: Resource) -> Iterator[Breach]:
         return
     meta = resource.get("meta")
     labels = objects(meta.get("security")) if isinstance(meta, dict) else []
-    if not scope.is_contained(resource) and sum(label.get("system") == CONFIDENTIALITY for label in labels) != 1:
+    systems = [label.get("system") for label in labels]
+    if systems.count(CONFIDENTIALITY) != 1 and not scope.is_contained(resource):
         yield Breach("meta.security")
-    for index, inner in enumerate(objects(resource.get("contained"))):
+    for index, inner in enumerate(objects(resource.get("contained"))) if "contained" in resource else ():
         if isinstance(inner.get("meta"), dict) and "security" in inner["meta"]:
             yield Breach(f"contained[{index}].meta.security", variant="contained")
