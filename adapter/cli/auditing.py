@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.configuration import Config, settings_of
+from adapter.cli.configuration import Config, keys_of, settings_of
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import Lang, Output, fail, write
 from adapter.i18n import text
@@ -99,14 +99,13 @@ def breach(
     """Write who saw what between two instants, and which clients are affected (GDPR art. 33 and 34)."""
     from adapter import audit
     from adapter.audit.breach import affected, breach_sheet, search
-    from adapter.serve import keys
     from adapter.store import Cipher
 
     settings, now = settings_of(config), clock.time()
     start, end = _instant(since, language), _instant(until, language, last=True)
     with opened(settings, language) as database, database.transaction() as connection:
         found = search(connection, start or 0.0, end or now, by=by, organisation=organisation)
-        told = affected(connection, Cipher(keys(settings)[1]) if identities else None, found)
+        told = affected(connection, Cipher(keys_of(settings)[1]) if identities else None, found)
         sheet = breach_sheet(found, told, language)
         counts = {"rows": len(found.sights), "clients": len(found.clients), "identities": int(identities)}
         audit.append(connection, now, "review", {"act": "breach-search", **counts, **BY})
@@ -216,10 +215,9 @@ def _client(connection: Connection, settings: Settings, language: str) -> str:
     """Return the pseudonym of the client whose identity code stands on standard input."""
     from adapter.audit import persons
     from adapter.review.files import lane_of
-    from adapter.serve import keys
 
     code = sys.stdin.readline().strip()
-    found = persons.known(connection, lane_of(connection, keys(settings)[0], code))
+    found = persons.known(connection, lane_of(connection, keys_of(settings)[0], code))
     if found is None:
         fail(text("audit.no-such-client", language), Exit.FINDINGS)
     return found
@@ -230,13 +228,12 @@ def _organisations(connection: Connection, settings: Settings, client: str) -> d
     from sqlalchemy import select
 
     from adapter.review.files import lane_named, read_file
-    from adapter.serve import keys
     from adapter.store import Cipher
     from adapter.store.tables import submission
 
     lane = lane_named(connection, client) or ""
     custodians = connection.execute(select(submission.c.custodian).distinct()).scalars()
-    file = read_file(connection, Cipher(keys(settings)[1]), lane, frozenset(custodians))
+    file = read_file(connection, Cipher(keys_of(settings)[1]), lane, frozenset(custodians))
     return file.organisations if file else {}
 
 

@@ -88,6 +88,16 @@ def settings_of(config: Path | None, language: str = "en") -> Settings:
         _tell(error.errors(include_input=False, include_url=False), config, language)
 
 
+def keys_of(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
+    """Return the id key and the storage keys, or say which one is missing and exit."""
+    from adapter.serve import MissingKeyError, keys
+
+    try:
+        return keys(settings)
+    except MissingKeyError as error:
+        fail(str(error))
+
+
 def _tell(errors: Sequence[Any], config: Path | None, language: str) -> NoReturn:
     """Say each thing once: what pydantic tries in several ways, it complains about as often."""
     places = [tuple(name for name in each["loc"] if "[" not in str(name)) for each in errors]

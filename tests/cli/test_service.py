@@ -19,6 +19,7 @@ from adapter.client import AdapterClient
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.serve import adapter_app, in_background, load_settings
+from adapter.store import Database
 from tests.api.conftest import adapter_url, record, repository
 from tests.cli.test_demo import free_port
 
@@ -126,6 +127,15 @@ def test_keys_that_are_missing_or_the_same_are_said(tmp_path: Path) -> None:
         assert code == 1
         assert told in said
         assert key not in said
+
+
+def test_a_command_that_needs_a_key_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking a client up needs the id key: without it the command ends with the variable and how to make one."""
+    monkeypatch.setenv("KYKYSILTA_DATABASE", f"sqlite:///{tmp_path / 'k.sqlite'}")
+    Database(f"sqlite:///{tmp_path / 'k.sqlite'}").close()
+    code, said = run("log-copy", "--since", "2026-01-01")
+    assert code == 2
+    assert "KYKYSILTA_ID_KEY is not set; make one with: openssl rand -base64 32" in said
 
 
 def test_good_settings_are_fine_and_unwise_ones_told(tmp_path: Path) -> None:
