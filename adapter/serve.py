@@ -81,7 +81,7 @@ def keys(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
     if settings.id_key is None and not settings.demo:
         raise MissingKeyError(f"KYKYSILTA_ID_KEY is not set; {how}")
     if not settings.storage_keys and not settings.demo:
-        raise MissingKeyError(f"KYKYSILTA_STORAGE_KEYS is not set; {how}")
+        raise MissingKeyError(f'KYKYSILTA_STORAGE_KEYS is not set; it is a JSON object, {{"a": "<key>"}}; {how}')
     id_key = key_bytes(settings.id_key) if settings.id_key else DEMO_ID_KEY
     storage = {name: key_bytes(key) for name, key in settings.storage_keys.items()} or {"demo": DEMO_STORAGE_KEY}
     return id_key, storage

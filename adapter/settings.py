@@ -102,7 +102,7 @@ class ApiClient(Part):
     """PEM with its TLS certificate; two while the old one is being replaced. Needs `tls`."""
 
     custodians: list[Oid] = Field(min_length=1)
-    """OIDs of the controllers (rekisterinpitäjä) whose records it may hand over."""
+    """OIDs of the controllers (rekisterinpitäjä) whose records it may hand over, and in whose name it may fetch."""
 
     scopes: str = "system/Bundle.crs"
     """What it may do: `c` hand over, `r` look at its own submissions, `s` search them."""

@@ -118,7 +118,7 @@ def test_keys_that_are_missing_or_the_same_are_said(tmp_path: Path) -> None:
     demo_key = base64.b64encode(b"kykysilta-demo-id-key-published!").decode()
     for content, told in (
         ("", "openssl rand -base64 32"),
-        (f"id_key = '{key}'", "KYKYSILTA_STORAGE_KEYS"),
+        (f"id_key = '{key}'", 'KYKYSILTA_STORAGE_KEYS is not set; it is a JSON object, {"a": "<key>"}'),
         (f"id_key = '{key}'\n[storage_keys]\na = '{key}'", "same"),
         (f"id_key = '{demo_key}'\n[storage_keys]\na = '{key}'", "published"),
     ):
