@@ -192,7 +192,7 @@ def _actor(actors: list[dict[str, Any]], frame: Frame, *, permit: bool) -> Actor
 def _purpose(purposes: list[Any], frame: Frame, *, permit: bool) -> PurposeCriterion:
     codings = [read_coding(purpose) for purpose in purposes]
     known = frame.configuration.purposes.tree.codes
-    found = frozenset(coding for coding in codings if coding)
+    found = frozenset(filter(None, codings))
     return PurposeCriterion(
         permit=permit,
         purposes=found,
@@ -247,7 +247,7 @@ def _unlisted_labels(highest: int) -> LabelCriterion:
 def _label(values: list[Any], frame: Frame, *, permit: bool) -> LabelCriterion:
     labels = frame.configuration.labels
     codings = [read_coding(value) for value in values]
-    found = frozenset(coding for coding in codings if coding)
+    found = frozenset(filter(None, codings))
     ranks = [
         labels.confidentiality_order.index(coding.code)
         for coding in found
