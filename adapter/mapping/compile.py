@@ -8,10 +8,12 @@ what is wrong and where. A property test proves that both make the same Bundle, 
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from adapter.mapping.checks import types_in
 from adapter.mapping.emit import Emitter, conversion_key
 from adapter.mapping.model import Convert, EmbeddedType, Mapping, Object, Rule, is_sure
 from adapter.mapping.run import Hop, NoIdentity, Run
@@ -36,17 +38,13 @@ class Compiled:
 def compiled(mapping: Mapping, *, notes: bool = True) -> Compiled:
     """Compile a mapping; without `notes` there is nothing to read a trace from (the benchmark weighs them)."""
     text, names, numbers = generated(mapping, notes=notes)
-    file = f"<mapping {mapping.vendor or 'records'}/{mapping.id} {mapping.version} {mapping.digest[:12]}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    exec(compile(text, file, "exec"), names)  # noqa: S102 - the text is generated from checked rows
+    _execute(text, f"{mapping.vendor or 'records'}/{mapping.id} {mapping.version} {mapping.digest[:12]}", names)
     return Compiled(names["make"], numbers)
 
 
 def generated(mapping: Mapping, *, notes: bool = True) -> tuple[str, dict[str, Any], Numbers]:
     """Return the generated Python text, the objects that it names, and the numbers that it notes."""
-    writer = Emitter({"E": {}, "NoIdentity": NoIdentity}, not mapping.to_fhir, notes)
-    for type_ in mapping.types:
-        _type_function(type_, writer)
+    writer = _writer(mapping.types, not mapping.to_fhir, notes)
     with writer.block("def make(run):"):
         writer.line("s0 = run.record")
         writer.line("notes = run.notes")
@@ -58,39 +56,59 @@ def generated(mapping: Mapping, *, notes: bool = True) -> tuple[str, dict[str, A
     return writer.text(), writer.names, writer.numbers
 
 
-def _type_function(type_: EmbeddedType, writer: Emitter) -> None:
-    """Write `type_X(s0, run, notes)`: the element, None when there is nothing to write.
+def _writer(types: Iterable[EmbeddedType], skips_empty: bool, notes: bool) -> Emitter:
+    """Return a writer that knows the functions of embedded types."""
+    names: dict[str, Any] = {"E": {}, "NoIdentity": NoIdentity}
+    numbers: Numbers = {}
+    for type_ in types:
+        function, inside = _type_function(type_, skips_empty, notes)
+        names[f"type_{type_.name}"] = function
+        numbers |= inside
+    return Emitter(names, skips_empty, notes, numbers)
+
+
+def _execute(text: str, name: str, names: dict[str, Any]) -> None:
+    file = f"<mapping {name}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    exec(compile(text, file, "exec"), names)  # noqa: S102 - the text is generated from checked rows
+
+
+@cache
+def _type_function(type_: EmbeddedType, skips_empty: bool, notes: bool) -> tuple[Callable[..., Json], Numbers]:
+    """Compile `type_X(s0, run, notes)`, once for all mappings: the element, None when there is nothing to write.
 
     What was said before in the same words (the same professional named in five places) is not made again: the notes
-    lead back to the first time.
+    lead back to the first time. Its numbers are higher than those of the types in it, and lower than those around it,
+    so the notes of what follows are never taken for its own.
     """
-    with writer.block(f"def type_{type_.name}(s0, run, notes):"):
-        if not _surely_notes(type_):
-            writer.note(type_)
-        certain = isinstance(type_.tree, Object) and is_sure(type_.tree)
-        if not type_.rules:
+    writer, name = _writer(types_in(type_), skips_empty, notes), f"type_{type_.name}"
+    certain = isinstance(type_.tree, Object) and is_sure(type_.tree)
+    with writer.block(f"def {name}(s0, run, notes):"):
+        if type_.rules:
+            _remembered(type_, writer, certain)
+        else:
             writer.made(type_.tree, _returned)
             if not certain:
                 writer.line("return None")
-            return
-        writer.line(f'seen = run.seen["{type_.name}"]')
-        writer.line('m = seen.get(s0.get("id"))')
-        with writer.block("if m is not None and (m[0] is s0 or m[0] == s0):"):
-            writer.note_expression("m[2]")
-            writer.line("return m[1].copy()")
-        writer.line("n = ~len(notes)")
-        _rules(type_.rules, writer)
-        if not certain:
-            writer.line("r = None")
-        writer.made(type_.tree, lambda value: f"r = {value}")
-        with writer.block("if m is None:" if certain else "if r is not None and m is None:"):
-            writer.line('seen[s0.get("id")] = (s0, r, n)')
-        writer.line("return r")
+    _execute(writer.text(), f"types/{type_.name} {type_.digest[:12]}", writer.names)
+    return writer.names[name], writer.numbers
 
 
-def _surely_notes(type_: EmbeddedType) -> bool:
-    """True when every value of a type leaves a note, so that two values that follow each other stay apart."""
-    return any(rule.when is None and not rule.steps for rule in type_.rules)
+def _remembered(type_: EmbeddedType, writer: Emitter, certain: bool) -> None:
+    """Write what makes a value that brings resources along, and leads back to the first time when there was one."""
+    writer.line(f'seen = run.seen["{type_.name}"]')
+    writer.line('m = seen.get(s0.get("id"))')
+    with writer.block("if m is not None and (m[0] is s0 or m[0] == s0):"):
+        writer.note_expression("m[2]")
+        writer.line("return m[1].copy()")
+    writer.line("n = ~len(notes)")
+    _rules(type_.rules, writer)
+    if not certain:
+        writer.line("r = None")
+    writer.made(type_.tree, lambda value: f"r = {value}")
+    with writer.block("if m is None:" if certain else "if r is not None and m is None:"):
+        writer.line('seen[s0.get("id")] = (s0, r, n)')
+    writer.line("return r")
 
 
 def _rules(rules: tuple[Rule, ...], writer: Emitter) -> None:

@@ -28,14 +28,15 @@ from adapter.mapping.model import (
     is_sure,
 )
 from adapter.mapping.signature import is_mixed, makes_several
+from adapter.mapping.writer import Numbers
 from adapter.types import Json
 
 
 class Emitter(LinkWriter):
     """Writes elements. `made` is the door; it writes the lines that make an element and store it."""
 
-    def __init__(self, names: dict[str, Any], skips_empty: bool, notes: bool) -> None:
-        super().__init__(names, skips_empty, notes)
+    def __init__(self, names: dict[str, Any], skips_empty: bool, notes: bool, numbers: Numbers) -> None:
+        super().__init__(names, skips_empty, notes, numbers)
         self._tables: dict[tuple[int, str], dict[str, Json]] = {}
         self.at_hand: dict[tuple[Any, ...], str] = {}
         """Variables that hold what a conversion has made already (see `conversion_key`)."""
@@ -287,6 +288,8 @@ class Emitter(LinkWriter):
             return None
         if row.default is not None or not row.sources[0].surely:
             return None
+        if isinstance(row.how, UseType) and not row.how.type.rules:
+            return None  # it leaves no note of its own by which two values that follow each other stay apart
         if self.at_hand and isinstance(row.how, Convert) and conversion_key(row) in self.at_hand:
             return self.at_hand[conversion_key(row)]
         return self._converted(row, self.get(row.sources[0]))

@@ -305,17 +305,17 @@ class Rule:
     identifier: str = "list"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedType:
-    """A value that occurs in many records: an element and the resources that it brings along."""
+    """A value that occurs in many records: an element and the resources that it brings along; loaded once."""
 
     name: str
     element: str
     tree: Element
     rules: tuple[Rule, ...]
     reference_types: tuple[str, ...]
-    shape: Shape = field(hash=False, repr=False, compare=False)
-    ignored: dict[str, str] = field(hash=False)
+    shape: Shape = field(repr=False)
+    ignored: dict[str, str]
     file: str
     digest: str
 

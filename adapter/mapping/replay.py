@@ -269,11 +269,10 @@ class Readers:
         return self._types[type_.name]
 
     def _embedded(self, type_: EmbeddedType) -> Callable[[Reading, str, str], bool]:
-        begins, stays = self._number(type_), is_static(type_.tree)
+        stays = is_static(type_.tree)
         resources, tree = self.resources(type_.rules), self._element(type_.tree)
 
         def read(reading: Reading, at: str, path: str) -> bool:
-            reading.noted(begins)
             earlier = reading.notes[reading.at] if type_.rules else 0
             behind = reading.at + 1
             if isinstance(earlier, int) and earlier < 0:

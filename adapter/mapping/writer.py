@@ -22,13 +22,15 @@ class Writer:
         names: objects that the text may name from the start.
         skips_empty: an empty text counts as missing (vendors' XML).
         notes: the text notes what it does, for the trace (see `note`).
+        numbers: what the functions note that the text calls; its own numbers follow.
     """
 
-    def __init__(self, names: dict[str, Any], skips_empty: bool, notes: bool) -> None:
+    def __init__(self, names: dict[str, Any], skips_empty: bool, notes: bool, numbers: Numbers) -> None:
         self.names = names
         self.skips_empty = skips_empty
         self.notes = notes
-        self.numbers: Numbers = {}
+        self.numbers = numbers
+        self._next = max(numbers.values(), default=-1) + 1
         self.rules: dict[str, Rule] = {}
         self._lines: list[str] = []
         self._depth = 0
@@ -53,7 +55,9 @@ class Writer:
             part: `default`, or the number of a source that is there.
         """
         if self.notes:
-            self.line(f"notes.append({self.numbers.setdefault((id(thing), part), len(self.numbers))})")
+            number = self.numbers.setdefault((id(thing), part), self._next)
+            self._next = max(self._next, number + 1)
+            self.line(f"notes.append({number})")
 
     def note_expression(self, expression: str) -> None:
         """Write that the value of an expression is noted: ids of resources, a count, an earlier place in the notes."""
