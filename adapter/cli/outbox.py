@@ -43,14 +43,16 @@ def show_list(
     language: Lang = "fi",
 ) -> None:
     """List the newest submissions."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     columns = ("submission", "record", "version", "state", "attempts", "received")
-    table = Table(*(text(f"cli.{column}", language) for column in columns))
-    for column in table.columns:
-        column.overflow = "fold"  # on a narrow screen nothing is cut off
-    table.columns[0].no_wrap, table.columns[0].min_width = True, ID_LENGTH  # other commands want it whole
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:  # on a narrow screen nothing is cut off, and other commands want the id whole
+        whole = column in ("submission", "state")
+        table.add_column(text(f"cli.{column}", language), no_wrap=whole, overflow="fold")
+    table.columns[0].min_width = ID_LENGTH
     with calling(url, language) as adapter:
         for status in islice(adapter.search(state=state, record_type=record_type), limit):
             cells = (status.id, status.record_type, str(status.record_version))
