@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -136,11 +137,14 @@ def affected(connection: Connection, cipher: Cipher | None, breach: Breach) -> I
         yield Affected(client, identity, len(theirs), what)
 
 
-def breach_sheet(breach: Breach, told: Iterable[Affected], language: str) -> Sheet:
+def breach_sheet(
+    breach: Breach, told: Iterable[Affected], language: str, names: Mapping[str, str] = MappingProxyType({})
+) -> Sheet:
     """Return a breach in words: the acts, the clients affected, the classes of data.
 
     Args:
         told: from `affected`; their identifiers stand in the sheet, so it is for the notification only.
+        names: of organisations by id; one without a name stands by its id.
     """
     lead = text(
         "audit.breach-lead",
@@ -152,7 +156,7 @@ def breach_sheet(breach: Breach, told: Iterable[Affected], language: str) -> She
         refused=str(breach.refused),
     )
     tables = (
-        table("sights", language, (_sight_cells(one, language) for one in breach.sights)),
+        table("sights", language, (_sight_cells(one, language, names) for one in breach.sights)),
         table(
             "affected",
             language,
@@ -175,8 +179,9 @@ def _sight(row: Row) -> Sight:
     )  # fmt: skip
 
 
-def _sight_cells(one: Sight, language: str) -> tuple[str, ...]:
+def _sight_cells(one: Sight, language: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    who = ", ".join(names.get(each, each) for each in one.organisations)
     return (
-        str(one.seq), instant(one.at), acts()[one.act].name(language), one.by, ", ".join(one.organisations), one.client,
+        str(one.seq), instant(one.at), acts()[one.act].name(language), one.by, who, one.client,
         listed(one.what, language), purpose(one.purpose, language), ground(one.ground, language), one.request,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from adapter.audit.acts import act_of
 from adapter.audit.rows import read_rows
 from adapter.audit.sheets import Sheet, Table, table
-from adapter.audit.words import display, instant, what
+from adapter.audit.words import day, display, instant, what
 from adapter.data import data_root, read_yaml
 from adapter.i18n import text
 from adapter.store.tables import audit_checkpoint, outbox, submission
@@ -129,7 +129,7 @@ def _statutes(language: str) -> Table:
             (
                 rule["id"],
                 rule["statute"],
-                f"{rule.get('validFrom', '')}–{rule.get('validTo', '')}",
+                f"{day(rule.get('validFrom', ''))}–{day(rule.get('validTo', ''))}",
                 "; ".join(display("organisation-type", one["code"], language) for one in rule["recipientTypes"]),
             )
             for rule in _consent_file("statutory-rules")["rules"]

@@ -18,6 +18,12 @@ def as_day(moment: float) -> str:
     return f"{local.day}.{local.month}.{local.year}"
 
 
+def day(written: str) -> str:
+    """Return a FHIR date or time as d.m.yyyy; what is less exact stays as written."""
+    parts = written[:10].split("-")
+    return f"{int(parts[2])}.{int(parts[1])}.{parts[0]}" if len(parts) == 3 else written
+
+
 def instant(moment: float) -> str:
     """Return day and time in Finland of an instant in UTC seconds, as d.m.yyyy h.m.s."""
     return f"{as_day(moment)} {datetime.fromtimestamp(moment, ZONE):%H.%M.%S}"

@@ -274,7 +274,7 @@ def _written(sheet: Sheet, form: str, language: str) -> bytes:
     if form == "json":
         return json.dumps(sheet.as_json(), ensure_ascii=False, indent=1).encode()
     if form == "csv":
-        return b"\r\n".join(as_csv(table) for table in sheet.tables)
+        return as_csv(*sheet.tables)
     if form != "text":
         fail(text("audit.bad-choice", language, option="--format", allowed=", ".join(FORMATS)))
     return sheet.as_text().rstrip().encode()

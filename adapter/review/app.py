@@ -29,6 +29,7 @@ from adapter.review.web import (
     office,
     redirect,
     render,
+    session_in,
 )
 from adapter.security.signatures import Signer
 from adapter.settings import Settings
@@ -85,4 +86,5 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.note is not None:
         with office(request).database.transaction() as connection:
             error.note(connection)
-    return render(request, "refused.html", status=error.status, refused=error.status, why=error.why)
+    session = session_in(request)
+    return render(request, "refused.html", session=session, status=error.status, refused=error.status, why=error.why)

@@ -7,23 +7,20 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import Connection
 
 from adapter.review import notes
 from adapter.review.consents import ConsentRow, rows_of
-from adapter.review.files import DECIDING, handle_of, lane_of, masked, read_all, read_file
+from adapter.review.files import masked
 from adapter.review.matrix import Recipient
-from adapter.review.opened import Opened, access_on, open_client
+from adapter.review.opened import Opened, access_on, clients_named, open_client
 from adapter.review.sessions import Session
 from adapter.review.timeline import Span, as_day, moment_day, picture
-from adapter.review.web import Fields, Office, RefusedError, Reviewer, check_form, language_of, office, redirect, render
+from adapter.review.web import Fields, RefusedError, Reviewer, check_form, language_of, office, redirect, render
 from adapter.review.words import code_name, said
 
 router = APIRouter()
 QUESTIONS = {"open": "", "seen": "/seen", "may": "/matrix", "withdrawal": "/withdrawal"}
 """What the first page asks about a client, and the page that answers."""
-
-SHORTEST_NAME = 2
 
 
 @router.post("/clients/_search")
@@ -32,7 +29,7 @@ def find_client(request: Request, fields: Fields, session: Reviewer) -> Response
     check_form(session, fields)
     here, asked = office(request), fields.get("client", "").strip()
     with here.database.transaction() as connection:
-        found = _found(here, connection, session, asked)
+        found = clients_named(here, connection, session, asked)
         facts = {"client": next(iter(found))} if len(found) == 1 else {}
         here.record(connection, session.account, "search-client", found=len(found), **facts)
     answer = QUESTIONS.get(fields.get("question", ""), "")
@@ -70,20 +67,6 @@ def permission(request: Request, handle: str, fields: Fields, session: Reviewer)
         values = {"status": status, "checked_on": checked_on.isoformat()}
         notes.set_permission(connection, opened.lane, session.account, here.clock(), **values)
     return redirect(request, f"/clients/{handle}#permission")
-
-
-def _found(here: Office, connection: Connection, session: Session, asked: str) -> dict[str, str]:
-    """Return pseudonyms and names of the clients whom an identity code or all words of a name fit."""
-    lane = lane_of(connection, here.id_key, asked)
-    file = read_file(connection, here.cipher, lane, session.custodians)
-    if file is not None:
-        return {handle_of(connection, lane): file.name}
-    if len(asked) < SHORTEST_NAME:
-        return {}
-    files = read_all(connection, here.cipher, (*DECIDING, "client"), session.custodians)
-    words = asked.lower().split()
-    named = {lane: one.name for lane, one in files.items() if all(word in one.name.lower() for word in words)}
-    return {handle_of(connection, lane): name for lane, name in named.items()}
 
 
 def _client_page(request: Request, handle: str, session: Session, act: str, *, revealed: bool) -> Response:

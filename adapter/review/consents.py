@@ -15,6 +15,7 @@ from adapter.lifecycle.receipt import grounds_of
 from adapter.review.files import ZONE, ClientFile, Kept
 from adapter.review.matrix import ACTIONS, PURPOSES, Access, consent_title, name_of
 from adapter.review.resources import actors, coded, value_of
+from adapter.review.words import said
 from adapter.terminology import code_system
 from adapter.types import Resource
 
@@ -190,7 +191,7 @@ def _row(file: ClientFile, kept: Kept, consent: Resource, moment: float, languag
         start=str(period.get("start", "")),
         end=str(period.get("end", "")),
         in_force=consent.get("status") == "active" and span is not None and span.holds(int(moment * MICROSECONDS)),
-        recipients=_recipients(file, provision),
+        recipients=recipients_of(file, provision),
         classes=_classes(provision),
         purposes=tuple(str(each["code"]) for each in provision.get("purpose", ()) if each.get("system") == PURPOSES),
         exclusions=tuple(_exclusion(file, below, language) for below in provision.get("provision", ())),
@@ -253,7 +254,8 @@ def _unknown(provision: Resource) -> Iterator[str]:
         yield from _unknown(below)
 
 
-def _recipients(file: ClientFile, provision: Resource) -> tuple[str, ...]:
+def recipients_of(file: ClientFile, provision: Resource) -> tuple[str, ...]:
+    """Return the names of those whom a provision names, without those of the provisions below it: they refuse."""
     own = {name: value for name, value in provision.items() if name != "provision"}
     return tuple(dict.fromkeys(name_of(file, each) for each in actors(own)))
 
@@ -268,9 +270,9 @@ def _classes(provision: Resource) -> tuple[str, ...]:
 
 def _exclusion(file: ClientFile, provision: Resource, language: str) -> str:
     names = code_system("data-class")
-    who = ", ".join(_recipients(file, provision))
+    who = ", ".join(recipients_of(file, provision))
     what = ", ".join(names.display(code, language) for code in _classes(provision))
-    return f"{what} → {who}" if who and what else who or what
+    return f"{what or said('all', language)} → {who}" if who else what
 
 
 def type_of(consent: Resource) -> str:

@@ -66,12 +66,15 @@ def _files(sheet: Sheet, kind: str, name: str, language: str, made: float) -> Ma
     return {each: as_csv(table) for each, table in zip(numbered, sheet.tables, strict=True)}
 
 
-def as_csv(table: Table) -> bytes:
-    """Return RFC 4180 lines with a byte order mark, every cell quoted and harmless."""
+def as_csv(*tables: Table) -> bytes:
+    """Return RFC 4180 lines with one byte order mark, every cell quoted and harmless; an empty line parts tables."""
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    for row in (table.columns, *table.rows):
-        writer.writerow([harmless(cell) for cell in row])
+    for number, table in enumerate(tables):
+        if number:
+            writer.writerow([])
+        for row in (table.columns, *table.rows):
+            writer.writerow([harmless(cell) for cell in row])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -14,10 +15,12 @@ from sqlalchemy import Connection
 from adapter.audit import breach, log_copy, persons
 from adapter.audit.acts import act_of, acts
 from adapter.audit.rows import Row
+from adapter.review.accounts import accounts
 from adapter.review.files import ZONE, end_of_day, handle_of, lane_named, read_file
 from adapter.review.kin import KIN, Kinship, StaffRegisterError, staff_register
 from adapter.review.log import REASONS, LogQuery, Reach, search_log
-from adapter.review.opened import open_client
+from adapter.review.log_words import NOBODY, Names, about, actor
+from adapter.review.opened import clients_named, open_client
 from adapter.review.sessions import Session
 from adapter.review.sheets import facts
 from adapter.review.web import (
@@ -37,6 +40,10 @@ from adapter.terminology import code_system
 router = APIRouter()
 KINDS = ("decision", "refusal", "denied", "outcome", "release", "review", "admin", *KIN)
 DAY_SECONDS = 86_400.0
+PSEUDONYM = re.compile("[0-9a-f]{32}")
+NAMED = 50
+"""Of how many clients a page of the log tells the names; the others are a link."""
+
 TEXTS = ("kind", "client", "who", "organisation", "purpose", "ground", "text")
 
 
@@ -54,10 +61,12 @@ def log_search(request: Request, fields: Fields, session: SignedIn) -> Response:
         return _log_page(request, session, fields, [], problem="reason")
     here = office(request)
     with here.database.transaction() as connection:
-        rows, who = found_rows(here, connection, session, fields, language_of(request))
-        told = {"client": fields["client"]} if lane_named(connection, fields.get("client", "")) else {}
+        asked = client_asked(here, connection, session, fields, language_of(request))
+        rows, who = found_rows(here, connection, session, asked, language_of(request))
+        names = _names_for(here, connection, session, rows)
+        told = {"client": asked["client"]} if lane_named(connection, asked["client"]) else {}
         here.record(connection, session.account, "search-log", reason=fields["reason"], rows=len(rows), **told)
-    return _log_page(request, session, fields, rows, problem="", who=who)
+    return _log_page(request, session, fields, rows, problem="", who=who, names=names)
 
 
 @router.get("/breach")
@@ -72,12 +81,13 @@ def breach_search(request: Request, fields: Fields, session: Reviewer) -> Respon
     check_form(session, fields)
     here = office(request)
     with here.database.transaction() as connection:
-        found = found_breach(connection, session, fields)
-        names = _names(here, connection, session, found.clients)
+        asked = client_asked(here, connection, session, fields, language_of(request))
+        found = found_breach(connection, session, asked)
+        names, organisations = names_in(here, connection, session, found.clients)
         told = {"since": int(found.since), "until": int(found.until), "clients": len(found.clients)}
         here.record(connection, session.account, "breach-search", rows=len(found.sights), **told)
     return render(
-        request, "breach.html", session=session, fields=fields, found=found, names=names,
+        request, "breach.html", session=session, fields=fields, found=found, names=names, organisations=organisations,
         act_name=lambda code: acts()[code].name(language_of(request)),
     )  # fmt: skip
 
@@ -98,6 +108,23 @@ def log_copy_page(request: Request, handle: str, session: Reviewer) -> Response:
         since=usual.isoformat(), act_name=lambda row: act_of(row).name(language_of(request)),
         due=log_copy.due_day(here.clock()).isoformat(),
     )  # fmt: skip
+
+
+def client_asked(
+    here: Office, connection: Connection, session: Session, fields: dict[str, str], language: str
+) -> dict[str, str]:
+    """Return the fields with the client's pseudonym in place of the identity code or name that a reviewer typed.
+
+    Raises:
+        RefusedError: what was typed leads to nobody or to several (404).
+    """
+    typed = fields.get("client", "").strip()
+    if not typed or PSEUDONYM.fullmatch(typed) or session.role != "reviewer":
+        return fields | {"client": typed}
+    found = clients_named(here, connection, session, typed)
+    if len(found) != 1:
+        raise here.refused(404, session.account, "unclear-client", said("log.client-unclear", language))
+    return fields | {"client": next(iter(found))}
 
 
 def found_rows(
@@ -144,6 +171,28 @@ def found_breach(connection: Connection, session: Session, fields: dict[str, str
     return breach.search(connection, since, until, shows=Reach.of(connection, session.who).shows, **narrowed)
 
 
+def names_in(
+    here: Office, connection: Connection, session: Session, clients: tuple[str, ...]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names of clients whom the reviewer may see, and of the organisations in their records."""
+    names: dict[str, str] = {}
+    organisations: dict[str, str] = {}
+    for client in clients:
+        person = persons.person(connection, client)
+        file = read_file(connection, here.cipher, person.lookup, session.custodians) if person else None
+        if file is not None:
+            names[client] = file.name
+            organisations |= {each: name for each, name in file.organisations.items() if name}
+    return names, organisations
+
+
+def _names_for(here: Office, connection: Connection, session: Session, rows: list[Row]) -> Names:
+    """Return the names that entries need; an auditor gets no client's."""
+    clients = tuple(dict.fromkeys(row.fact("client") for row in rows if row.fact("client")))[:NAMED]
+    seen = names_in(here, connection, session, clients) if session.role == "reviewer" else ({}, {})
+    return Names(*seen, {one.id: one.title for one in accounts(connection)})
+
+
 def start_of(written: str) -> float | None:
     """Return the first instant of a day in Finland; None when it is no day."""
     end = end_of(written)
@@ -166,17 +215,6 @@ def instant_of(written: str) -> float | None:
         return None
 
 
-def _names(here: Office, connection: Connection, session: Session, clients: tuple[str, ...]) -> dict[str, str]:
-    """Return the names of clients whom the reviewer may see."""
-    found: dict[str, str] = {}
-    for client in clients:
-        person = persons.person(connection, client)
-        file = read_file(connection, here.cipher, person.lookup, session.custodians) if person else None
-        if file is not None:
-            found[client] = file.name
-    return found
-
-
 def _log_page(
     request: Request,
     session: Session,
@@ -185,11 +223,14 @@ def _log_page(
     *,
     problem: str,
     who: Mapping[int, str] = MappingProxyType({}),
+    names: Names = NOBODY,
 ) -> Response:
+    language = language_of(request)
     return render(
         request, "log.html", session=session, rows=rows, who=who, facts=facts, fields=fields, reasons=REASONS,
         kinds=[each for each in KINDS if each not in KIN or session.role == "reviewer"],
         purposes=list(code_system("consent-purpose").codes), grounds=list(code_system("disclosure-basis").codes),
-        asked=bool(fields) and not problem, problem=problem,
-        act_name=lambda row: act_of(row).name(language_of(request)),
+        asked=bool(fields) and not problem, problem=problem, names=names,
+        act_name=lambda row: act_of(row).name(language), actor=lambda row: actor(row, names, language),
+        about=lambda row: about(row, names, language),
     )  # fmt: skip

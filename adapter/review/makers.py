@@ -16,7 +16,7 @@ from adapter.review import sheets
 from adapter.review.consents import Filters, rows_of
 from adapter.review.findings import QUERIES
 from adapter.review.list_pages import chosen_consents, work_list
-from adapter.review.log_pages import end_of, found_breach, found_rows, start_of
+from adapter.review.log_pages import client_asked, end_of, found_breach, found_rows, names_in, start_of
 from adapter.review.opened import open_client
 from adapter.review.sessions import Session
 from adapter.review.web import Office, RefusedError
@@ -53,14 +53,15 @@ def _consents(wanted: Wanted) -> Made:
 
 
 def _log(wanted: Wanted) -> Made:
-    rows, _ = found_rows(wanted.here, wanted.connection, wanted.session, wanted.fields, wanted.language)
+    rows, _ = found_rows(wanted.here, wanted.connection, wanted.session, _asked(wanted), wanted.language)
     return Made(sheets.log_sheet(rows, wanted.language), len({row.fact("client") for row in rows} - {""}))
 
 
 def _breach(wanted: Wanted) -> Made:
-    found = found_breach(wanted.connection, wanted.session, wanted.fields)
+    found = found_breach(wanted.connection, wanted.session, _asked(wanted))
     told = breach.affected(wanted.connection, wanted.here.cipher, found)
-    return Made(breach.breach_sheet(found, told, wanted.language), len(found.clients))
+    _, organisations = names_in(wanted.here, wanted.connection, wanted.session, found.clients)
+    return Made(breach.breach_sheet(found, told, wanted.language, organisations), len(found.clients))
 
 
 def _client(wanted: Wanted) -> Made:
@@ -116,6 +117,10 @@ def _log_copy(wanted: Wanted) -> Made:
     return Made(
         log_copy.log_copy_sheet(copy, fields.get("copy_language", wanted.language), opened.file.organisations), 1
     )
+
+
+def _asked(wanted: Wanted) -> dict[str, str]:
+    return client_asked(wanted.here, wanted.connection, wanted.session, wanted.fields, wanted.language)
 
 
 def _told(wanted: Wanted) -> dict[str, str]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from adapter.audit.words import day
 from adapter.consent import Consents, Decision, Reason, decide, packaged_configuration, read_consents
 from adapter.review.files import ClientFile
 from adapter.review.resources import actors, class_of, coded
@@ -110,11 +111,6 @@ class Access:
         named = (coding for consent in self._shown for coding in consent.get("provision", {}).get("purpose", ()))
         found = dict.fromkeys(str(each["code"]) for each in named if each.get("system") == PURPOSES)
         return tuple(found) or ("service-coordination",)
-
-    def recipients_of(self, consent: Resource) -> tuple[str, ...]:
-        """Return the names of those whom a consent names."""
-        names = (self._name(each) for each in actors(consent.get("provision", {})))
-        return tuple(dict.fromkeys(name for name in names if name))
 
     def answers(self, recipient: Recipient, data_class: str, purposes: Sequence[str], action: str) -> list[Answer]:
         """Ask about every resource of a class for every purpose."""
@@ -264,9 +260,3 @@ def consent_title(consent: Resource, language: str) -> str:
     code = next((each for each in codes if each), "")
     name = code_system("consent-type").display(code, language) if code else "Consent"
     return f"{name} {day(str(consent.get('dateTime', '')))}".strip()
-
-
-def day(written: str) -> str:
-    """Return a FHIR date or time as d.m.yyyy; what is less exact stays as written."""
-    parts = written[:10].split("-")
-    return f"{int(parts[2])}.{int(parts[1])}.{parts[0]}" if len(parts) == 3 else written

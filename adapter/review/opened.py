@@ -12,12 +12,14 @@ from fastapi import Request
 from sqlalchemy import Connection
 
 from adapter.review.consents import rows_of
-from adapter.review.files import ClientFile, end_of_day, handle_of, lane_named, read_file
+from adapter.review.files import DECIDING, ClientFile, end_of_day, handle_of, lane_named, lane_of, read_all, read_file
 from adapter.review.log import Disclosure, Reach, disclosures
 from adapter.review.matrix import ACTIONS, Access
 from adapter.review.sessions import Session
 from adapter.review.timeline import as_day
 from adapter.review.web import Office, office
+
+SHORTEST_NAME = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,20 @@ def open_client(
     handle, reach = handle_of(connection, lane), Reach.of(connection, session.who)
     here.record(connection, session.account, act, client=handle, **facts)
     return Opened(handle, lane, file, reach, tuple(disclosures(connection, reach, {handle: file})[handle]))
+
+
+def clients_named(here: Office, connection: Connection, session: Session, asked: str) -> dict[str, str]:
+    """Return pseudonyms and names of the clients whom an identity code or all words of a name fit."""
+    lane = lane_of(connection, here.id_key, asked)
+    file = read_file(connection, here.cipher, lane, session.custodians)
+    if file is not None:
+        return {handle_of(connection, lane): file.name}
+    if len(asked) < SHORTEST_NAME:
+        return {}
+    files = read_all(connection, here.cipher, (*DECIDING, "client"), session.custodians)
+    words = asked.lower().split()
+    named = {lane: one.name for lane, one in files.items() if all(word in one.name.lower() for word in words)}
+    return {handle_of(connection, lane): name for lane, name in named.items()}
 
 
 def chosen_day(request: Request) -> date:

@@ -13,8 +13,10 @@ from adapter.audit.acts import act_of
 from adapter.audit.rows import Row
 from adapter.consent import explain
 from adapter.review import log
+from adapter.review.consents import recipients_of
 from adapter.review.drafts import Draft, draft_consent
 from adapter.review.log import Disclosure
+from adapter.review.log_words import organisations_of, who
 from adapter.review.matrix import ACTIONS, Access, Answer, Recipient, consent_title
 from adapter.review.opened import Opened, access_on, chosen_action, chosen_day, last_day_in_force, open_client
 from adapter.review.timeline import moment_day
@@ -45,14 +47,15 @@ def seen_page(request: Request, handle: str, session: Reviewer) -> Response:
         mine = frozenset(one.id for one in opened.file.kept)
         rows = log.search_log(connection, opened.reach, query, mine)
     disclosures = [one for one in opened.disclosed if not asked or asked in one.classes]
+    names = opened.file.organisations
     receivers = dict.fromkeys(each for one in disclosures for each in one.recipients)
     return render(
         request, "seen.html", session=session, handle=handle, name=opened.file.name, data_class=asked,
-        disclosures=disclosures, receivers=[opened.file.organisations.get(each) or each for each in receivers],
-        organisations=opened.file.organisations, classes=list(code_system("data-class").codes),
+        disclosures=disclosures, receivers=[names.get(each) or each for each in receivers],
+        organisations=names, classes=list(code_system("data-class").codes),
         reviewers=[(row.at, act_of(row).name(language)) for row in rows if row.kind == "review"][:20],
         handled=[_handled(row, opened, language) for row in rows if log.handles(row, asked)],
-        denied=[(row.at, _who(row, opened), refusal(row, language)) for row in rows if log.is_denied(row)],
+        denied=[(row.at, organisations_of(row, names), refusal(row, language)) for row in rows if log.is_denied(row)],
     )  # fmt: skip
 
 
@@ -116,7 +119,8 @@ def withdrawal_page(request: Request, handle: str, session: Reviewer) -> Respons
     changes = _changes(present, after, action) if consent in titles else []
     return render(
         request, "withdrawal.html", session=session, handle=handle, name=opened.file.name, chosen=chosen.isoformat(),
-        titles=titles, recipients={name: present.recipients_of(one) for name, one in given}, consent=consent,
+        titles=titles, consent=consent,
+        recipients={name: recipients_of(known, one.get("provision", {})) for name, one in given},
         changes=changes, actions=ACTIONS, action=action, asked_day=asked_day, past=chosen < here.today,
     )  # fmt: skip
 
@@ -142,14 +146,8 @@ def draft_page(request: Request, handle: str, session: Reviewer) -> Response:
 
 def _handled(row: Row, opened: Opened, language: str) -> tuple[str, ...]:
     """Return when, what was done, by whom and to which data, of an entry of the use log."""
-    who = ", ".join(filter(None, (words.role(row.fact("role"), language), _who(row, opened))))
-    return words.instant(row.at), act_of(row).name(language), who, words.listed(row.what, language)
-
-
-def _who(row: Row, opened: Opened) -> str:
-    """Return the organisations of an entry by name, else the system that asked."""
-    own = row.parts("organisation") or row.parts("recipients")
-    return ", ".join(opened.file.organisations.get(each) or each for each in own) or row.fact("sender")
+    by = who(row, opened.file.organisations, language)
+    return words.instant(row.at), act_of(row).name(language), by, words.listed(row.what, language)
 
 
 def _explained_entry(request: Request, session: Any, opened: Opened, written: str) -> Response:

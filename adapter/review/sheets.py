@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from adapter.audit.acts import act_of
 from adapter.audit.rows import Row
 from adapter.audit.sheets import Sheet, Table
-from adapter.audit.words import as_day, instant
+from adapter.audit.words import as_day, day, instant
 from adapter.lifecycle.withdrawal import Told
 from adapter.review.consents import ConsentRow
 from adapter.review.files import ClientFile
 from adapter.review.log import Disclosure
-from adapter.review.matrix import day
 from adapter.review.words import code_name, said
 
 

@@ -16,10 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from adapter import audit
-from adapter.audit.words import instant
+from adapter.audit.words import day, instant
 from adapter.i18n import LANGUAGES, text
 from adapter.review.files import ZONE
-from adapter.review.matrix import day
 from adapter.review.openid import OpenId
 from adapter.review.sessions import Session, session_of
 from adapter.review.signing import Signature
@@ -104,11 +103,15 @@ class Office:
         """Write a reviewer's act to the audit; in the transaction of the act."""
         audit.append(connection, self.clock(), "review", {"reviewer": account, "act": act, **facts})
 
-    def refused(self, status: int, account: str, rule: str, **facts: str | int) -> RefusedError:
-        """Return the refusal of a reviewer's request; it is written to the audit with the rule that refused it."""
+    def refused(self, status: int, account: str, rule: str, why: str = "", **facts: str | int) -> RefusedError:
+        """Return the refusal of a reviewer's request; it is written to the audit with the rule that refused it.
+
+        Args:
+            why: a sentence for people, when there is more to say.
+        """
         entry = {"reviewer": account, "act": "refuse-review", "stage": "review", "rules": rule, **facts}
         at = self.clock()
-        return RefusedError(status, note=lambda connection: audit.append(connection, at, "refusal", entry))
+        return RefusedError(status, why, note=lambda connection: audit.append(connection, at, "refusal", entry))
 
 
 def office(request: Request) -> Office:
@@ -117,16 +120,20 @@ def office(request: Request) -> Office:
     return found
 
 
+def session_in(request: Request) -> Session | None:
+    """Return the session of a request; None when there is none, or it is over."""
+    here, token = office(request), request.cookies.get(COOKIE, "")
+    with here.database.transaction() as connection:
+        return session_of(connection, token, here.clock()) if token else None
+
+
 def signed_in(request: Request) -> Session:
     """Return the session of a request.
 
     Raises:
         NotSignedInError: there is none, or it is over.
     """
-    here = office(request)
-    token = request.cookies.get(COOKIE, "")
-    with here.database.transaction() as connection:
-        session = session_of(connection, token, here.clock()) if token else None
+    session = session_in(request)
     if session is None:
         raise NotSignedInError
     return session

@@ -228,3 +228,13 @@ def test_everybody_whose_retention_has_ended_is_erased(config: Path, told: Datab
     erased = [row for row in rows_of(told) if row.act == "erase-person"]
     assert {name for row in erased for name in ("client", "user") if row.fact(name)} == {"client", "user"}
     assert run(config, "verify-log").exit_code == 0
+
+
+def test_several_tables_are_one_csv_file(config: Path, told: Database) -> None:
+    """One byte order mark at the beginning, one empty line between tables."""
+    written = run(config, "audit", "processing", "--format", "csv").stdout
+    assert (written[0], written.count("\ufeff")) == ("\ufeff", 1)
+    rows = list(csv.reader(io.StringIO(written[1:].rstrip(), newline="")))
+    parts = rows.count([])
+    as_json = json.loads(run(config, "audit", "processing", "--format", "json").stdout)["tables"]
+    assert (parts, len(rows) - parts) == (len(as_json) - 1, sum(1 + len(each["rows"]) for each in as_json))

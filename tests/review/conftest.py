@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from adapter.delivery import Repository
 from adapter.pipeline import Line, Sender
 from adapter.review import create_reviewer, review_app
 from adapter.security.signatures import Signer
+from adapter.serve import in_background
 from adapter.settings import Settings
 from adapter.store import Cipher, Database
 
@@ -108,17 +110,38 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def desk(prepared: Path, tmp_path: Path) -> Iterator[Desk]:
-    """The pages mounted at /review over a database with the records."""
-    shutil.copy(prepared, tmp_path / "k.sqlite")
-    database, cipher, clock = Database(f"sqlite:///{tmp_path / 'k.sqlite'}"), Cipher({"one": b"k" * 32}), Clock()
+@contextmanager
+def opened_desk(prepared: Path, folder: Path, clock: Clock) -> Iterator[Desk]:
+    """The pages mounted at /review over a copy of the database with the records."""
+    shutil.copy(prepared, folder / "k.sqlite")
+    database, cipher = Database(f"sqlite:///{folder / 'k.sqlite'}"), Cipher({"one": b"k" * 32})
     app = FastAPI()
     settings = Settings(demo=True, four_eyes_clients=1)
     pages = review_app(database, cipher, id_key=ID_KEY, settings=settings, signer=lambda: SIGNER, clock=clock)
     app.mount(BASE, pages)
     yield Desk(database, cipher, _line(database, cipher, clock), clock, app)
     database.close()
+
+
+@contextmanager
+def served(prepared: Path, folder: Path, clock: Clock) -> Iterator[str]:
+    """The same over HTTP; yields the address of the pages."""
+    with opened_desk(prepared, folder, clock) as desk, in_background(desk.app, "127.0.0.1", 0) as url:
+        yield f"{url}{BASE}"
+
+
+@pytest.fixture
+def desk(prepared: Path, tmp_path: Path) -> Iterator[Desk]:
+    """The pages on the first of September 2021."""
+    with opened_desk(prepared, tmp_path, Clock()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The pages over HTTP, on the first of September 2021."""
+    with served(prepared, tmp_path_factory.mktemp("browser"), Clock()) as url:
+        yield url
 
 
 @pytest.fixture

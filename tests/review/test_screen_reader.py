@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from adapter.i18n import LANGUAGES
-from tests.review.test_browser import ask, everywhere, pages, window
+from tests.review.test_browser import everywhere
+from tests.review.windows import ask, window
 
-__all__ = ["everywhere", "pages"]
+__all__ = ["everywhere"]
 pytestmark = [pytest.mark.chromium, pytest.mark.filterwarnings("ignore")]
 NAMED = (
     "button",
