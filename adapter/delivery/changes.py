@@ -1,45 +1,28 @@
 """Writes what happened to messages: new states with their transitions, receipts, and what the repository holds now.
 
-Each function works inside the caller's transaction and changes nothing of a message whose lease was lost.
+Each function works inside the caller's transaction, and takes many messages: one statement writes a change of all.
+Whoever lost a lease changes nothing: then the whole transaction is rolled back.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Connection, Update, bindparam, insert, update
 
 from adapter import audit
 from adapter.delivery import known
-from adapter.delivery.messages import Delivered, Failed, Lease, Message, Outcome
+from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.states import State
 from adapter.store.tables import outbox, receipt, transition
 
 # Statements are built once: to build one takes longer than to run it.
-_HELD = update(outbox).where(
-    outbox.c.submission.in_(bindparam("messages", expanding=True)), outbox.c.leased_by == bindparam("worker")
-)
-_BEGIN = _HELD.values(
-    state=State.SENDING, attempts=outbox.c.attempts + 1, updated_at=bindparam("now"), leased_until=bindparam("until")
-).returning(outbox.c.submission)
-_DELIVER = _HELD.values(
-    state=State.DELIVERED,
-    final=True,
-    http_status=200,
-    issues=None,
-    updated_at=bindparam("now"),
-    leased_until=0.0,
-    leased_by=None,
-).returning(outbox.c.submission)
-_FAIL = (
-    update(outbox)
-    .where(outbox.c.submission == bindparam("message"), outbox.c.leased_by == bindparam("worker"))
-    .values(leased_until=0.0, leased_by=None)
-)
+_HELD = update(outbox).where(outbox.c.submission == bindparam("message"), outbox.c.leased_by == bindparam("worker"))
+_BEGIN = _HELD.values(state=State.SENDING, attempts=outbox.c.attempts + 1)
+_CONCLUDE = _HELD.values(leased_until=0.0, leased_by=None)
+_DELIVER = _CONCLUDE.values(state=State.DELIVERED, final=True, http_status=200, issues=None)
 _RECORD = insert(transition).inline()
 _RECEIPT = insert(receipt).inline()
 
@@ -54,62 +37,54 @@ def record(connection: Connection, rows: Iterable[tuple[str, State, int, str]], 
         connection.execute(_RECORD, written)
 
 
-def begin(connection: Connection, messages: Sequence[Message], now: float, until: float) -> set[Lease]:
+def begin(connection: Connection, messages: Sequence[Message], now: float, until: float) -> None:
     """Write that tries begin: after a crash their outcome counts as unknown.
 
     Args:
         until: when the lease ends.
 
-    Returns:
-        what is still held; nothing else may be sent.
+    Raises:
+        LeaseLost: another worker has one of them.
     """
-    held = _change(connection, _BEGIN, messages, {"now": now, "until": until})
-    begun = (one for one in messages if one.lease in held)
-    record(connection, ((one.submission, State.SENDING, one.attempt + 1, "try begins") for one in begun), now)
-    return held
+    _change(connection, _BEGIN, [_held(one) | {"updated_at": now, "leased_until": until} for one in messages])
+    record(connection, ((one.submission, State.SENDING, one.attempt + 1, "try begins") for one in messages), now)
 
 
-def conclude(connection: Connection, outcomes: Sequence[Outcome], now: float) -> set[Lease]:
-    """Write what came of tries; returns what was still held. The audit of deliveries is written by `attest`."""
+def conclude(connection: Connection, outcomes: Sequence[Outcome], now: float) -> None:
+    """Write what came of tries. The audit of deliveries is written by `attest`.
+
+    Raises:
+        LeaseLost: another worker has one of the messages.
+    """
     delivered = [one for one in outcomes if isinstance(one, Delivered)]
-    held = _change(connection, _DELIVER, [one.message for one in delivered], {"now": now})
-    received = [one for one in delivered if one.message.lease in held]
-    if received:
-        connection.execute(_RECEIPT, [_receipt(one, now) for one in received])
-        places = ((one.message.record_key, {url: one.resources[url] for url in one.owned}) for one in received)
-        known.remember(connection, dict(places))
-    rows = [(one.message.submission, State.DELIVERED, one.message.attempt, one.cause) for one in received]
-    for one in outcomes:
-        if isinstance(one, Failed) and _fail(connection, one, now):
-            held.add(one.message.lease)
-            rows.append((one.message.submission, one.state, one.attempts, one.cause))
-    record(connection, rows, now)
-    return held
+    failed = [one for one in outcomes if isinstance(one, Failed)]
+    if delivered:
+        _change(connection, _DELIVER, [_held(one.message) | {"updated_at": now} for one in delivered])
+        connection.execute(_RECEIPT, [_receipt(one, now) for one in delivered])
+        known.remember(connection, delivered)
+    if failed:
+        _change(connection, _CONCLUDE, [_failure(one, now) for one in failed])
+    record(connection, map(_transition, outcomes), now)
 
 
-def attest(connection: Connection, outcomes: Iterable[Outcome], held: set[Lease], now: float) -> None:
+def attest(connection: Connection, outcomes: Iterable[Outcome], now: float) -> None:
     """Write the audit entries of deliveries; last in a transaction, because the log is locked from here on."""
-    delivered = [one for one in outcomes if isinstance(one, Delivered) and one.message.lease in held]
+    delivered = [one for one in outcomes if isinstance(one, Delivered)]
     if delivered:
         audit.append(connection, now, "outcome", *map(_entry, delivered))
 
 
-def _change(
-    connection: Connection, statement: ReturningUpdate[Any], messages: Sequence[Message], given: dict[str, Any]
-) -> set[Lease]:
-    """Change what is held of these messages, claim by claim, and return it."""
-    claims = defaultdict(list)
-    for one in messages:
-        claims[one.worker].append(one.submission)
-    return {
-        Lease(name, worker)
-        for worker, names in claims.items()
-        for name in connection.execute(statement, given | {"messages": names, "worker": worker}).scalars()
-    }
+def _change(connection: Connection, statement: Update, rows: list[dict[str, Any]]) -> None:
+    if connection.execute(statement, rows).rowcount != len(rows):
+        raise LeaseLost
 
 
-def _fail(connection: Connection, failed: Failed, now: float) -> bool:
-    row = {
+def _held(message: Message) -> dict[str, Any]:
+    return {"message": message.submission, "worker": message.worker}
+
+
+def _failure(failed: Failed, now: float) -> dict[str, Any]:
+    return _held(failed.message) | {
         "state": failed.state,
         "final": failed.state.final,
         "due": failed.due,
@@ -118,8 +93,12 @@ def _fail(connection: Connection, failed: Failed, now: float) -> bool:
         "issues": failed.issues or None,
         "updated_at": now,
     }
-    lease = {"message": failed.message.submission, "worker": failed.message.worker}
-    return connection.execute(_FAIL, row | lease).rowcount == 1
+
+
+def _transition(outcome: Outcome) -> tuple[str, State, int, str]:
+    if isinstance(outcome, Delivered):
+        return outcome.message.submission, State.DELIVERED, outcome.message.attempt, outcome.cause
+    return outcome.message.submission, outcome.state, outcome.attempts, outcome.cause
 
 
 def _receipt(delivered: Delivered, now: float) -> dict[str, Any]:

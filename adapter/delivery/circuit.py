@@ -1,11 +1,13 @@
 """The circuit breaker of a destination: when it is down, nothing is tried in vain and nothing is lost.
 
-Its state stands in the database, so all workers share it and it survives a restart; each claim looks at it, and a
-success writes only what is not so already. After the pause one probe (`GET metadata`) decides whether deliveries go on.
+Its state stands in the database, so all workers share it and it survives a restart; claims look at it a few times a
+second, and a success writes only what is not so already. After the pause one probe (`GET metadata`) decides whether
+deliveries go on.
 """
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -18,6 +20,8 @@ FAILURES_TO_OPEN = 5
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
 PROBE_SECONDS = 30.0
+CLOSED_SECONDS = 0.2
+"""So late a process learns that another one has found nobody there."""
 
 _STATE = select(destination.c.failures, destination.c.open_until).where(destination.c.name == bindparam("called"))
 _CHANGE = update(destination).where(destination.c.name == bindparam("called"))
@@ -45,6 +49,8 @@ class Breaker:
         self._failures = True
         """Whether there are failures to forget, as far as this process knows."""
 
+        self._looked = -math.inf
+
         with database.transaction() as connection:
             # Two processes may start at once.
             add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -53,9 +59,11 @@ class Breaker:
 
     def state(self, now: float) -> Circuit:
         """Return the state at `now` (UTC seconds); `probe` is given to one caller at a time."""
+        if not self._failures and 0 <= now - self._looked < CLOSED_SECONDS:
+            return Circuit.CLOSED
         with self._database.reading() as connection:
             row = connection.execute(_STATE, self._self).one()
-        self._failures = row.failures > 0
+        self._failures, self._looked = row.failures > 0, now
         if row.failures < FAILURES_TO_OPEN:
             return Circuit.CLOSED
         if now < row.open_until <= now + 2 * LONGEST_PAUSE:  # further ahead: the clock was set back

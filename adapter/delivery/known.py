@@ -6,11 +6,12 @@ Only what a record owns is remembered. A resource merely referred to is anybody'
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapter.delivery.messages import Delivered
 from adapter.delivery.states import Known
 from adapter.store.tables import known_resource
 
@@ -45,23 +46,24 @@ def parts(connection: Connection, record_keys: Collection[str]) -> dict[str, dic
     return found
 
 
-def remember(connection: Connection, held: Mapping[str, Mapping[str, Known]]) -> None:
-    """Write down where the resources that records own lie; parts that they no longer have are forgotten.
-
-    Args:
-        held: by record key and full URL.
-    """
+def remember(connection: Connection, delivered: Sequence[Delivered]) -> None:
+    """Write down where the resources that records own lie; parts that they no longer have are forgotten."""
     gone = [
-        {"record": record, "url": url}
-        for record, urls in parts(connection, held).items()
-        for url in urls.keys() - held[record].keys()
+        {"record": one.message.record_key, "url": url}
+        for one in delivered
+        for url in one.message.known.keys() - set(one.owned)
     ]
     if gone:
         connection.execute(_FORGET, gone)
     rows = [
-        {"full_url": url, "location": place.location, "version": place.version, "record_key": record}
-        for record, places in held.items()
-        for url, place in places.items()
+        {
+            "full_url": url,
+            "location": one.resources[url].location,
+            "version": one.resources[url].version,
+            "record_key": one.message.record_key,
+        }
+        for one in delivered
+        for url in one.owned
     ]
     if rows:
         connection.execute(_REMEMBER[connection.dialect.name], rows)

@@ -8,12 +8,11 @@ people do: `steering`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, insert, select
 
 from adapter.delivery import changes, leases, steering
-from adapter.delivery.messages import Lease, LeaseLost, Message, Outcome
+from adapter.delivery.messages import Message, Outcome
 from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import State
 from adapter.store import Cipher, Database
@@ -24,20 +23,6 @@ LEASE_SECONDS = 30.0
 _QUEUE = insert(outbox).inline()
 _ANY = select(outbox.c.seq).limit(1)
 _STOCK = select(outbox.c.state, func.count(), func.min(outbox.c.updated_at)).group_by(outbox.c.state)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one turn of a worker did.
-
-    Attributes:
-        held: leases of the messages that the worker still had when it wrote what came of them, or that they begin;
-            about the others nothing was written.
-        claimed: what it has taken in hand.
-    """
-
-    held: set[Lease] = field(default_factory=set)
-    claimed: list[Message] = field(default_factory=list)
 
 
 class Outbox:
@@ -70,27 +55,32 @@ class Outbox:
         begin: Sequence[Message] = (),
         worker: str = "",
         limit: int = 0,
-    ) -> Turn:
-        """Commit at once what came of tries, that others begin, and who takes the next messages.
+    ) -> list[Message]:
+        """Commit at once what came of tries, that others begin, and who takes the next messages; returns these.
 
         Args:
             begin: messages that are sent when this is committed, and not before.
             worker: names the claim; each has a name of its own.
             limit: so many messages are claimed at most.
+
+        Raises:
+            LeaseLost: another worker has one of the messages; nothing was committed, and nothing may be sent.
         """
 
-        def act(connection: Connection) -> Turn:
-            held = changes.conclude(connection, outcomes, now) if outcomes else set()
-            held |= changes.begin(connection, begin, now, now + self.lease) if begin else set()
+        def act(connection: Connection) -> list[Message]:
+            if outcomes:
+                changes.conclude(connection, outcomes, now)
+            if begin:
+                changes.begin(connection, begin, now, now + self.lease)
             claimed = leases.claim(connection, self._cipher, worker, now, self.lease, limit) if limit else []
-            changes.attest(connection, outcomes, held, now)
-            return Turn(held, claimed)
+            changes.attest(connection, outcomes, now)
+            return claimed
 
         return self._database.together(act)
 
     def claim(self, worker: str, now: float, limit: int = 1) -> list[Message]:
         """Lease up to `limit` due lane heads to `worker`, oldest first."""
-        return self.turn(now, worker=worker, limit=limit).claimed
+        return self.turn(now, worker=worker, limit=limit)
 
     def sending(self, message: Message, now: float) -> None:
         """Commit that a try begins: after a crash the outcome counts as unknown.
@@ -98,8 +88,7 @@ class Outbox:
         Raises:
             LeaseLost: another worker has the message; nothing may be sent.
         """
-        if not self.turn(now, begin=[message]).held:
-            raise LeaseLost(message.submission)
+        self.turn(now, begin=[message])
 
     def any_due(self, now: float) -> bool:
         """Say whether there is something to claim; it writes nothing and waits for nobody."""

@@ -115,11 +115,12 @@ class Delivery:
                 return
             outcome = self.send(outcome)
         if outcome is not None:
-            now = self._clock()
-            if self._outbox.turn(now, outcomes=[outcome]).held:
-                self.tell(outcome)
-            else:
+            try:
+                self._outbox.turn(self._clock(), outcomes=[outcome])
+            except LeaseLost:
                 log(Event.LEASE_LOST, submission=message.submission)
+            else:
+                self.tell(outcome)
 
     def prepare(self, message: Message) -> Try | Outcome:
         """Open and sign a message, without asking anybody; an outcome when it cannot go out.

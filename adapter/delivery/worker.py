@@ -15,8 +15,8 @@ from queue import SimpleQueue
 from typing import ParamSpec, Protocol, TypeVar
 from uuid import uuid4
 
-from adapter.delivery.messages import Lease, Message, Outcome
-from adapter.delivery.outbox import Outbox, Turn
+from adapter.delivery.messages import Lease, LeaseLost, Message, Outcome
+from adapter.delivery.outbox import Outbox
 from adapter.delivery.sending import Try
 from adapter.events import Event, log
 
@@ -108,23 +108,27 @@ class Worker:
             self._going.put(None)
 
     def _turn(self) -> bool:
-        """Take one turn; True when there may be more to do at once."""
+        """Take one turn; True when there is more to do at once."""
         if self._stopping.is_set():
             self._give_back()
         outcomes = self._collected()
-        begin = [self._prepared.popleft() for _ in range(min(len(self._prepared), self._count - self._under_way))]
+        begin = [self._prepared.popleft() for _ in range(min(len(self._prepared), self._free()))]
         limit = self._room(busy=bool(begin or outcomes))
         if not (begin or outcomes or limit):
             return False
-        turn = self._commit(outcomes, begin, limit)
-        if turn is None:
-            self._prepared.extendleft(reversed(begin))
-            self._conclude_each(outcomes)
+        try:
+            self._commit(outcomes, begin, limit)
+        except LeaseLost:
+            self._commit_each(outcomes, begin)
+        except Exception as error:  # the next turn may find the database again
+            log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            self._commit_each(outcomes, begin)
             return False
-        self._conclude(outcomes, turn)
-        self._dispatch(begin, turn)
-        self._prepare(turn.claimed)
-        return bool(turn.claimed)
+        return bool(self._hopeless or (self._prepared and self._free()))
+
+    def _free(self) -> int:
+        """Return how many threads have nothing to send."""
+        return self._count - self._under_way
 
     def _collected(self) -> list[Outcome]:
         """Return what is to be written down."""
@@ -145,45 +149,49 @@ class Worker:
             return 0
         return room if busy or self._trying(self._outbox.any_due, self._clock()) else 0
 
-    def _commit(self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int) -> Turn | None:
+    def _commit(self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int) -> None:
+        """Commit, and only then act on it.
+
+        Raises:
+            LeaseLost: another worker has one of the messages; nothing was committed.
+        """
         # What is doubtful does not begin yet: the repository is asked about it first.
         begun = [one.message for one in begin if not one.message.doubtful]
         # Each claim has a name of its own: who lost a lease and took it again is somebody else.
-        turn, claim = self._outbox.turn, uuid4().hex
-        return self._trying(turn, self._clock(), outcomes=outcomes, begin=begun, worker=claim, limit=limit)
-
-    def _conclude(self, outcomes: Iterable[Outcome], turn: Turn) -> None:
+        name = uuid4().hex
+        claimed = self._outbox.turn(self._clock(), outcomes=outcomes, begin=begun, worker=name, limit=limit)
         for outcome in outcomes:
             self._let_go(outcome.message)
-            if outcome.message.lease in turn.held:
-                self._steps.tell(outcome)
-            else:
-                log(Event.LEASE_LOST, submission=outcome.message.submission)
-
-    def _conclude_each(self, outcomes: Iterable[Outcome]) -> None:
-        """Commit one by one, so that an outcome which cannot be written takes no other with it.
-
-        The repository will be asked about it when its lease has ended.
-        """
-        for outcome in outcomes:
-            turn = self._commit([outcome], [], 0)
-            if turn is None:
-                self._let_go(outcome.message)
-            else:
-                self._conclude([outcome], turn)
-
-    def _dispatch(self, begin: Iterable[Try], turn: Turn) -> None:
-        """Send what has begun, and ask about what is doubtful."""
+            self._steps.tell(outcome)
+        for message in begun:
+            log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
         for one in begin:
-            message = one.message
-            if not message.doubtful and message.lease not in turn.held:
-                self._let_go(message)
-                log(Event.LEASE_LOST, submission=message.submission)
-                continue
-            if not message.doubtful:
-                log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
             self._under_way += 1
             self._going.put(one)
+        self._prepare(claimed)
+
+    def _commit_each(self, outcomes: Iterable[Outcome], begin: Iterable[Try]) -> None:
+        """Commit one by one, so that what cannot be written takes nothing else with it.
+
+        The repository is asked about an outcome that is not written when its lease has ended.
+        """
+        for outcome in outcomes:
+            if not self._settled(outcome.message, [outcome], []):
+                self._let_go(outcome.message)
+        again = [one for one in begin if not self._settled(one.message, [], [one])]
+        self._prepared.extendleft(reversed(again))
+
+    def _settled(self, message: Message, outcomes: Sequence[Outcome], begin: Sequence[Try]) -> bool:
+        """Commit what concerns one message; False when the database or a bug did not let it."""
+        try:
+            self._commit(outcomes, begin, 0)
+        except LeaseLost:
+            self._let_go(message)
+            log(Event.LEASE_LOST, submission=message.submission)
+        except Exception as error:  # the others are committed all the same
+            log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            return False
+        return True
 
     def _prepare(self, claimed: Iterable[Message]) -> None:
         for message in claimed:

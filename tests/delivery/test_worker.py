@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from adapter.delivery import Outbox, Worker
-from adapter.delivery.messages import Delivered, Failed, Message, Outcome
-from adapter.delivery.outbox import Turn
+from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.sending import Try
 from adapter.delivery.states import Known, State
 from tests.delivery.conftest import Put
@@ -167,7 +166,7 @@ def test_a_database_that_is_gone_for_a_moment_loses_nothing(
     names = [put(f"lane-{number}") for number in range(6)]
     turns, real = [0], outbox.turn
 
-    def turn(*args: object, **kwargs: object) -> Turn:
+    def turn(*args: object, **kwargs: object) -> list[Message]:
         turns[0] += 1
         if turns[0] in (2, 3):
             raise OperationalError("", {}, OSError())
@@ -182,21 +181,42 @@ def test_a_database_that_is_gone_for_a_moment_loses_nothing(
     assert sorted(steps.handled) == sorted(names)
 
 
-def test_who_lost_its_lease_sends_and_writes_nothing(outbox: Outbox, put: Put) -> None:
-    """Two turns of which one comes too late: its outcome changes nothing and its next try does not begin."""
-    put("moona")
-    put("matti")
+def test_who_lost_a_lease_sends_and_writes_nothing(outbox: Outbox, put: Put) -> None:
+    """A turn that comes too late for one of its messages changes nothing at all, not even of the others."""
+    for lane in ("moona", "matti", "maija"):
+        put(lane)
     late = outbox.claim("late", 0.0, 2)
     outbox.turn(0.0, begin=late[:1])
-    taken = outbox.claim("next", outbox.lease + 1, 2)
-    turn = outbox.turn(
-        outbox.lease + 2,
-        outcomes=[Failed(late[0], State.REJECTED, due=0.0, attempts=1, cause="HTTP 422", http_status=422)],
-        begin=late[1:],
-    )
-    assert turn.held == set()
-    outcomes = [Delivered(message, "r", {}, set(), "receipt") for message in taken]
-    assert outbox.turn(outbox.lease + 3, outcomes=outcomes).held == {message.lease for message in taken}
+    outbox.claim("next", outbox.lease + 1, 1)
+    now = outbox.lease + 2
+    failed = Failed(late[0], State.REJECTED, due=0.0, attempts=1, cause="HTTP 422", http_status=422)
+    with pytest.raises(LeaseLost):
+        outbox.turn(now, outcomes=[failed], begin=late[1:], worker="late again", limit=3)
+    stock = {state: count for state, (count, _) in outbox.stock().items()}
+    assert stock == {State.SENDING: 1, State.QUEUED: 2}
+    outbox.turn(now, begin=late[1:], worker="late again", limit=3)
+    assert outbox.stock()[State.SENDING][0] == 2
+
+
+def test_a_lost_lease_costs_its_own_message_alone(outbox: Outbox, put: Put) -> None:
+    """The others of the turn are committed without it; who took the message has it."""
+    names = [put(f"lane-{number}") for number in range(3)]
+    ended, go_on = threading.Barrier(4), threading.Event()
+
+    def send(message: Message) -> Outcome:
+        ended.wait(10)
+        go_on.wait(10)
+        return Delivered(message, "r", {}, set(), "receipt")
+
+    worker = Worker(outbox, Steps(send), threads=3)
+    worker.start()
+    ended.wait(10)
+    (taken,) = outbox.claim("thief", time.time() + outbox.lease + 5, 1)
+    go_on.set()
+    assert until(lambda: delivered(outbox) == 2)
+    worker.stop()
+    outbox.turn(time.time(), outcomes=[Delivered(taken, "r", {}, set(), "receipt")])
+    assert delivered(outbox) == len(names)
 
 
 def test_nothing_is_claimed_while_the_destination_is_down(outbox: Outbox, put: Put) -> None:
