@@ -16,20 +16,21 @@ CALL_SHARE = 10
 def check_coverage(shape: Shape, uses: list[Use], ignored: dict[str, str], context: FileContext) -> None:
     """Every leaf of the source is mapped or ignored with a reason, and what is mapped comes back or says why not."""
     row = context.row("", ())
-    leaves = list(dict.fromkeys(shape.leaves()))
+    leaves = {leaf: _above(leaf) for leaf in shape.leaves()}
     exact: dict[str, list[Use]] = {}
     wide: dict[str, list[Use]] = {}
     for use in uses:
         (wide if use.subtree else exact).setdefault(use.path, []).append(use)
-    for leaf in leaves:
-        found = exact.get(leaf, []) + [use for top in _above(leaf) for use in wide.get(top, ())]
-        skipped = any(top in ignored for top in _above(leaf))
+    for leaf, around in leaves.items():
+        found = exact.get(leaf, []) + [use for top in around for use in wide.get(top, ())]
+        skipped = not ignored.keys().isdisjoint(around)
         if not found and not skipped:
             context.problem(row, f"field '{leaf}' is neither mapped nor ignored with a reason")
         elif found and not any(use.back or use.one_way for use in found):
             context.problem(found[0].row, f"field '{leaf}' is only copied: one row must read it back")
+    known = {path for around in leaves.values() for path in around}
     for path, reason in ignored.items():
-        if not any(path in _above(leaf) for leaf in leaves):
+        if path not in known:
             context.problem(context.row("ignored", ("ignored", path)), f"the source has no field '{path}'")
         elif not reason:
             context.problem(context.row("ignored", ("ignored", path)), f"say why '{path}' is ignored")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from adapter.mapping.model import Coding, Translate
 from adapter.terminology import Terminology
 from adapter.types import Json
@@ -10,6 +13,7 @@ CODED_SHAPES = ("CodeableConcept", "Coding")
 FORCED_MAP = "ConceptMap/"
 
 
+@lru_cache(maxsize=256)
 def translate_by(name: str, shape: str, unmatched: bool, terminology: Terminology) -> Translate:
     """Return the table of a code list (identity with system and display) or concept map.
 
@@ -76,7 +80,9 @@ def _is_list(name: str, terminology: Terminology) -> bool:
     return terminology.has("CodeSystem", name) or terminology.has("ValueSet", name)
 
 
-def _codings(name: str, terminology: Terminology) -> dict[str, dict[str, Json]]:
+@lru_cache(maxsize=256)
+def _codings(name: str, terminology: Terminology) -> Mapping[str, dict[str, Json]]:
+    """Return the codings of a list by code; many rows ask for the same list."""
     if terminology.has("CodeSystem", name):
         codes = terminology.code_system(name)
         return {code: codes.coding(code) for code in codes.codes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from adapter.mapping.model import (
     Condition,
@@ -62,21 +63,20 @@ def tests_of(kinds: tuple[Kind, ...]) -> tuple[tuple[tuple[Test, ...], ...], tup
     """Return the tests of each kind, and the pairs of kinds that cannot be told apart."""
     found: list[list[Test]] = [[] for _ in kinds]
     clashes: list[tuple[str, str]] = []
-    for first, one in enumerate(kinds):
-        for second in range(first + 1, len(kinds)):
-            other = kinds[second]
-            if not (gives_back(one) or gives_back(other)):
-                continue
-            test = _difference(one.content, other.content)
+    if len(kinds) < 2:
+        return ((),) * len(kinds), ()
+    told = [(_always(kind.content), _possible(kind.content)) for kind in kinds]
+    for (first, one), (second, other) in combinations(enumerate(kinds), 2):
+        if not (gives_back(one) or gives_back(other)):
+            continue
+        for this, that in ((first, second), (second, first)):
+            test = _difference(told[this][0], told[that][1])
             if test is not None:
-                found[first].append(test)
-                found[second].append(Test(test.path, test.values, not test.positive))
-                continue
-            test = _difference(other.content, one.content)
-            if test is not None:
-                found[second].append(test)
-                found[first].append(Test(test.path, test.values, not test.positive))
-            elif not (is_copy(one.content) or is_copy(other.content)):
+                found[this].append(test)
+                found[that].append(Test(test.path, test.values, not test.positive))
+                break
+        else:
+            if not (is_copy(one.content) or is_copy(other.content)):
                 clashes.append((one.name, other.name))
     return tuple(map(tuple, found)), tuple(clashes)
 
@@ -128,9 +128,9 @@ def is_mixed(element: Element) -> bool:
     return isinstance(element, Items) and element.many and any(kind.is_constant for kind in element.kinds)
 
 
-def _difference(one: Element, other: Element) -> Test | None:
-    possible = _possible(other)
-    for path, values in _always(one):
+def _difference(always: list[tuple[Path, Values]], possible: dict[Path, Values]) -> Test | None:
+    """Return a look at what one kind always holds and another never may, None when there is no such thing."""
+    for path, values in always:
         there = _look_up(possible, path)
         if there is not None and ((values is None and not there) or (values is not None and not values & there)):
             return Test(path, values, True)
