@@ -26,6 +26,9 @@ from adapter.validation.sure_shapes import SureShapes
 
 R4 = "4.0.1"
 
+MOST_UNKNOWN, LONGEST_UNKNOWN = 4096, 256
+"""How many canonicals, and of what length, are remembered as unknown: documents may name any number of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExtensionDefinition:
@@ -57,8 +60,9 @@ class Registry:
             if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
                 self._structures.setdefault(resource["url"], []).append(resource)
         self.terminology = Terminology(added)
-        self._profiles: dict[str, Profile | None] = {}
-        self._extensions: dict[str, ExtensionDefinition | None] = {}
+        self._unknown: set[str] = set()
+        self._profiles: dict[str, Profile] = {}
+        self._extensions: dict[str, ExtensionDefinition] = {}
         self.sure_shapes = SureShapes(self)
 
     def structure(self, canonical: str) -> dict[str, Any] | None:
@@ -99,28 +103,30 @@ class Registry:
 
     def profile(self, canonical: str) -> Profile | None:
         """Return a profile, or None when it is not known or no profile."""
-        if canonical not in self._profiles:
+        found = self._profiles.get(canonical)
+        if found is None and canonical not in self._unknown:
             # Written once it is whole: another thread must never see a known profile as unknown.
-            found = None
             definition = self.structure(canonical)
             if definition is not None and definition.get("derivation") == "constraint":
                 found = Profile(definition, self) if is_type(str(definition.get("type"))) else None
-            self._profiles[canonical] = found
-        return self._profiles[canonical]
+            if found is not None:
+                self._profiles[canonical] = found
+            elif len(self._unknown) < MOST_UNKNOWN and len(canonical) <= LONGEST_UNKNOWN:
+                self._unknown.add(canonical)
+        return found
 
     def extension(self, url: str) -> ExtensionDefinition | None:
         """Return the definition of an extension, or None when it is not known."""
-        if url not in self._extensions:
-            profile = self.profile(url)
-            found = None
-            if profile is not None and profile.type_name == "Extension":
-                rows = profile.definition.get("context", ())
-                contexts = tuple(f"{row['type']} {row['expression']}" for row in rows)
-                places = ", ".join(context.partition(" ")[2] for context in contexts)
-                anywhere = "element Element" in contexts
-                found = ExtensionDefinition(profile, profile.tree.is_modifier, contexts, places, anywhere)
+        found = self._extensions.get(url)
+        profile = self.profile(url) if found is None else None
+        if profile is not None and profile.type_name == "Extension":
+            rows = profile.definition.get("context", ())
+            contexts = tuple(f"{row['type']} {row['expression']}" for row in rows)
+            places = ", ".join(context.partition(" ")[2] for context in contexts)
+            anywhere = "element Element" in contexts
+            found = ExtensionDefinition(profile, profile.tree.is_modifier, contexts, places, anywhere)
             self._extensions[url] = found
-        return self._extensions[url]
+        return found
 
     def value_findings(self, value: Any, canonical: str, run: Run) -> Findings:
         """Return what breaks a profile (or one element of it, `url#id`) beyond base R4; unknown ones nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -168,6 +169,19 @@ def test_costly_invariant_is_given_up(expression: str) -> None:
     outcome = Validator([profile]).validate(patient, profiles=[str(profile["url"])])
     assert time.process_time() - begin < 5
     assert outcome.issues[0].key == "validation.too-much-work"
+
+
+def test_unknown_canonicals_are_not_kept() -> None:
+    """Documents may name any number of unknown profiles and extensions: what is remembered of them stays small."""
+    validator = Validator()
+    tracemalloc.start()
+    for number in range(200):
+        names = [f"https://kykysilta.example/{number}-{position}/{'a' * 1000}" for position in range(50)]
+        extensions = [{"url": name, "valueString": "a"} for name in names]
+        validator.validate({"resourceType": "Patient", "meta": {"profile": names}, "extension": extensions})
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 5_000_000
 
 
 VALUES = st.recursive(

@@ -75,6 +75,8 @@ def equal(left: Items, right: Items) -> bool | None:
 
 def equal_items(left: Any, right: Any) -> bool | None:
     """Return whether two items are equal; None when that is open (dates of different precision, other units)."""
+    if type(left) is str and type(right) is str:
+        return left == right
     one, other = scalar(left), scalar(right)
     if one is None or other is None:
         return None
