@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,19 +15,22 @@ from adapter.api.bodies import read_body
 from adapter.api.refusals import BadRequest
 from adapter.api.submissions import instant, own_submission
 from adapter.consent.model import HANDLING
-from adapter.errors import NotYours
+from adapter.errors import ChangedContent, NotYours, OutdatedVersion
 from adapter.fhir.canonical import dumps
 from adapter.lifecycle.fetching import Question
 from adapter.lifecycle.invalidation import Invalidation
 from adapter.lifecycle.recipients import Recipient
 from adapter.lifecycle.withdrawal import Told
-from adapter.pipeline import Sender
+from adapter.pipeline import Accepted, Line, Sender
 from adapter.source import record_types
 from adapter.source.json import read_json
 from adapter.terminology import code_system
 from adapter.types import Issue
 
 LONGEST_REASON = 1000
+REASON = re.compile(rf"(?=.*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f]{{1,{LONGEST_REASON}}}", re.DOTALL)
+"""Not blank, and of the characters that a FHIR string may hold."""
+
 WITHDRAWAL_FIELDS = (
     "withdrawal_scope",
     "recipient",
@@ -36,6 +40,9 @@ WITHDRAWAL_FIELDS = (
     "recorded_by",
 )
 FETCH_FIELDS = ("client", "organisation", "practitioner", "purpose", "record_types", "legal_basis")
+OVERTAKEN = 5
+"""So often a withdrawal begins anew when another version of the consent was taken in between."""
+
 PLAN = "work_ability_plan"
 
 router = APIRouter(prefix="/v1", tags=["after the hand-over"])
@@ -63,7 +70,7 @@ async def invalidate(request: Request, submission: str) -> Response:
     status = await own_submission(request, submission, sender_of(request, "c").id)
     content = read_json(await read_body(request, longest=LONGEST_REASON * 10) or b"{}")
     reason = content.get("reason") if isinstance(content, dict) and content.keys() <= {"reason"} else None
-    if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON:
+    if not isinstance(reason, str) or not REASON.fullmatch(reason):
         raise BadRequest(Issue("error", "api.reason-required", {"most": str(LONGEST_REASON)}))
     done = await run_in_threadpool(line_of(request).afterwards.invalidate, status.id, reason.strip())
     request.app.state.wake()
@@ -97,11 +104,10 @@ async def withdraw(request: Request, submission: str) -> Response:
     if not isinstance(content, dict) or content.keys() - set(WITHDRAWAL_FIELDS):
         raise BadRequest(Issue("error", "api.bad-fetch", {"known": ", ".join(WITHDRAWAL_FIELDS)}))
     line = line_of(request)
-    record = await run_in_threadpool(line.afterwards.withdrawn, status.id, content)
-    taken = await run_in_threadpool(line.accept, dumps(record), sender=sender)
+    version, taken = await run_in_threadpool(_withdrawn, line, status.id, content, sender)
     request.app.state.wake()
     told = await run_in_threadpool(line.afterwards.receipt, taken.submission, language_of(request))
-    answer = {"id": taken.submission, "record_version": record["record_version"], **_receipt(told)}
+    answer = {"id": taken.submission, "record_version": version, **_receipt(told)}
     return json_answer(answer, status=202, headers={"Location": f"/v1/records/{taken.submission}"})
 
 
@@ -152,6 +158,23 @@ async def fetch(request: Request) -> Response:
         raise NotYours(Issue("error", "api.foreign-organisation"))
     found = await run_in_threadpool(line_of(request).afterwards.fetch, question, sender.id)
     return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
+
+
+def _withdrawn(
+    line: Line, submission: str, act: dict[str, Any], sender: Sender, again: int = OVERTAKEN
+) -> tuple[int, Accepted]:
+    """Hand over the next version of a consent; whoever was overtaken makes it from the newest one again.
+
+    Raises:
+        AdapterError: the consent has ended meanwhile, or what is withdrawn is not understood.
+    """
+    record = line.afterwards.withdrawn(submission, act)
+    try:
+        return record["record_version"], line.accept(dumps(record), sender=sender)
+    except (ChangedContent, OutdatedVersion):
+        if not again:
+            raise
+    return _withdrawn(line, submission, act, sender, again - 1)
 
 
 def _recipient(one: Recipient) -> dict[str, Any]:
