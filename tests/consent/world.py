@@ -270,6 +270,21 @@ def with_nested(*nested: Json, **changes: Any) -> Json:
     return consent(provision=permit(provision=list(nested), **changes))
 
 
+def both(criterion: Json, **asked: Any) -> tuple[str, str]:
+    """Return what a criterion says in a permit and in a refusal, as YES, NO or UNKNOWN."""
+    wide = {"action": [action(code) for code in ("access", "disclose", "use", "collect", "correct")], "class": None}
+    purposes = [coding(REASON, code) for code in ("TREAT", "HPAYMT", "HRESCH", "BTG")]
+    everybody = [actor(f"Organization/{name}") for name in ("jobs", "county", "unit", "health", "kela")]
+    local = [*purposes, *asked.get("purpose", [])]
+    open_to_all = permit(actor=everybody, purpose=local, **wide, securityLabel=[coding(CONFIDENTIALITY, "V")])
+    given = said(consent(provision=open_to_all | criterion), **asked)
+    assert said(consent(provision=open_to_all), **asked) == "CONSENT_PERMIT"
+    refused = said(consent(provision=open_to_all), refusal(**criterion), **asked)
+    permits = {"CONSENT_PERMIT": "YES", "CRITERION_NOT_UNDERSTOOD": "UNKNOWN"}.get(given, "NO")
+    refuses = {"EXPLICIT_DENY": "YES", "DENY_NOT_UNDERSTOOD": "UNKNOWN", "CONSENT_PERMIT": "NO"}[refused]
+    return permits, refuses
+
+
 def _changed(found: Json, changes: Json) -> Json:
     merged = copy.deepcopy(found) | changes
     return {key: value for key, value in merged.items() if value is not None}
