@@ -22,13 +22,9 @@ from tests.consent.world import (
     permit,
     plan,
     profile_class,
-    requester,
     resource_class,
     said,
 )
-
-DOCTOR_IN_JUNE = {"time": "2026-06-01T12:00:00+03:00", "requester": requester("doctor", "health")}
-
 
 LOCAL = "urn:example:purpose"
 
