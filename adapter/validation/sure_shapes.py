@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import SchemaValidator
+
 from adapter.fhir.definitions import ElementDefinition, is_primitive, is_subtype, json_children, type_definition
 from adapter.fhir.terminology import Terminology
 from adapter.validation import references, resources
@@ -19,6 +21,7 @@ from adapter.validation.grammars import GRAMMARS
 from adapter.validation.invariants import rules_of
 from adapter.validation.primitives import PRIMITIVES
 from adapter.validation.run import Run
+from adapter.validation.sure_formats import CODE_SYSTEM
 
 if TYPE_CHECKING:
     from adapter.validation.registry import Registry
@@ -42,11 +45,14 @@ class SureShapes:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        systems = _Systems(registry.terminology)
         self.names: dict[str, Any] = {
             "is_reference": references.is_surely_right,
             "is_extension": is_surely_right,
             "contained": resources.check_contained,
-            "known": _KnownCodes(registry.terminology),
+            "known": systems.known,
+            "opened": systems.opened,
+            "learn": systems.learn,
         }
         self._resources: dict[str, Sure | None] = {}
 
@@ -81,23 +87,33 @@ class SureShapes:
         return name
 
 
-class _KnownCodes(dict[Any, frozenset[str]]):
-    """The codes, by system, that are right as they stand: of HL7's own code systems and of those added whole."""
+class _Systems:
+    """What is known of code systems, learnt when a Coding first names them.
+
+    Attributes:
+        known: the codes, by system, that are right as they stand: of HL7's own code systems and of those added whole.
+        opened: systems that ask nothing of their codes; so many are kept, and none that is very long.
+    """
 
     def __init__(self, terminology: Terminology) -> None:
         self.terminology = terminology
+        self.known: dict[str, frozenset[str]] = {}
+        self.opened: set[str] = set()
 
-    def __missing__(self, system: Any) -> frozenset[str]:
-        if system.__class__ is not str or not (system in self.terminology.added or system.startswith(OF_HL7)):
-            return NONE
-        tree = self.terminology.code_system(system)
-        if tree is None or "/ValueSet/" in system or not PRIMITIVES["uri"].fast(system):
-            return NONE
-        self[system] = frozenset(filter(PRIMITIVES["code"].fast, tree.codes))
-        return self[system]
+    def learn(self, system: Any) -> None:
+        """Remember a system that is surely named as it should be."""
+        if system.__class__ is not str or "/ValueSet/" in system or not _is_absolute_uri(system):
+            return
+        if system in self.terminology.added or system.startswith(OF_HL7):
+            tree = self.terminology.code_system(system)
+            if tree is not None:
+                self.known[system] = frozenset(filter(PRIMITIVES["code"].fast, tree.codes))
+        elif len(self.opened) < _MOST_SYSTEMS and len(system) <= _LONGEST_SYSTEM:
+            self.opened.add(system)
 
 
-NONE: frozenset[str] = frozenset()
+_MOST_SYSTEMS, _LONGEST_SYSTEM = 1024, 256
+_is_absolute_uri = SchemaValidator(CODE_SYSTEM).isinstance_python
 
 
 def _holds_resources(type_name: str) -> bool:
@@ -151,19 +167,22 @@ class _Node:
         ]
 
     def _coding(self, name: str, options: dict[str, ElementDefinition]) -> list[str]:
-        """Return the text for a Coding: a system and a code that are known together need no further look."""
+        """Return the text for a Coding: a system that is known and a code that it has need no further look."""
         pair = {key: options[key] for key in ("system", "code")}
         others = {key: found for key, found in options.items() if key not in pair and key != "id"}
+        is_code = self.shapes.given("P", PRIMITIVES["code"].fast)
         return [
             f"def {name}(s, run):",
             " if s.__class__ is not dict: return False",
-            " known_pair = s.get('code') in known[s.get('system')]",
-            " n = 2 if known_pair else 0",
-            " if not known_pair:",
+            " system, code = s.get('system'), s.get('code')",
+            f" told = code in known.get(system, ()) or (system in opened and {is_code}(code))",
+            " n = 2 if told else 0",
+            " if not told:",
+            "  learn(system)",
             *self._optional(pair, "  "),
             *self._optional(others, " "),
             " if len(s) != n or not n: return False",
-            " if known_pair: return True",
+            " if told: return True",
             *self._rules(),
             " return True",
         ]
