@@ -99,11 +99,11 @@ def read_quickly(body: bytes) -> tuple[Json, int] | None:
     escaped_quotes, may_hold_nul = _escapes(body)
     if may_hold_nul:
         return None
+    names_and_texts = (body.count(b'"') - escaped_quotes) // 2
     try:
-        value = _QUICK.decode(body)
+        return _QUICK.decode(body), names_and_texts
     except (ValueError, ArithmeticError, RecursionError):
         return None
-    return value, (body.count(b'"') - escaped_quotes) // 2
 
 
 def _escapes(body: bytes) -> tuple[int, bool]:
