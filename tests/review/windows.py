@@ -39,8 +39,9 @@ def ask(page: Any, question: str, data_class: str = "", who: str = "Moona") -> N
 
 
 def go(page: Any, name: str, menu: str = PAGES) -> None:
-    """Follow a link of a menu."""
-    page.get_by_role("navigation", name=menu, exact=True).get_by_role("link", name=name, exact=True).click()
+    """Follow a link of a menu, and be there: what is done to a page that is about to leave is lost."""
+    with page.expect_navigation():
+        page.get_by_role("navigation", name=menu, exact=True).get_by_role("link", name=name, exact=True).click()
     page.get_by_role("navigation", name=menu, exact=True).locator("[aria-current=page]", has_text=name).wait_for()
 
 
