@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -18,8 +19,11 @@ from adapter.review.files import ZONE
 from adapter.review.pdf import as_pdf
 from adapter.review.signing import Signature
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A cell that begins so is a formula to a spreadsheet; an apostrophe in front makes it text."""
+DANGEROUS = re.compile(
+    r"[\t\r\n]|[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]"
+)
+"""A cell that begins so is a formula to a spreadsheet, also behind what nobody sees and in full width; an apostrophe in
+front makes it text."""
 
 FORMATS = ("pdf", "csv", "json")
 SUMS = "SHA256SUMS"
@@ -80,4 +84,4 @@ def as_csv(*tables: Table) -> bytes:
 
 def harmless(cell: str) -> str:
     """Return the text of a cell so that no spreadsheet takes it for a formula, whatever blanks stand before it."""
-    return f"'{cell}" if cell.startswith(DANGEROUS) or cell.lstrip().startswith(DANGEROUS) else cell
+    return f"'{cell}" if DANGEROUS.match(cell) else cell

@@ -28,8 +28,11 @@ CHANGING = {
 }
 """Tables that an attack may change, with the reason. They hold no record, and nothing that somebody sent in clear."""
 
-KEPT_OF_THE_LOG = "SELECT * FROM audit_entry WHERE kind != 'refusal'"
-"""Refusals are written to the audit log; every other entry tells of something that was done."""
+KEPT = {
+    "audit_entry": ("SELECT * FROM audit_entry WHERE kind != 'refusal'", "refusals are logged"),
+    "review_session": ("SELECT token, account FROM review_session", "a session that is used is prolonged"),
+}
+"""Tables of which an attack may change a part: what it may not change, and the reason."""
 
 BROUGHT = {
     "audit_entry",
@@ -166,7 +169,7 @@ class AdapterTarget(Target):
             found = {}
             for (table,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 if table not in CHANGING:
-                    select = KEPT_OF_THE_LOG if table == "audit_entry" else f'SELECT * FROM "{table}"'
+                    select, _ = KEPT.get(table, (f'SELECT * FROM "{table}"', ""))
                     rows = self._database.execute(select).fetchall()
                     found[table] = (len(rows), hash(tuple(rows)))
             self._seen = (version, found)

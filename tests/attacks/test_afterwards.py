@@ -41,7 +41,7 @@ def ours(guarded: Guarded) -> str:
     return str(answer.json()["id"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def theirs(guarded: Guarded) -> dict[str, str]:
     """The header of the other vendor."""
     return guarded.as_("theirs")

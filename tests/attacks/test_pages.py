@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from adapter.review.web import COOKIE
+
 SCRIPT = '"><script>alert(1)</script>'
 CLOSED = (
     "/review/",
@@ -38,12 +40,12 @@ WRITING = (
 )
 COOKIES = {
     "none": "",
-    "empty": "session=",
-    "guessed": "session=" + "a" * 43,
-    "SQL": "session=' OR '1'='1",
-    "very long": "session=" + "a" * 6_000,
-    "many": "; ".join(f"session={number}" for number in range(200)),
-    "no ASCII": "session=\u00ff\u00fe",
+    "empty": f"{COOKIE}=",
+    "guessed": f"{COOKIE}=" + "a" * 43,
+    "SQL": f"{COOKIE}=' OR '1'='1",
+    "very long": f"{COOKIE}=" + "a" * 6_000,
+    "many": "; ".join(f"{COOKIE}={number}" for number in range(200)),
+    "no ASCII": f"{COOKIE}=\u00ff\u00fe",
 }
 FORMS = {
     "empty": b"",
@@ -116,7 +118,7 @@ def test_hostile_sign_ins_are_refused(attacker: httpx.Client, form: str) -> None
         "/review/sign-in", content=FORMS[form], headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
     harmless(answer, 413 if form == "long" else 401)
-    assert "session" not in answer.headers.get("Set-Cookie", "")
+    assert COOKIE not in answer.headers.get("Set-Cookie", "")
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:20])
