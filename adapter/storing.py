@@ -7,7 +7,6 @@ nothing. What can be asked or written for all records by one statement is, so ma
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -98,7 +97,7 @@ class Storing:
         new: list[_New] = []
         kept: list[tuple[Key, Kept]] = []
         for one in records:
-            arrival = self._arrival(sender, one)
+            arrival = self._arrival(sender, one, now)
             told = (arrival.record_type, len(one.checked.bundle["entry"]), one.checked.warnings)
             try:
                 if arrival.record_key in invalidated:
@@ -120,11 +119,11 @@ class Storing:
         idempotency.keep(connection, kept, now)
         return answers
 
-    def _arrival(self, sender: str, handed: Handed) -> Arrival:
+    def _arrival(self, sender: str, handed: Handed, now: float) -> Arrival:
         checked = handed.checked
         mapped = checked.arrived.mapped
         return Arrival(
-            id=secrets.token_hex(16),
+            id=submissions.new_id(now),
             sender=sender,
             record_type=mapped.record_type,
             record_key=checked.arrived.key,

@@ -35,8 +35,10 @@ _FORMER = (
 )
 # Another process may have met the same person in the same moment: the first one wins for both.
 _ADD = {
-    "postgresql": postgresql.insert(audit_person).on_conflict_do_nothing(index_elements=["lookup"]),
-    "sqlite": sqlite.insert(audit_person).on_conflict_do_nothing(index_elements=["lookup"]),
+    name: insert(audit_person)
+    .on_conflict_do_nothing(index_elements=["lookup"])
+    .execution_options(preserve_rowcount=True)
+    for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 
 
@@ -107,7 +109,9 @@ def pseudonyms_of(
     found = _known(connection, asked)
     new = [one for lookup, one in asked.items() if lookup not in found]
     if new:
-        connection.execute(_ADD[connection.dialect.name], [_row(one, draw(), cipher) for one in new])
+        rows = [_row(one, draw(), cipher) for one in new]
+        if connection.execute(_ADD[connection.dialect.name], rows).rowcount == len(rows):
+            return found | {str(row["lookup"]): str(row["pseudonym"]) for row in rows}
         found |= _known(connection, [one.lookup for one in new])
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from sqlalchemy import Connection
@@ -36,7 +35,7 @@ def queue_instead(
         now: UTC seconds.
     """
     arrival = submissions.Arrival(
-        id=secrets.token_hex(16),
+        id=submissions.new_id(now),
         sender=sender,
         record_type=row.record_type,
         record_key=row.record_key,

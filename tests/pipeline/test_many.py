@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ from adapter.pipeline import Accepted, Line
 from adapter.store import Cipher, Database
 from tests.pipeline.conftest import EHR, record
 from tests.pipeline.test_races import WITHDRAWN
+
+SCAN = r"SCAN (?!anon_\d|audit_entry$)"
+"""Not of what a statement has just found, nor the end of the log, of which one row is read."""
 
 Hand = Callable[..., list[str]]
 
@@ -55,6 +59,27 @@ def test_records_of_many_clients_cost_little_more_than_one(hand: Hand, database:
     alone = len(statements)
     assert hand(*(of_client(number) for number in range(1, 17))) == ["taken"] * 16
     assert (len(statements), len(commits)) == (2 * alone, 2)
+
+
+def test_no_table_is_searched_through(hand: Hand, database: Database) -> None:
+    """On SQLite every statement of an accepted record finds its rows by an index, however full the tables are."""
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by the size of its tables")
+    statements: dict[str, int] = {}
+
+    def note(*given: Any) -> None:
+        statements[given[2]] = len(given[3] if isinstance(given[3], tuple) else given[3][0])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    hand(of_client(1), of_client(2), keys=("k-1", "k-2"))
+    hand(of_client(1, record_version=2), of_client(2, record_version=2))
+    event.remove(database.engine, "before_cursor_execute", note)
+    with database.reading() as connection:
+        for statement, count in statements.items():
+            if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (None,) * count).all()
+                assert [row.detail for row in plan if re.match(SCAN, row.detail)] == [], statement
+    assert len(statements) > 10
 
 
 def test_versions_and_contents_are_judged_in_their_order(hand: Hand, line: Line) -> None:
