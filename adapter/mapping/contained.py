@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from adapter.mapping.resources import with_references
 from adapter.mapping.run import CONFIDENTIALITY
 from adapter.types import Json, Resource
 
@@ -120,10 +121,10 @@ def _references(node: Any) -> Iterator[str]:
 
 def _container(urn: str, needed: set[str], entries: dict[str, Json]) -> Resource:
     names = {other: f"#{other.removeprefix('urn:uuid:')}" for other in needed}
-    resource: Resource = _renamed(entries[urn]["resource"], names)
+    resource: Resource = with_references(entries[urn]["resource"], names)
     contained = []
     for other in sorted(needed, key=lambda key: (entries[key]["resource"]["resourceType"], key)):
-        part = _renamed(entries[other]["resource"], {**names, urn: "#"})
+        part = with_references(entries[other]["resource"], {**names, urn: "#"})
         part["meta"] = {key: value for key, value in part["meta"].items() if key != "security"}
         contained.append({**part, "id": names[other][1:]})
     if contained:
@@ -131,15 +132,6 @@ def _container(urn: str, needed: set[str], entries: dict[str, Json]) -> Resource
         resource["meta"] = {**resource["meta"], "security": _highest(labels)}
         resource["contained"] = contained
     return resource
-
-
-def _renamed(node: Any, names: dict[str, str]) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: names.get(value, value) if key == "reference" and isinstance(value, str) else _renamed(value, names)
-            for key, value in node.items()
-        }
-    return [_renamed(child, names) for child in node] if isinstance(node, list) else node
 
 
 def _highest(several: list[list[Json]]) -> list[Json]:

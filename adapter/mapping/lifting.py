@@ -6,8 +6,7 @@ uuids of the entries that they were, and the container's labels stand for theirs
 
 from __future__ import annotations
 
-from typing import Any
-
+from adapter.mapping.resources import with_references
 from adapter.types import Resource
 
 
@@ -20,7 +19,7 @@ def lifted(bundle: Resource) -> Resource:
         resource, address = entry["resource"], entry["fullUrl"]
         names = {f"#{each['id']}": f"urn:uuid:{each['id']}" for each in resource.get("contained", ())} | {"#": address}
         outer = {name: value for name, value in resource.items() if name != "contained"}
-        entries[address] = {**entry, "resource": _renamed(outer, names)}
+        entries[address] = {**entry, "resource": with_references(outer, names)}
         for inner in resource.get("contained", ()):
             entries.setdefault(names[f"#{inner['id']}"], _entry(inner, resource, names))
     return {**bundle, "entry": list(entries.values())}
@@ -29,13 +28,4 @@ def lifted(bundle: Resource) -> Resource:
 def _entry(inner: Resource, container: Resource, names: dict[str, str]) -> Resource:
     meta = inner.get("meta", {}) | {"security": container.get("meta", {}).get("security", [])}
     resource = {name: value for name, value in inner.items() if name != "id"} | {"meta": meta}
-    return {"fullUrl": names[f"#{inner['id']}"], "resource": _renamed(resource, names)}
-
-
-def _renamed(node: Any, names: dict[str, str]) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: names.get(value, value) if key == "reference" and isinstance(value, str) else _renamed(value, names)
-            for key, value in node.items()
-        }
-    return [_renamed(child, names) for child in node] if isinstance(node, list) else node
+    return {"fullUrl": names[f"#{inner['id']}"], "resource": with_references(resource, names)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from adapter.mapping.conversions import URI
@@ -58,6 +58,18 @@ def every_resource(entries: Iterable[Json]) -> Iterator[Resource]:
         if resource is not None:
             yield resource
             yield from resource.get("contained", ())
+
+
+def with_references(node: Json, names: Mapping[str, str]) -> Json:
+    """Return a copy of an element in which every reference that has a new name bears it."""
+    if isinstance(node, dict):
+        return {
+            key: names.get(child, child)
+            if key == "reference" and isinstance(child, str)
+            else with_references(child, names)
+            for key, child in node.items()
+        }
+    return [with_references(child, names) for child in node] if isinstance(node, list) else node
 
 
 def record_type_of(resource: Resource) -> str | None:

@@ -19,6 +19,7 @@ from adapter.mapping.replay import Reading
 from adapter.mapping.run import Hop, Run
 from adapter.source import read, read_json
 from adapter.types import Record, Resource, TraceRow
+from tests.mapping.references import references
 
 SCENARIOS = sorted(Path(__file__).resolve().parents[2].glob("fixtures/scenarios/SCN-*"))
 KEY = b"key of the tests"
@@ -46,16 +47,6 @@ def check(record: Record) -> None:
     bundle, rows = interpreted(mapped.record)
     assert canonical(mapped.bundle) == canonical(bundle)
     assert mapped.made.rows(mapped.bundle) == rows
-
-
-def references(node: Any) -> list[str]:
-    """Return every literal reference below a node."""
-    if isinstance(node, list):
-        return [found for child in node for found in references(child)]
-    if not isinstance(node, dict):
-        return []
-    own = [node["reference"]] if isinstance(node.get("reference"), str) else []
-    return own + [found for child in node.values() for found in references(child)]
 
 
 @pytest.mark.parametrize("name", TYPES)

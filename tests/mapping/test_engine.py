@@ -19,6 +19,7 @@ from adapter.mapping.report import unknown_fields
 from adapter.mapping.shape import Shape
 from adapter.source import read_json
 from adapter.types import Record, Resource
+from tests.mapping.references import references
 
 FOLDER = data_root() / "mappings" / "records"
 EXAMPLES = sorted(FOLDER.glob("*/examples/*.source.json"))
@@ -86,16 +87,6 @@ def test_identity_codes_stand_in_bodies_only() -> None:
         for code in codes:
             assert code not in entry["fullUrl"] + entry["request"]["url"]
             assert code not in json.dumps(list(references(entry["resource"])))
-
-
-def references(node: Any) -> list[str]:
-    """Return every literal reference below a node."""
-    if isinstance(node, list):
-        return [found for child in node for found in references(child)]
-    if not isinstance(node, dict):
-        return []
-    own = [node["reference"]] if isinstance(node.get("reference"), str) else []
-    return own + [found for child in node.values() for found in references(child)]
 
 
 def test_mentions_of_one_person_become_one_resource() -> None:
