@@ -32,7 +32,7 @@ class Steps(Protocol):
     """What a worker does with a message; see `adapter.delivery.sending.Delivery`."""
 
     def ready(self) -> bool:
-        """Say whether the destination takes messages; asked before each claim."""
+        """Say whether the destination takes messages; asked before each claim, when there is something to deliver."""
 
     def prepare(self, message: Message) -> Try | Outcome:
         """Make a message ready, without asking anybody."""
@@ -145,9 +145,10 @@ class Worker:
     def _room(self, *, busy: bool) -> int:
         """Return how many messages to claim: none while the destination is down, or when none is due."""
         room = self._count - len(self._prepared)
-        if self._stopping.is_set() or 2 * room < self._count or not self._trying(self._steps.ready):
+        if self._stopping.is_set() or 2 * room < self._count:
             return 0
-        return room if busy or self._trying(self._outbox.any_due, self._clock()) else 0
+        due = busy or self._trying(self._outbox.any_due, self._clock())
+        return room if due and self._trying(self._steps.ready) else 0
 
     def _commit(self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int) -> None:
         """Commit, and only then act on it.
