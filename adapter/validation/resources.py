@@ -12,7 +12,7 @@ from typing import Any
 from adapter.fhir.definitions import is_subtype, resource_types
 from adapter.validation.bundle import bundle_findings
 from adapter.validation.bundle_index import BundleIndex
-from adapter.validation.findings import Finding, Findings, has_errors, joined, safe_name
+from adapter.validation.findings import Finding, Findings, has_errors, joined, safe_name, under
 from adapter.validation.narrative_links import link_findings
 from adapter.validation.run import Run
 from adapter.validation.structure import check_of
@@ -55,13 +55,22 @@ def check_resource(value: Any, run: Run) -> Findings:
 
 def _shape(value: dict[str, Any], type_name: str, run: Run) -> Findings:
     """Check a resource as base R4 has it: the generated yes first, the exact check where that is not sure."""
-    sure = run.registry.sure_shapes.resource(type_name)
-    if sure is not None:
-        before = run.room()
-        if sure(value, run):
-            return None
-        run.give_back(before)
+    before = run.room()
+    if run.registry.sure_shapes.resource(type_name)(value, run):
+        return _entries(value, run) if type_name == "Bundle" else None
+    run.give_back(before)
     return check_of(type_name)(value, run)
+
+
+def _entries(bundle: dict[str, Any], run: Run) -> Findings:
+    """Check the resources in the entries of a Bundle that is right itself."""
+    found: Findings = None
+    for position, entry in enumerate(bundle.get("entry", ())):
+        if "resource" in entry:
+            more = check_resource(entry["resource"], run)
+            if more is not None:
+                found = joined(found, under(f"entry[{position}].resource", more))
+    return found
 
 
 def _meaning(value: dict[str, Any], type_name: str, run: Run) -> Findings:

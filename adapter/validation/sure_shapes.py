@@ -31,7 +31,6 @@ Sure = Callable[[Any, Run], bool]
 REFUSALS = (AttributeError, KeyError, TypeError, ValueError)
 """What generated lines raise on a value that is not plainly right."""
 
-_OF_CONTAINED = ("contained",)
 _SHORT_CHOICE = 4
 """Types of a choice up to which each is asked for by its name."""
 
@@ -54,12 +53,12 @@ class SureShapes:
             "opened": systems.opened,
             "learn": systems.learn,
         }
-        self._resources: dict[str, Sure | None] = {}
+        self._resources: dict[str, Sure] = {}
 
-    def resource(self, type_name: str) -> Sure | None:
-        """Return the test of a resource; None for one that holds whole resources, whose parts are judged one by one."""
+    def resource(self, type_name: str) -> Sure:
+        """Return the test of a resource; that of a Bundle leaves out the resources of its entries."""
         if type_name not in self._resources:
-            self._resources[type_name] = None if _holds_resources(type_name) else _never_raising(self.node(type_name))
+            self._resources[type_name] = _never_raising(self.node(type_name))
         return self._resources[type_name]
 
     def node(self, type_name: str, path: str = "") -> Callable[[], Sure]:
@@ -114,13 +113,6 @@ class _Systems:
 
 _MOST_SYSTEMS, _LONGEST_SYSTEM = 1024, 256
 _is_absolute_uri = SchemaValidator(CODE_SYSTEM).isinstance_python
-
-
-def _holds_resources(type_name: str) -> bool:
-    elements = type_definition(type_name).elements.values()
-    return any(
-        type_.code == "Resource" for found in elements if found.key not in _OF_CONTAINED for type_ in found.types
-    )
 
 
 def _never_raising(function: Callable[[], Sure]) -> Sure:
@@ -237,7 +229,9 @@ class _Node:
             below = f"{self.path}.{key}" if self.path else key
             return f"{self.shapes.name(self.type_name, below)}({variable}, run)"
         if code == "Resource":
-            return f"contained({variable}, run) is None"
+            # What a Bundle's entries hold is judged one by one (`resources`): a finding there does not undo the rest.
+            in_entry = (self.type_name, self.path, key) == ("Bundle", "entry", "resource")
+            return f"contained({variable}, run) is None" if key == "contained" else str(in_entry)
         if code == "Extension":
             shape = self.shapes.name("Extension")
             names = self.shapes.given("N", self._names())

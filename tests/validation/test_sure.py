@@ -44,7 +44,7 @@ def exactly(monkeypatch: pytest.MonkeyPatch) -> Verdict:
 
     def judge(validator: Validator, document: Any) -> tuple[Issue, ...]:
         with monkeypatch.context() as patch:
-            patch.setattr(SureShapes, "resource", lambda shapes, type_name: None)
+            patch.setattr(SureShapes, "resource", lambda shapes, type_name: lambda value, run: False)
             patch.setattr(Profile, "is_surely_met", lambda profile, value, run: False)
             return validator.validate(document, at=AT).issues
 
@@ -114,7 +114,6 @@ def test_right_resources_are_told_by_the_yes() -> None:
         for entry in bundle["entry"]:
             resource = entry["resource"]
             shape = validator.registry.sure_shapes.resource(resource["resourceType"])
-            assert shape is not None
             asked += 1
             sure += shape(resource, Run(validator.registry, validator.settings, resource))
     assert sure > 0.8 * asked
