@@ -23,13 +23,6 @@ T = TypeVar("T")
 # One connection for all threads: a database in memory belongs to its connection.
 _MEMORY: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
 
-SQLITE_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "busy_timeout=30000",
-    "wal_autocheckpoint=4000",  # pages of 4 kB: somebody's commit writes them back, so not every sixtieth one
-)
 SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 POSTGRESQL_DAMAGED = ("XX001", "XX002")
 """`data_corrupted`, `index_corrupted`."""
@@ -147,6 +140,6 @@ class Database:
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in SQLITE_PRAGMAS:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
