@@ -41,7 +41,7 @@ router = APIRouter()
 KINDS = ("decision", "refusal", "denied", "outcome", "release", "review", "admin", *KIN)
 DAY_SECONDS = 86_400.0
 PSEUDONYM = re.compile("[0-9a-f]{32}")
-NAMED = 50
+NAMED = 20
 """Of how many clients a page of the log tells the names; the others are a link."""
 
 TEXTS = ("kind", "client", "who", "organisation", "purpose", "ground", "text")
