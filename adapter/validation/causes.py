@@ -72,6 +72,8 @@ def _around(place: str) -> Iterator[str]:
 def _named_slices_alone(found: list[Finding]) -> list[Finding]:
     """Tell which kinds of an element are absent, not also how many it lacks."""
     named = {_subject(finding) for finding in found if finding.key == "slice-missing"}
+    if not named:
+        return found
     return [finding for finding in found if finding.key != "profile-missing" or _subject(finding) not in named]
 
 

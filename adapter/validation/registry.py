@@ -78,7 +78,9 @@ class Registry:
     def is_base(self, canonical: str) -> bool:
         """True for a type of R4 itself."""
         url, _, version = canonical.partition("|")
-        name = url.removeprefix(CORE) if "/" in url or ":" in url else url
+        if ("/" in url or ":" in url) and not url.startswith(CORE):
+            return False
+        name = url.removeprefix(CORE)
         return is_type(name) and version in ("", R4) and url not in self._structures
 
     def knows(self, canonical: str) -> bool:

@@ -47,7 +47,7 @@ def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
     context = scope.expression_context
     context.resource = context.root = resource
     conditions: dict[str, bool] = {}
-    elements: dict[tuple[str, ...], list[tuple[str, Any]]] = {(): [("", resource)]}
+    elements: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
     tokens = None
     for rule in rules:
         if rule.codes:
@@ -62,9 +62,13 @@ def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
                 conditions[text] = rule.condition.holds_in(resource, context)
             if not conditions[text]:
                 continue
-        if rule.each not in elements:
-            elements[rule.each] = _elements(resource, rule.each)
-        for breach in rule.judge(scope, resource) if rule.judge else _unmet(scope, rule, elements[rule.each]):
+        if rule.judge is not None:
+            breaches = rule.judge(scope, resource)
+        else:
+            if rule.each not in elements:
+                elements[rule.each] = _elements(resource, rule.each)
+            breaches = _unmet(scope, rule, elements[rule.each])
+        for breach in breaches:
             yield _issue(rule, entry.path, breach)
 
 

@@ -61,8 +61,7 @@ class Scope:
         for entry in (*self.entries, *related):
             for url in entry.urls:
                 self._by_url.setdefault(url, entry.resource)
-        for resource in self.all_resources():
-            self._by_type.setdefault(resource["resourceType"], []).append(resource)
+            self._by_type.setdefault(entry.resource["resourceType"], []).append(entry.resource)
         self._identifiers_indexed = False
         self._work_left = LARGEST_WORK
         self.remembered: dict[tuple[str, int], Any] = {}
