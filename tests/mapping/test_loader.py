@@ -184,6 +184,11 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         ("    type: CarePlan\n", "    type: CarePlan\n    each: partz\n", "the source has no field 'partz'"),
         ("    type: CarePlan\n", "    type: CarePlan\n    sensitivity: secret\n", "sensitivity is one of"),
         ("    type: CarePlan\n", "    type: CarePlan\n    shared: 'true'\n", "a shared resource needs an identity"),
+        (
+            "    type: CarePlan\n",
+            "    type: CarePlan\n    shared: 'true'\n    identity: {key: [note_id, days]}\n",
+            "'days' in a key must be a text, it is number",
+        ),
         ("source: source.schema.json", "source: nowhere.json", "cannot read the schema 'nowhere.json#'"),
     ],
 )
