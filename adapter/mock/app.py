@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from starlette.exceptions import HTTPException
 
 from adapter.mock import control, control_recording, control_security, pages
+from adapter.mock.control_models import own_site
 from adapter.mock.endpoint import FhirEndpoint, Receive, Scope, Send
 from adapter.mock.guard import registered
 from adapter.mock.outside import outside
@@ -32,10 +33,8 @@ class MockApp(FastAPI):
         self.worlds = worlds
         self.authority: CertificateFolder | None = None
         self.endpoint = FhirEndpoint(worlds)
-        self.include_router(control.router)
-        self.include_router(control_recording.router)
-        self.include_router(control_security.router)
-        self.include_router(pages.router)
+        for part in (control, control_recording, control_security, pages):
+            self.include_router(part.router, dependencies=[Depends(own_site)])
         self.add_api_route("/", pages.root, include_in_schema=False)
         self.add_exception_handler(404, self._lost)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,3 +71,14 @@ async def named_world(request: Request, namespace: str) -> World:
 
 
 InWorld = Annotated[World, Depends(named_world)]
+
+
+def own_site(request: Request) -> None:
+    """Let no page of another site use the tester's browser; one without a site of its own (`null`) is another's.
+
+    Raises:
+        HTTPException: 403.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise HTTPException(403, "this comes from a page of another site")

@@ -47,7 +47,7 @@ BROUGHT = {
 """Tables that a record changes when it is taken and delivered."""
 
 OPEN = "SELECT count(*) FROM outbox WHERE NOT final"
-INSTANT = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+\d\d:\d\d)")
+INSTANT = re.compile(rb'"20\d\d-\d\d-\d\dT[^"]*"')
 GOOD_RECORD = record("client", record_id="well")
 PROMPT_SECONDS = 5.0
 ELSEWHERE = "vendor API, elsewhere"
