@@ -149,3 +149,21 @@ def record_version(resource: Resource) -> str:
     tags = resource.get("meta", {}).get("tag", ())
     named = (RECORD_VERSION_SYSTEM, RECORD_ACT_SYSTEM)
     return " ".join(tag.get("code", "") for system in named for tag in tags if tag.get("system") == system)
+
+
+def client_of(bundle: Resource) -> str:
+    """Return `system|value` of the client that the Bundle is about, as it stands in its criterion; empty without."""
+    criteria = (
+        entry["request"]["ifNoneExist"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient"
+    )
+    return next((one.removeprefix("identifier=") for one in criteria if one.startswith("identifier=")), "")
+
+
+def replaces(transaction: Resource) -> bool:
+    """Say whether a transaction replaces something under a condition."""
+    return any("ifMatch" in entry["request"] for entry in transaction["entry"])
+
+
+def is_this_version(ours: Resource, theirs: Resource) -> bool:
+    """Say whether the repository holds our version; what the record does not own may be anybody's."""
+    return not is_owned(ours) or record_version(ours) == record_version(theirs)

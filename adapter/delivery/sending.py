@@ -17,7 +17,16 @@ from adapter.delivery.client import Answer, Repository
 from adapter.delivery.heard import issue_codes, kept_issues
 from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.outbox import Outbox
-from adapter.delivery.outgoing import beside_their_client, is_owned, outgoing, receipts, record_version, renamed_core
+from adapter.delivery.outgoing import (
+    beside_their_client,
+    client_of,
+    is_owned,
+    is_this_version,
+    outgoing,
+    receipts,
+    renamed_core,
+    replaces,
+)
 from adapter.delivery.states import (
     CERTIFICATE,
     CHANGED,
@@ -210,7 +219,7 @@ class Delivery:
         answer = self._repository.post_bundle(prepared.content, uuid4().hex)
         if 200 <= answer.status < 300:
             return self._received(prepared, answer)
-        if answer.status == CONFLICT or (answer.status == CHANGED and _replaces(transaction)):
+        if answer.status == CONFLICT or (answer.status == CHANGED and replaces(transaction)):
             return self._settle(message, prepared.bundle, answer)
         return self._not_delivered(message, answer)
 
@@ -254,12 +263,12 @@ class Delivery:
         When the repository could not be asked, the outcome stays unknown.
         """
         resources: dict[str, Known] = {}
-        client = _client(bundle)
+        client = client_of(bundle)
         for entry in bundle["entry"]:
             answer, resource, place = self._repository.find(entry, client)
             if answer.status != 200:
                 return self._judged(message, answer, attempt, judge_lookup(answer.status, answer.retry_after))
-            if resource is None or not _is_this_version(entry["resource"], resource):
+            if resource is None or not is_this_version(entry["resource"], resource):
                 return None
             resources[entry["fullUrl"]] = place
         self._judge_destination(answer)
@@ -303,20 +312,3 @@ def _delivered(
 ) -> Delivered:
     owned: Collection[str] = {entry["fullUrl"] for entry in bundle["entry"] if is_owned(entry["resource"])}
     return Delivered(message, request_id, resources, owned, cause)
-
-
-def _client(bundle: Resource) -> str:
-    """Return `system|value` of the client that the Bundle is about, as it stands in its criterion; empty without."""
-    criteria = (
-        entry["request"]["ifNoneExist"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient"
-    )
-    return next((one.removeprefix("identifier=") for one in criteria if one.startswith("identifier=")), "")
-
-
-def _replaces(transaction: Resource) -> bool:
-    return any("ifMatch" in entry["request"] for entry in transaction["entry"])
-
-
-def _is_this_version(ours: Resource, theirs: Resource) -> bool:
-    """Say whether the repository holds our version; what the record does not own may be anybody's."""
-    return not is_owned(ours) or record_version(ours) == record_version(theirs)
