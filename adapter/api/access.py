@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import parse_qsl
 
@@ -178,7 +179,12 @@ async def token(request: Request) -> Response:
 
 def _address(request: Request) -> IPv4Address | IPv6Address | None:
     """The caller's address; None when there is none, as in process."""
+    return _parsed(request.client.host) if request.client else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(request.client.host) if request.client else None
+        return ip_address(host)
     except ValueError:
         return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
@@ -20,56 +20,77 @@ from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Sender
 from adapter.store import DATABASE_PROBLEMS
 
-AT_ONCE = 16
+AT_ONCE = 32
 """Lines of a batch that may share a commit, and whose answers come together."""
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
-RecordType = Annotated[
-    str | None, Query(alias="type", description="Record type, when the record does not say it itself.")
-]
-Vendor = Annotated[str | None, Query(description="Name of a vendor format (see /v1/mappings); none: canonical form.")]
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        description="Up to 128 visible ASCII characters of your own, e.g. a UUID. The same key and body are answered "
-        "as before for two days; another body under the same key is 422."
-    ),
-]
+
+def _parameter(name: str, place: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": False, "schema": {"type": "string"}, "description": description}
 
 
-@router.post("", status_code=202, summary="Hand over one record")
-async def accept(
-    request: Request, record_type: RecordType = None, vendor: Vendor = None, idempotency_key: IdempotencyKey = ""
-) -> Response:
+READING = [
+    _parameter("type", "query", "Record type, when the record does not say it itself."),
+    _parameter("vendor", "query", "Name of a vendor format (see /v1/mappings); none: canonical form."),
+]
+KEY = _parameter(
+    "idempotency-key",
+    "header",
+    "Up to 128 visible ASCII characters of your own, e.g. a UUID. The same key and body are answered as before for two "
+    "days; another body under the same key is 422.",
+)
+
+
+class Asked(NamedTuple):
+    """What a caller says beside the records. Read by hand: FastAPI takes longer for it than for all the rest.
+
+    Attributes:
+        reading: how the records are to be read.
+        key: of idempotency, or empty.
+    """
+
+    reading: dict[str, str | None]
+    key: str
+
+
+def _reading(request: Request) -> dict[str, str | None]:
+    return {"record_type": request.query_params.get("type"), "vendor": request.query_params.get("vendor")}
+
+
+def _asked(request: Request, *, room: int = 0) -> Asked:
+    """Return what a caller says; `room` as in `checked_key`."""
+    return Asked(_reading(request), checked_key(request.headers.get("Idempotency-Key", ""), room=room))
+
+
+@router.post("", status_code=202, summary="Hand over one record", openapi_extra={"parameters": [*READING, KEY]})
+async def accept(request: Request) -> Response:
     """Take one record. 202 means: it is on disk and will be delivered; `Location` says where to look.
 
     The same record in the same version is stored once, however often it comes; with an `Idempotency-Key` the same
     body is also answered as before. Both hold after a crash on either side.
     """
     sender = sender_of(request, "c")
-    key = checked_key(idempotency_key)
+    asked = _asked(request)
     in_work: InWork = request.app.state.in_work
-    with in_work.alone(sender.id, key):
+    with in_work.alone(sender.id, asked.key):
         data = await read_body(request)
-        accepted = await _take(request, sender, data, record_type, vendor, key)
+        accepted = await _take(request, sender, data, asked)
     headers = {"Location": f"/v1/records/{accepted.submission}"}
-    if key and accepted.repeated:
+    if asked.key and accepted.repeated:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(_told(request, accepted, key), status=202, headers=headers)
+    return json_answer(_told(request, accepted, asked.key), status=202, headers=headers)
 
 
-@router.post("/batch", summary="Hand over many records as NDJSON")
-async def accept_batch(
-    request: Request, record_type: RecordType = None, vendor: Vendor = None, idempotency_key: IdempotencyKey = ""
-) -> Response:
+@router.post("/batch", summary="Hand over many records as NDJSON", openapi_extra={"parameters": [*READING, KEY]})
+async def accept_batch(request: Request) -> Response:
     """Take records, one JSON a line, and answer one JSON line each as soon as those that came with it are judged.
 
     The body is read only as fast as records are stored and answers are taken, so memory stays bounded. An
     `Idempotency-Key` stands for the whole batch: each line is kept under it with its number.
     """
     sender = sender_of(request, "c")
-    key = checked_key(idempotency_key, room=len("#") + 12)
+    asked = _asked(request, room=len("#") + 12)
 
     async def answers() -> AsyncIterator[bytes]:
         number = 0
@@ -78,7 +99,7 @@ async def accept_batch(
                 numbered = [(place, data) for place, data in enumerate(arrived, number + 1) if data.strip()]
                 number += len(arrived)
                 for begin in range(0, len(numbered), AT_ONCE):
-                    yield await _judged(request, sender, numbered[begin : begin + AT_ONCE], record_type, vendor, key)
+                    yield await _judged(request, sender, numbered[begin : begin + AT_ONCE], asked)
         except AdapterError as error:
             # Too long or too slow a line: what follows it is not read.
             yield dumps(_refused(request, number + 1, error)) + b"\n"
@@ -86,14 +107,12 @@ async def accept_batch(
     return Answers(answers(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
 
 
-@router.post("/preview", summary="Map and check one record, store nothing")
-async def preview(request: Request, record_type: RecordType = None, vendor: Vendor = None) -> Response:
+@router.post("/preview", summary="Map and check one record, store nothing", openapi_extra={"parameters": READING})
+async def preview(request: Request) -> Response:
     """Return the Bundle that the record would become and everything that is to be said about it."""
     sender = sender_of(request, "c")
     data = await read_body(request)
-    checked = await run_in_threadpool(
-        line_of(request).check, data, sender=sender, record_type=record_type, vendor=vendor
-    )
+    checked = await run_in_threadpool(line_of(request).check, data, sender=sender, **_reading(request))
     return json_answer({"bundle": checked.bundle, "outcome": outcome(checked.warnings, request)})
 
 
@@ -108,31 +127,20 @@ class Answers(StreamingResponse):
         await self.stream_response(send)
 
 
-async def _take(
-    request: Request, sender: Sender, data: bytes, record_type: str | None, vendor: str | None, key: str
-) -> Accepted:
+async def _take(request: Request, sender: Sender, data: bytes, asked: Asked) -> Accepted:
     accepted: Accepted = await run_in_threadpool(
-        line_of(request).accept, data, sender=sender, record_type=record_type, vendor=vendor, idempotency_key=key
+        line_of(request).accept, data, sender=sender, idempotency_key=asked.key, **asked.reading
     )
     request.app.state.wake()
     return accepted
 
 
-async def _judged(
-    request: Request,
-    sender: Sender,
-    numbered: Sequence[tuple[int, bytes]],
-    record_type: str | None,
-    vendor: str | None,
-    key: str,
-) -> bytes:
+async def _judged(request: Request, sender: Sender, numbered: Sequence[tuple[int, bytes]], asked: Asked) -> bytes:
     """Return the answers to some lines of a batch; what can be stored together is."""
-    records = [(data, f"{key}#{number}" if key else "") for number, data in numbered]
-    answers = await run_in_threadpool(
-        line_of(request).accept_many, records, sender=sender, record_type=record_type, vendor=vendor
-    )
+    records = [(data, f"{asked.key}#{number}" if asked.key else "") for number, data in numbered]
+    answers = await run_in_threadpool(line_of(request).accept_many, records, sender=sender, **asked.reading)
     request.app.state.wake()
-    told = (_answer(request, number, answer, key) for (number, _), answer in zip(numbered, answers, strict=True))
+    told = (_answer(request, number, answer, asked.key) for (number, _), answer in zip(numbered, answers, strict=True))
     return b"".join(dumps(one) + b"\n" for one in told)
 
 
