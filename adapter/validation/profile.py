@@ -10,7 +10,7 @@ from adapter.validation.findings import Findings
 from adapter.validation.items import Item
 from adapter.validation.overlay import Overlay, lay
 from adapter.validation.run import Run
-from adapter.validation.sure_shapes import Sure
+from adapter.validation.sure_shapes import Sure, is_worth_writing
 
 if TYPE_CHECKING:
     from adapter.validation.registry import Registry
@@ -44,6 +44,7 @@ class Profile:
         self.tree = self._lay_chain()
         self._check: ItemCheck | None = None
         self._sure: Sure | None = None
+        self._asked = 0
 
     @property
     def canonical(self) -> str:
@@ -129,6 +130,9 @@ class Profile:
     def is_surely_met(self, value: Any, run: Run) -> bool:
         """Tell whether a value whose shape is right surely keeps the profile; False is not known."""
         if self._sure is None:
+            self._asked += 1
+            if not is_worth_writing(self._asked):
+                return False
             from adapter.validation.sure_profiles import sure_profile
 
             self._sure = sure_profile(self)

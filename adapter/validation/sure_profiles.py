@@ -20,7 +20,7 @@ from adapter.validation.matching import fits
 from adapter.validation.overlay import Overlay, TypeRule
 from adapter.validation.run import Run
 from adapter.validation.slicing import plainly_divided
-from adapter.validation.sure_shapes import REFUSALS, Sure
+from adapter.validation.sure_shapes import REFUSALS, Sure, not_sure
 from adapter.validation.type_rules import adds_nothing, sure_target, type_check
 
 if TYPE_CHECKING:
@@ -30,12 +30,19 @@ Lines = list[str]
 
 
 def sure_profile(profile: Profile) -> Sure:
-    """Return the test that a value of the right shape keeps a profile; it never raises."""
+    """Return the test that a value of the right shape keeps a profile; it never raises.
+
+    Definitions come from anybody: their texts stand in the lines as literals only, and what Python cannot compile (over
+    20 loops in each other) is left to the exact check.
+    """
     writer = _Writer(profile)
     definition = type_definition(profile.type_name).elements[profile.type_name]
-    lines = writer.value(profile.tree, definition, (profile.type_name, ""), "s", " ")
-    text = "\n".join(["def met(s, run):", *lines, " return True"])
-    exec(compile(text, f"<profile {profile.canonical}>", "exec"), writer.names)  # noqa: S102 - text from definitions
+    try:
+        lines = writer.value(profile.tree, definition, (profile.type_name, ""), "s", " ")
+        text = "\n".join(["def met(s, run):", *lines, " return True"])
+        exec(compile(text, f"<profile {profile.canonical}>", "exec"), writer.names)  # noqa: S102 - as said above
+    except (SyntaxError, RecursionError):
+        return not_sure
     met: Sure = writer.names["met"]
 
     def test(value: Any, run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""A generated yes beside the exact check: base R4 as straight-line Python, one function a node, made when first needed.
+"""A generated yes beside the exact check: base R4 as straight-line Python, one function a node, made when needed often.
 
 True is certain: `adapter.validation.structure` would find nothing at all. False only means «ask the exact check», which
 alone decides and explains. Siblings (`_status`) and ids of elements are left to it.
@@ -6,22 +6,19 @@ alone decides and explains. Siblings (`_status`) and ids of elements are left to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import SchemaValidator
-
 from adapter.fhir.definitions import ElementDefinition, is_primitive, is_subtype, json_children, type_definition
-from adapter.fhir.terminology import Terminology
 from adapter.validation import references, resources
 from adapter.validation.bindings import CODED, fits_surely, required_codes
-from adapter.validation.datatype_rules import OF_HL7
 from adapter.validation.extensions import is_surely_right
 from adapter.validation.grammars import GRAMMARS
 from adapter.validation.invariants import rules_of
 from adapter.validation.primitives import PRIMITIVES
 from adapter.validation.run import Run
-from adapter.validation.sure_formats import CODE_SYSTEM
+from adapter.validation.sure_systems import KnownSystems
 
 if TYPE_CHECKING:
     from adapter.validation.registry import Registry
@@ -31,6 +28,9 @@ Sure = Callable[[Any, Run], bool]
 REFUSALS = (AttributeError, KeyError, TypeError, ValueError)
 """What generated lines raise on a value that is not plainly right."""
 
+FIRST = 32
+"""So many values of a type or profile are left to the exact check: until then writing costs more than it saves."""
+
 _SHORT_CHOICE = 4
 """Types of a choice up to which each is asked for by its name."""
 
@@ -39,12 +39,17 @@ _PLAIN_TEXT = "{v}.isprintable() and {v}.strip() and len({v}) < 9999"
 _TRUTH = "({v} is True or {v} is False)"
 
 
+def is_worth_writing(asked: int) -> bool:
+    """Tell whether a test was asked for often enough to be written."""
+    return asked > FIRST
+
+
 class SureShapes:
     """The generated functions of one registry, by type and path; they look at its extensions, codes and value sets."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        systems = _Systems(registry.terminology)
+        systems = KnownSystems(registry.terminology)
         self.names: dict[str, Any] = {
             "is_reference": references.is_surely_right,
             "is_extension": is_surely_right,
@@ -54,12 +59,17 @@ class SureShapes:
             "learn": systems.learn,
         }
         self._resources: dict[str, Sure] = {}
+        self._asked: Counter[str] = Counter()
 
     def resource(self, type_name: str) -> Sure:
         """Return the test of a resource; that of a Bundle leaves out the resources of its entries."""
-        if type_name not in self._resources:
-            self._resources[type_name] = _never_raising(self.node(type_name))
-        return self._resources[type_name]
+        found = self._resources.get(type_name)
+        if found is None:
+            self._asked[type_name] += 1
+            if not is_worth_writing(self._asked[type_name]):
+                return not_sure
+            found = self._resources[type_name] = _never_raising(self.node(type_name))
+        return found
 
     def node(self, type_name: str, path: str = "") -> Callable[[], Sure]:
         """Return what gives the function of a node as it is now: it is written at its first call."""
@@ -86,33 +96,9 @@ class SureShapes:
         return name
 
 
-class _Systems:
-    """What is known of code systems, learnt when a Coding first names them.
-
-    Attributes:
-        known: the codes, by system, that are right as they stand: of HL7's own code systems and of those added whole.
-        opened: systems that ask nothing of their codes; so many are kept, and none that is very long.
-    """
-
-    def __init__(self, terminology: Terminology) -> None:
-        self.terminology = terminology
-        self.known: dict[str, frozenset[str]] = {}
-        self.opened: set[str] = set()
-
-    def learn(self, system: Any) -> None:
-        """Remember a system that is surely named as it should be."""
-        if system.__class__ is not str or "/ValueSet/" in system or not _is_absolute_uri(system):
-            return
-        if system in self.terminology.added or system.startswith(OF_HL7):
-            tree = self.terminology.code_system(system)
-            if tree is not None:
-                self.known[system] = frozenset(filter(PRIMITIVES["code"].fast, tree.codes))
-        elif len(self.opened) < _MOST_SYSTEMS and len(system) <= _LONGEST_SYSTEM:
-            self.opened.add(system)
-
-
-_MOST_SYSTEMS, _LONGEST_SYSTEM = 1024, 256
-_is_absolute_uri = SchemaValidator(CODE_SYSTEM).isinstance_python
+def not_sure(_value: Any, _run: Run) -> bool:
+    """Ask the exact check."""
+    return False
 
 
 def _never_raising(function: Callable[[], Sure]) -> Sure:

@@ -13,12 +13,13 @@ import pytest
 
 from adapter.data import data_root
 from adapter.types import Issue
-from adapter.validation import Validator
+from adapter.validation import Validator, sure_shapes
 from adapter.validation.judge import package_folder, packaged_validator
 from adapter.validation.profile import Profile
 from adapter.validation.run import Run
 from adapter.validation.settings import ValidationSettings
-from adapter.validation.sure_shapes import SureShapes
+from adapter.validation.sure_profiles import sure_profile
+from adapter.validation.sure_shapes import SureShapes, not_sure
 from tests.validation.mutations import mutants
 from tests.validation.specimens import OUR_TYPES
 
@@ -36,6 +37,12 @@ Verdict = Callable[[Validator, Any], tuple[Issue, ...]]
 def read(path: Any) -> Any:
     """Return a document with its decimals."""
     return json.loads(path.read_bytes(), parse_float=Decimal)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every yes is written when it is first asked for."""
+    monkeypatch.setattr(sure_shapes, "FIRST", 0)
 
 
 @pytest.fixture
@@ -117,3 +124,38 @@ def test_right_resources_are_told_by_the_yes() -> None:
             asked += 1
             sure += shape(resource, Run(validator.registry, validator.settings, resource))
     assert sure > 0.8 * asked
+
+
+def constraining(url: str, elements: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a profile of Patient with these elements."""
+    return {
+        "resourceType": "StructureDefinition",
+        "url": url,
+        "type": "Patient",
+        "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": elements},
+    }
+
+
+@pytest.mark.parametrize("text", ["Aino", "'\"\n): raise SystemExit #\\"])
+def test_texts_of_definitions_are_literals(text: str, exactly: Verdict) -> None:
+    """Quotes, line ends and code in a definition are compared with, never run."""
+    url = "https://kykysilta.example/'quoted'"
+    validator = Validator([constraining(url, [{"path": "Patient.name.text", "patternString": text}])])
+    for name in ("Aino", "'\"\n): raise SystemExit #\\"):
+        patient = {"resourceType": "Patient", "meta": {"profile": [url]}, "name": [{"text": name}]}
+        issues = validator.validate(patient, at=AT).issues
+        assert issues == exactly(validator, patient)
+        assert [issue.key for issue in issues] == ["validation.profile-pattern"] * (name != text)
+
+
+def test_what_python_does_not_compile_is_left_to_the_exact_check() -> None:
+    """A profile with lists in lists in lists has no yes when that is more than Python takes; a flat one has."""
+    for depth, has_yes in ((3, True), (30, False)):
+        paths = ["Patient" + ".extension" * level for level in range(1, depth + 1)]
+        url = f"https://kykysilta.example/deep-{depth}"
+        elements = [{"path": path, "max": "3"} for path in paths]
+        profile = Validator([constraining(url, elements)]).registry.profile(url)
+        assert profile is not None
+        assert (sure_profile(profile) is not not_sure) == has_yes
