@@ -240,3 +240,9 @@ def test_no_attack_escapes_the_harness() -> None:
         if any(isinstance(node, ast.FunctionDef) and node.name == "watched" for node in ast.walk(tree))
     ]
     assert unwatched == [Path(__file__).name]
+
+
+def test_the_documentation_names_every_file_of_attacks() -> None:
+    """Whoever reads docs/security.md finds them."""
+    told = (HERE.parent.parent / "docs" / "security.md").read_text(encoding="utf-8")
+    assert [name for name, _ in _trees() if name.removesuffix(".py") not in told] == []
