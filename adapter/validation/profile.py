@@ -106,7 +106,8 @@ class Profile:
 
     def findings(self, value: Any, run: Run) -> Findings:
         """Return what breaks the profile; paths are relative to the value. Circles end where they began."""
-        code = value.get("resourceType", self.type_name) if isinstance(value, dict) else self.type_name
+        stated = value.get("resourceType") if isinstance(value, dict) else None
+        code = stated if isinstance(stated, str) else self.type_name
         mark = (id(value), self.canonical)
         if mark in run.under_check:
             return None

@@ -176,7 +176,7 @@ def _unlinked(value: dict[str, Any], run: Run) -> Findings:
     found: Findings = None
     for position, resource in enumerate(value["contained"]):
         name = resource.get("id") if isinstance(resource, dict) else None
-        if name not in run.contained or name in reached:
+        if not isinstance(name, str) or name not in run.contained or name in reached:
             continue
         path = f"contained[{position}]"
         if f"#{name}" in referred or f"#{name}" in inner_texts:

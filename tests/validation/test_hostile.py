@@ -95,6 +95,9 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "fraction of a second": lambda: _patient('"deceasedDateTime":"2025-03-14T09:30:00.' + "1" * 8_000_000 + '"'),
     "oid": lambda: _patient('"identifier":[{"system":"urn:oid:1' + ".1" * 4_000_000 + 'x"}]'),
     "reference": lambda: _patient('"managingOrganization":{"reference":"' + "A/" * 4_000_000 + '"}'),
+    "id that is a list": lambda: _patient(
+        '"contained":[{"resourceType":"Basic","id":"a"},{"resourceType":"Basic","id":["a"]}]'
+    ),
     "duplicate key": lambda: _patient('"active":true,"active":false'),
     "huge exponent": lambda: (
         b'{"resourceType":"Observation","status":"final","code":{"text":"a"},"valueQuantity":{"value":1e999999999}}'

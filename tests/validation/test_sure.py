@@ -85,6 +85,19 @@ def test_changed_documents_have_the_verdict_of_the_exact_check(path: Any, exactl
         assert validator.validate(changed, at=AT).issues == exactly(validator, changed), number
 
 
+def test_a_target_without_a_type_is_answered(exactly: Verdict) -> None:
+    """A reference that says its type may lead to a resource whose own type is no text."""
+    validator, document = packaged_validator(), read(next(path for path in BUNDLES if "functional" in path.name))
+    for entry in document["entry"]:
+        changed = deepcopy(document)
+        broken = changed["entry"][document["entry"].index(entry)]["resource"]
+        broken["resourceType"] = [broken["resourceType"]]
+        broken.pop("meta")
+        issues = validator.validate(changed, at=AT).issues
+        assert any(issue.key == "validation.no-resource-type" for issue in issues)
+        assert issues == exactly(validator, changed)
+
+
 def change(document: Any, chance: random.Random) -> None:
     """Change one place of a document: take it away, double it, put something else there, or move its content."""
     holder, key = chance.choice(list(places(document)))
