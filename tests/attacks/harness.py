@@ -41,8 +41,8 @@ POOLS = ("AnyIO worker thread", "asyncio_")
 """Threads that wait for the next request; whether one of them hangs is told by the request in hand."""
 
 MEGABYTE = 1 << 20
-MOST_MEMORY = (250 * MEGABYTE, 700 * MEGABYTE)
-MOST_FILES = (80, 250)
+MOST_MEMORY = (150 * MEGABYTE, 1000 * MEGABYTE)
+MOST_FILES = (80, 400)
 """How much one attack, and all of them together, may leave behind: buffers that are used again, kept-alive lines."""
 
 NONE = (0,)
@@ -183,7 +183,7 @@ class Harness:
         self.targets: dict[uvicorn.Server, Target] = {}
         self.watch: Watch | None = None
         self._starting: set[uvicorn.Server] = set()
-        self._first: Left | None = None
+        self._grown = Counter[str]()
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """See from now on what is served and called."""
@@ -231,7 +231,6 @@ class Harness:
         for target in running:
             target.learn()
         left, held = Left.now(), {target: target.fingerprint() for target in running}
-        self._first = self._first or left
         with self._watching() as watch:
             yield watch
             self._wait_until_idle(running, left)
@@ -247,7 +246,7 @@ class Harness:
                 target.check_well()
             if stores is not None:
                 target.forget()
-        _check_left(self._first, left)
+        self._check_left(left)
 
     @contextmanager
     def _watching(self) -> Iterator[Watch]:
@@ -274,6 +273,15 @@ class Harness:
             hanging += [each.name for each in Left.now().threads - before.threads]
             time.sleep(0.005 if hanging else 0)
         assert not hanging, f"still in hand: {', '.join(hanging)}"
+
+    def _check_left(self, before: Left) -> None:
+        """What this attack left is little, and so is what all have left until now."""
+        after = Left.now()
+        for name, (one, together) in (("memory", MOST_MEMORY), ("files", MOST_FILES)):
+            grown = getattr(after, name) - getattr(before, name)
+            self._grown[name] += grown
+            assert grown <= one, f"left over: {grown} {name}"
+            assert self._grown[name] <= together, f"left over: {self._grown[name]} {name} of all attacks together"
 
 
 def _check_calls(watch: Watch) -> None:
@@ -330,11 +338,3 @@ def _check_stored(held: Mapping[Target, Fingerprint], stores: Stores | None) -> 
         assert grown[kind] in rows, f"stored: {grown[kind]} rows more in {kind}"
     if not grown["submission"]:
         assert grown["version"] in allowed.versions, f"stored: {grown['version']} versions more at the mock"
-
-
-def _check_left(first: Left, before: Left) -> None:
-    after = Left.now()
-    for name, most in (("memory", MOST_MEMORY), ("files", MOST_FILES)):
-        for since, limit in zip((before, first), most, strict=True):
-            grown = getattr(after, name) - getattr(since, name)
-            assert grown <= limit, f"left over: {grown} {name}"

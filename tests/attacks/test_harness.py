@@ -191,6 +191,15 @@ def test_a_process_that_became_slow_is_found(
         bad.get("/healthz")
 
 
+def test_a_little_left_by_every_attack_is_found(
+    harness: Harness, bad: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than one may leave, but more than all together."""
+    monkeypatch.setattr(module, "MOST_FILES", (1_000, -1_000))
+    with pytest.raises(AssertionError, match="left over: -?[0-9]+ files of all attacks together"), harness.attack():
+        bad.get("/healthz")
+
+
 def test_what_an_attack_stores_on_purpose_is_counted(harness: Harness, bad: httpx.Client) -> None:
     """Less or more than it named is found, and nothing else may change."""
     one = Stores("a record", records=(1,))

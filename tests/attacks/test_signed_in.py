@@ -19,8 +19,7 @@ from adapter.delivery import Repository
 from adapter.pipeline import Line
 from adapter.review import review_app
 from adapter.review.exports import as_csv
-from adapter.serve import in_background
-from adapter.settings import Settings
+from adapter.serve import in_background, load_settings
 from adapter.store import Cipher, Database
 from tests.attacks.test_pages import SCRIPT, WRITING, harmless
 from tests.review.conftest import ID_KEY, MOONA, PASSWORD, Clock, prepared
@@ -60,7 +59,7 @@ def reviewing(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     database, cipher = Database(f"sqlite:///{file}"), Cipher({"one": b"k" * 32})
     line = Line(database, cipher, id_key=ID_KEY, repository=Repository("http://127.0.0.1:9/fhir"))
     app = create_app(line, workers=0)
-    app.mount("/review", review_app(database, cipher, id_key=ID_KEY, settings=Settings(demo=True), clock=Clock()))
+    app.mount("/review", review_app(database, cipher, id_key=ID_KEY, settings=load_settings(demo=True), clock=Clock()))
     with in_background(app, "127.0.0.1", 0) as url:
         yield url
 
