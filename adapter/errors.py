@@ -62,11 +62,16 @@ class MappingError(AdapterError):
 
 
 class ConsentRefused(AdapterError):  # noqa: N818 - named after what happened, not after a fault
-    """No consent and no statute covers the release."""
+    """No consent and no statute covers the release.
+
+    Attributes:
+        traces: hash and canonical bytes of the trace of each decision that was made, for the log alone.
+    """
 
     number = 3000
     stage = "consent"
     http_status = 403
+    traces: tuple[tuple[str, bytes], ...] = ()
 
 
 class ValidationFailed(AdapterError):  # noqa: N818

@@ -18,6 +18,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from adapter import audit
+from adapter.audit import traces
 from adapter.audit.facts import Written, facts_of
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
@@ -25,7 +26,7 @@ from adapter.delivery.idempotency import Key
 from adapter.delivery.messages import Message
 from adapter.delivery.outbox import LEASE_SECONDS
 from adapter.delivery.sending import Delivery
-from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
+from adapter.errors import AdapterError, ConsentRefused, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
 from adapter.handover import Accepted, Arrived, Checked, Sender
 from adapter.lifecycle.afterwards import Afterwards
@@ -301,16 +302,21 @@ class Line:
 
     def _audit_refusals(self, refused: Sequence[tuple[AdapterError, Arrived | None]], sender: str) -> None:
         entries: list[dict[str, str | int]] = []
+        found: list[tuple[str, bytes]] = []
         for error, _ in refused:
             rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
             log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
-            entries.append({"act": "refuse", "sender": sender, "stage": error.stage, "rules": rules})
+            decided = error.traces if isinstance(error, ConsentRefused) else ()
+            found += decided
+            refusal = {"act": "refuse", "sender": sender, "stage": error.stage, "rules": rules}
+            entries.append({**refusal, **traces.fact_of(decided)})
         known = {number: arrived for number, (_, arrived) in enumerate(refused) if arrived}
 
         def act(connection: Connection) -> None:
             audit.lock(connection)
             facts = dict(zip(known, self._facts(connection, list(known.values())), strict=True))
             told = [facts.get(number, {}) | entry for number, entry in enumerate(entries)]
+            traces.keep(connection, found, self._cipher)
             audit.append(connection, self._clock(), "refusal", *told)
 
         self._database.together(act)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from adapter import audit
+from adapter.audit import traces
 from adapter.audit.facts import Written, act_of_record, facts_of
 from adapter.delivery import Outbox, idempotency, submissions
 from adapter.delivery.idempotency import Kept, Key
 from adapter.delivery.submissions import Arrival
-from adapter.errors import AdapterError
+from adapter.errors import AdapterError, ConsentRefused
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
 from adapter.handover import Accepted, Arrived, Checked, Decided, ground_of, judged_as_of
 from adapter.lifecycle import consents
 from adapter.lifecycle.invalidation import Invalid, invalidated_among
-from adapter.release import Word, check_release
+from adapter.release import Word, check_release, traces_of
 from adapter.store import Cipher, clients
 from adapter.store.cipher import keyed_hash
 from adapter.types import Issue, Record, Resource
@@ -160,9 +162,11 @@ class Storing:
         mapped = [one.checked.arrived.mapped for one in new]
         written = [Written(lane, one.record, one.bundle) for (lane, _), one in zip(bound, mapped, strict=True)]
         facts = facts_of(connection, self._cipher, self._id_key, written)
+        decided = [traces_of(one.decided.words) for one in new]
+        traces.keep(connection, chain.from_iterable(decided), self._cipher)
         entries = [
-            known | self._entry(sender, one, now) | ({"joined": joined} if joined else {})
-            for known, one, (_, joined) in zip(facts, new, bound, strict=True)
+            known | self._entry(sender, one, now) | traces.fact_of(made) | ({"joined": joined} if joined else {})
+            for known, one, made, (_, joined) in zip(facts, new, decided, bound, strict=True)
         ]
         audit.append(connection, now, "decision", *entries)
         for one in new:
@@ -212,7 +216,11 @@ def decide(arrived: Arrived, known: Sequence[Resource], at: float) -> Decided:
     """
     words: list[Word] = []
     mapped = arrived.mapped
-    released = check_release(mapped.record, mapped.bundle, known, at, words.append)
+    try:
+        released = check_release(mapped.record, mapped.bundle, known, at, words.append)
+    except ConsentRefused as refused:
+        refused.traces = traces_of(words)
+        raise
     fields = {"basis": released.basis, "decision": "permit", "reason": words[-1].reason if words else ""}
     log(Event.CONSENT_DECIDED, record_type=mapped.record_type, **fields)
     return Decided(released, tuple(words))

@@ -1,4 +1,4 @@
-"""Verifying the log from outside: chain, stored checkpoints, checkpoints kept elsewhere, and keys that changed.
+"""Verifying the log from outside: chain, checkpoints stored and kept elsewhere, keys that changed, traces.
 
 A change of the checkpoint key is an entry of the chain, covered by a checkpoint that the old key signed. Whoever
 trusts the first key can so follow the chain to every later one; from then on the old key is worth nothing.
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import Connection
 
+from adapter.audit import traces
 from adapter.audit.chain import WHOLE, Finding, Part, append, notes, sign_state, size, verify
 from adapter.audit.checkpoints import Checkpoint, CheckpointBroken, UnknownKey, key_id, read_checkpoint
 from adapter.audit.rows import read_rows
+from adapter.store.cipher import Cipher
 
 KEY_CHANGE = "checkpoint-key"
 
@@ -29,12 +31,14 @@ class Report:
         held: how many checkpoints of them were checked and hold.
         unchecked: how many stored checkpoints no given key has signed.
         finding: the first thing that does not fit, or None.
+        unopened: how many traces of decisions are there, but need a storage key that was not given.
     """
 
     entries: int
     held: int
     unchecked: int
     finding: Finding | None
+    unopened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,11 @@ class _Trusted:
 
 
 def examine(
-    connection: Connection, keys: Sequence[Ed25519PublicKey], kept: Iterable[str] = (), part: Part = WHOLE
+    connection: Connection,
+    keys: Sequence[Ed25519PublicKey],
+    kept: Iterable[str] = (),
+    part: Part = WHOLE,
+    cipher: Cipher | None = None,
 ) -> Report:
     """Verify the log.
 
@@ -54,6 +62,7 @@ def examine(
         keys: public keys that are trusted; those that they handed over to count too.
         kept: checkpoints as text, kept outside the database: only they find a cut tail or a rebuilt chain.
         part: see `verify`.
+        cipher: opens the traces of decisions; without it only missing ones are found.
     """
     entries = max(min(size(connection), part.last) - max(part.first, 1) + 1, 0)
     stored = notes(connection)
@@ -69,8 +78,11 @@ def examine(
         except CheckpointBroken:
             return Report(entries, 0, unchecked, Finding("signature", number))
     finding = verify(connection, checkpoints, part)
-    held = 0 if finding else sum(part.holds(one.size) for one in checkpoints)
-    return Report(entries, held, unchecked, finding)
+    if finding:
+        return Report(entries, 0, unchecked, finding)
+    broken, unopened = traces.verify(connection, cipher, part)
+    held = 0 if broken else sum(part.holds(one.size) for one in checkpoints)
+    return Report(entries, held, unchecked, broken, unopened)
 
 
 def change_key(connection: Connection, now: float, old: Ed25519PrivateKey, new: Ed25519PrivateKey) -> str:

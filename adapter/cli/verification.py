@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
     from adapter.settings import Settings
+    from adapter.store import Cipher
 
 
 def verify_log(
@@ -43,7 +44,7 @@ def verify_log(
     if kept and not keys and own is None:
         fail(text("audit.verify-no-key", language))
     with opened(settings, language) as database, database.reading() as connection:
-        report = examine(connection, keys or ([own.public_key()] if own else []), kept, part)
+        report = examine(connection, keys or ([own.public_key()] if own else []), kept, part, _cipher(settings))
     if report.finding is not None:
         number = str(report.finding.seq)
         fail(text(f"audit.verify-{report.finding.kind}", language, number=number), Exit.FINDINGS)
@@ -52,6 +53,8 @@ def verify_log(
     print(text("audit.verify-fits", language, entries=str(report.entries), held=str(report.held)))
     if report.unchecked:
         print(text("audit.verify-unchecked", language, count=str(report.unchecked)))
+    if report.unopened:
+        print(text("audit.verify-unopened", language, count=str(report.unopened)))
     if not kept:
         print(text("audit.verify-no-anchor", language))
     if part.first > 1:
@@ -140,6 +143,18 @@ def _own_key(settings: Settings) -> Ed25519PrivateKey | None:
         return audit_key(settings)
     except KeyProblem as problem:
         fail(str(problem))
+
+
+def _cipher(settings: Settings) -> Cipher | None:
+    """Return what opens the traces of decisions; whoever verifies elsewhere may have no storage key."""
+    from adapter.serve import MissingKeyError, keys
+    from adapter.store import Cipher
+
+    try:
+        _, storage_keys = keys(settings)
+    except MissingKeyError:
+        return None
+    return Cipher(storage_keys)
 
 
 def _needed_key(settings: Settings, language: str) -> Ed25519PrivateKey:

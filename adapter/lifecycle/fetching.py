@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapter import audit
-from adapter.audit import persons
+from adapter.audit import persons, traces
 from adapter.audit.persons import Identity
 from adapter.consent import packaged_configuration
 from adapter.consent.context import identifiers_of
@@ -20,7 +20,7 @@ from adapter.consent.withholding import is_protected, without_names
 from adapter.delivery import submissions
 from adapter.mapping import unmap
 from adapter.mapping.conversions import CONVERSIONS, IDENTITY_CODE
-from adapter.release import Asked, OnFile, Reader, Word, grounds, pass_gate
+from adapter.release import Asked, OnFile, Reader, Word, grounds, pass_gate, traces_of
 from adapter.store import Cipher, clients
 from adapter.store.cipher import keyed_hash
 from adapter.terminology import PACKAGED
@@ -86,7 +86,9 @@ def fetch(
     found = Found()
     for one in wanted:
         _look(one.submission, one.bundle, question, on_file, now, found)
-    facts = _facts(connection, cipher, lane, question, sender, id_key)
+    decided = traces_of(found.words)
+    facts = _facts(connection, cipher, lane, question, sender, id_key) | traces.fact_of(decided)
+    traces.keep(connection, decided, cipher)
     audit.append(connection, now, *_entry(facts, found))
     return [record | ({"client": question.client} if "client" in record else {}) for record in found.records]
 

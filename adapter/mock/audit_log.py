@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
-from adapter.audit import persons
+from adapter.audit import persons, traces
 from adapter.audit.chain import append, verify
 from adapter.audit.rows import read_rows
 from adapter.mock.exchange import Request, Wire
 from adapter.mock.storage import Stored
-from adapter.release import Word, grounds
-from adapter.store.tables import audit_checkpoint, audit_entry, audit_person, client_identity
+from adapter.release import Word, grounds, traces_of
+from adapter.store.tables import audit_checkpoint, audit_entry, audit_person, client_identity, decision_trace
 
 ACTS = {
     **{name: name for name in ("read", "vread", "create", "update", "patch", "delete")},
@@ -42,7 +42,7 @@ class AuditLog:
     def __init__(self, path: Path | str) -> None:
         url = "sqlite://" if path == ":memory:" else f"sqlite:///{path}"
         self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-        tables = [audit_entry, audit_checkpoint, audit_person, client_identity]
+        tables = [audit_entry, audit_checkpoint, audit_person, client_identity, decision_trace]
         audit_entry.metadata.create_all(self._engine, tables=tables)
 
     def record(self, request: Request, wire: Wire, changes: list[Stored]) -> None:
@@ -52,7 +52,9 @@ class AuditLog:
         with self._engine.begin() as connection:
             common = _asked(connection, request, wire)
             for client, words, written in _by_client(request, changes):
-                facts = common | _told(words, written)
+                decided = traces_of(words)
+                traces.keep(connection, decided, None)
+                facts = common | _told(words, written) | traces.fact_of(decided)
                 if client:
                     facts["client"] = _pseudonym(connection, request, client)
                 append(connection, at, kind, facts)
@@ -64,9 +66,9 @@ class AuditLog:
         return [{"seq": row.seq, "at": row.at, "kind": row.kind, **row.facts} for row in rows]
 
     def intact(self) -> bool:
-        """True when no entry was changed, moved or taken out."""
+        """True when no entry and no trace was changed, moved or taken out."""
         with self._engine.connect() as connection:
-            return verify(connection) is None
+            return verify(connection) is None and traces.verify(connection, None, sealed=False).finding is None
 
     def close(self) -> None:
         """Close the database."""

@@ -11,6 +11,7 @@ from adapter.release.gate import (
     grounds,
     keeps_register,
     pass_gate,
+    traces_of,
 )
 from adapter.release.record import OWN_REGISTER, Released, check_release
 
@@ -28,4 +29,5 @@ __all__ = [
     "grounds",
     "keeps_register",
     "pass_gate",
+    "traces_of",
 ]

@@ -16,6 +16,7 @@ from adapter.consent import Consents, Context, Decision, Entry, decide, packaged
 from adapter.consent.model import DecidedBy
 from adapter.consent.references import Token
 from adapter.consent.withholding import redacted, without_contacts
+from adapter.consent.written import Trace, write_decision
 from adapter.types import Resource
 
 OF_NO_CLIENT = frozenset({"Organization", "Practitioner", "PractitionerRole"})
@@ -87,6 +88,7 @@ class Word(NamedTuple):
     Attributes:
         consents: `Consent/id` of those that decided, with the version where they have one.
         rule: id of the statutory rule that permits; empty when consents decide.
+        made: the whole decision that it is part of; None when nobody had to be asked.
     """
 
     address: str
@@ -94,6 +96,7 @@ class Word(NamedTuple):
     reason: str
     consents: tuple[str, ...] = ()
     rule: str = ""
+    made: Decision | None = None
 
 
 Witness = Callable[[Word], None]
@@ -104,6 +107,12 @@ def grounds(words: Iterable[Word]) -> dict[str, str]:
     told = list(words)
     consents = {one.removeprefix("Consent/") for word in told for one in word.consents}
     return {"consents": ", ".join(sorted(consents)), "rule": ", ".join(sorted({word.rule for word in told} - {""}))}
+
+
+def traces_of(words: Iterable[Word]) -> tuple[Trace, ...]:
+    """Return the trace of every decision that the words are part of, each once; worked out when it is asked for."""
+    made = {id(word.made): word.made for word in words if word.made is not None}
+    return tuple(write_decision(one) for one in made.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +207,7 @@ def _words(decision: Decision, addresses: Sequence[str]) -> Iterator[tuple[Word,
         paths = tuple(path for obligation in one.obligations for path in obligation.paths)
         consents = tuple(sorted({_version(by) for by in one.decided_by}))
         said = "deny" if nothing else one.decision
-        yield Word(address, said, str(one.reason), consents, one.statutory_rule), paths
+        yield Word(address, said, str(one.reason), consents, one.statutory_rule, decision), paths
 
 
 def _version(by: DecidedBy) -> str:

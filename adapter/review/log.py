@@ -8,6 +8,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, select
 
+from adapter.audit import traces
 from adapter.audit.acts import act_of
 from adapter.audit.rows import Row, read_rows
 from adapter.review.accounts import Account
@@ -109,6 +110,7 @@ class Disclosure:
         recipients: ids of organisations, as the audit has them.
         classes: data classes.
         submission: the record; empty when the entry names none.
+        traces: hashes of the traces of the decisions; none for entries that asked no consent or are older.
     """
 
     seq: int
@@ -120,6 +122,7 @@ class Disclosure:
     recipients: tuple[str, ...]
     classes: tuple[str, ...]
     submission: str
+    traces: tuple[str, ...]
 
 
 def is_denied(row: Row) -> bool:
@@ -178,5 +181,5 @@ def _disclosure(row: Row, classes: tuple[str, ...]) -> Disclosure:
     what = row.parts("classes") or classes
     return Disclosure(
         row.seq, row.at, float(row.facts.get("judged", row.at)), act_of(row).code, row.fact("basis"),
-        row.fact("purpose"), recipients, what, row.fact("submission"),
+        row.fact("purpose"), recipients, what, row.fact("submission"), row.parts(traces.FACT),
     )  # fmt: skip

@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from adapter.audit import words
 from adapter.audit.acts import act_of
 from adapter.audit.rows import Row
-from adapter.consent import explain
+from adapter.consent import Decision, explain
 from adapter.review import log
 from adapter.review.consents import recipients_of
 from adapter.review.drafts import Draft, draft_consent
+from adapter.review.kept_decisions import agree, kept_decisions
 from adapter.review.log import Disclosure
 from adapter.review.log_words import organisations_of, who
 from adapter.review.matrix import ACTIONS, Access, Answer, Recipient, consent_title
@@ -151,17 +152,22 @@ def _handled(row: Row, opened: Opened, language: str) -> tuple[str, ...]:
 
 
 def _explained_entry(request: Request, session: Any, opened: Opened, written: str) -> Response:
-    """Explain an entry of the log: the same question, asked as of the time of the decision."""
+    """Explain an entry of the log: what was decided then, and the same question as the engine answers it today."""
     one = next((each for each in opened.disclosed if str(each.seq) == written), None)
     if one is None:
         raise RefusedError(404)
-    access = Access(opened.file.at(one.judged), one.judged)
+    access, language = Access(opened.file.at(one.judged), one.judged), language_of(request)
     purposes = [one.purpose] if one.purpose else list(access.purposes)
     recipients = [each for each in access.recipients if _is_among(each, one, opened)]
     classes = [each for each in one.classes if each in access.data]
+    asked = [(who, code) for who in recipients for code in classes]
+    today = [each.decision for who, code in asked for each in access.answers(who, code, purposes, ACTIONS[0])]
+    kept = kept_decisions(office(request), one.traces)
     return render(
         request, "explained-entry.html", session=session, handle=opened.handle, name=opened.file.name, one=one,
-        told=_reasons(access, recipients, classes, purposes, language_of(request)),
+        kept=kept, then=dict.fromkeys((each.decision, _sentences(access, each, language)) for each in kept.decisions),
+        told=_reasons(access, recipients, classes, purposes, language),
+        same=bool(kept.decisions) and agree(kept.decisions, today),
         organisations=opened.file.organisations, judged=moment_day(one.judged).isoformat(),
     )  # fmt: skip
 
@@ -186,20 +192,25 @@ def _is_among(recipient: Recipient, one: Disclosure, opened: Opened) -> bool:
 
 
 def _told(access: Access, answers: list[Answer], language: str) -> list[dict[str, Any]]:
-    """Put answers that say the same together, and call consents what people call them."""
-    titles = {f"Consent/{kept.id}": said("other-consent", language) for kept in access.file.beside}
-    titles |= {f"Consent/{kept.id}": consent_title(one, language) for kept, one in access.file.consents}
+    """Put answers that say the same together."""
     counts: dict[tuple[str, tuple[str, ...]], int] = {}
     for answer in answers:
-        sentences = list(explain(answer.decision, language))
-        for name, title in titles.items():
-            sentences = [sentence.replace(name, f"”{title}”") for sentence in sentences]
-        key = (answer.purpose, tuple(sentences))
+        key = (answer.purpose, _sentences(access, answer.decision, language))
         counts[key] = counts.get(key, 0) + 1
     alike: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for (purpose, told), count in counts.items():
         alike.setdefault((told, count), []).append(purpose)
     return [{"purposes": some, "sentences": told, "count": count} for (told, count), some in alike.items()]
+
+
+def _sentences(access: Access, decision: Decision, language: str) -> tuple[str, ...]:
+    """Return a decision in words, with consents called what people call them."""
+    titles = {f"Consent/{kept.id}": said("other-consent", language) for kept in access.file.beside}
+    titles |= {f"Consent/{kept.id}": consent_title(one, language) for kept, one in access.file.consents}
+    sentences = explain(decision, language)
+    for name, title in titles.items():
+        sentences = tuple(sentence.replace(name, f"”{title}”") for sentence in sentences)
+    return sentences
 
 
 def _changes(present: Access, after: Access, action: str) -> list[Change]:

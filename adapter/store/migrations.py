@@ -16,6 +16,7 @@ from adapter.store.review_tables import review_account
 from adapter.store.tables import (
     audit_person,
     client_identity,
+    decision_trace,
     idempotency,
     metadata,
     outbox_lane,
@@ -74,6 +75,11 @@ def _remember_used_assertions(connection: Connection) -> None:
     used_assertion.create(connection, checkfirst=True)
 
 
+def _keep_traces_of_decisions(connection: Connection) -> None:
+    """Entries of an older program name no trace, so there is nothing to take over."""
+    decision_trace.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Add a column that an older program did not make; a new database has it already."""
     table = column.table.name
@@ -90,6 +96,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _name_clients_in_one_key_table,
     _name_clients_by_all_their_codes,
     _remember_used_assertions,
+    _keep_traces_of_decisions,
 )
 """The first made the tables of version 1."""
 

@@ -133,6 +133,13 @@ audit_person = Table(
     Column("identity", LargeBinary),
 )
 
+decision_trace = Table(
+    "decision_trace",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 destination = Table(
     "destination",
     metadata,

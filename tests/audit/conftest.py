@@ -87,8 +87,8 @@ def rows_of(database: Database, **wanted: Any) -> list[Row]:
         return list(read_rows(connection, **wanted))
 
 
-def personal_values() -> set[str]:
-    """Return everything in the scenario's records that names or reaches a person."""
+def personal_values(*folders: Path) -> set[str]:
+    """Return everything in the records of a folder that names or reaches a person; without one of the scenario's."""
     names = {
         "personal_identity_code",
         "given_name",
@@ -112,7 +112,7 @@ def personal_values() -> set[str]:
         elif isinstance(value, str) and key in names and len(value) > 2:
             found.add(value)
 
-    for path in RECORDS.glob("*.json"):
+    for path in (each for folder in folders or (RECORDS,) for each in folder.glob("*.json")):
         if path.name.count(".") == 1:
             walk(read_json(path.read_bytes()))
     return found

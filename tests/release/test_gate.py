@@ -55,7 +55,8 @@ def test_the_witness_hears_before_anything_is_given() -> None:
     """Every resource is told to the witness; a witness that fails stops the release."""
     heard: list[Word] = []
     pass_gate(reading("tyolli"), asked(OBSERVATION), on_file(permitting()), AT, heard.append)
-    assert heard == [Word("Observation/o1", "permit", "CONSENT_PERMIT", ("Consent/c1/_history/1",))]
+    told = [word._replace(made=None) for word in heard]
+    assert told == [Word("Observation/o1", "permit", "CONSENT_PERMIT", ("Consent/c1/_history/1",))]
 
     def failing(_: Word) -> None:
         raise OSError("the log cannot be written")
