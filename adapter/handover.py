@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from adapter.mapping import Mapped
 from adapter.release import Released, Word, grounds
 from adapter.source.record import SourceRecord
 from adapter.types import Issue, Resource
+from adapter.validation.judge import placed
 
 JUDGED_NOW_SECONDS = 60.0
 RELATED = {
@@ -80,6 +81,10 @@ class Arrived:
         """Types of the client's records that the judgements about this one look at."""
         deciding = DECIDING if "release" in self.mapped.record else ()
         return tuple(dict.fromkeys((*RELATED.get(self.mapped.record_type, ()), *deciding)))
+
+    def placed(self, issues: Iterable[Issue]) -> tuple[Issue, ...]:
+        """Return issues with the sender's own places, line and column."""
+        return tuple(placed(issue, self.mapped.locate) for issue in issues)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from adapter.errors import AdapterError, ConsentRefused, MappingError, NotYours,
 from adapter.events import Event, log
 from adapter.handover import Accepted, Arrived, Checked, Sender
 from adapter.lifecycle.afterwards import Afterwards
-from adapter.mapping import Mapped, map_record
+from adapter.mapping import map_record
 from adapter.mapping.contained import contain
 from adapter.security.signatures import Signer
 from adapter.source.record import read
@@ -39,7 +39,7 @@ from adapter.store.cipher import keyed_hash
 from adapter.storing import Handed, Storing, decide, on_file
 from adapter.tracing import traced
 from adapter.types import Issue, Record, Resource
-from adapter.validation.judge import judge, placed
+from adapter.validation.judge import judge
 
 __all__ = ["Accepted", "Checked", "Line", "Sender"]
 
@@ -280,16 +280,17 @@ class Line:
         decided = decide(arrived, known, self._judged_at(mapped.record))
         bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
         self._refuse_too_large(bundle)
-        warnings = self._validate(mapped, known)
+        warnings = self._validate(arrived, known)
         return Checked(arrived, decided, bundle, (*arrived.source.warnings, *mapped.warnings, *warnings))
 
-    def _validate(self, mapped: Mapped, known: Sequence[Resource]) -> list[Issue]:
+    def _validate(self, arrived: Arrived, known: Sequence[Resource]) -> tuple[Issue, ...]:
         """Judge the Bundle; returns what the sender should know."""
+        mapped = arrived.mapped
         at = datetime.fromtimestamp(self._judged_at(mapped.record), UTC).isoformat()
         outcome = judge(mapped.bundle, at=at, context=known)
         log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
         # The sender's places are worked out only for what is told: most records have nothing.
-        told = [placed(issue, mapped.locate) for issue in outcome.issues if issue.severity != "information"]
+        told = arrived.placed(issue for issue in outcome.issues if issue.severity != "information")
         if not outcome.ok:
             raise ValidationFailed(told)
         return told
@@ -333,7 +334,7 @@ class Line:
 def _refuse_foreign(arrived: Arrived, sender: Sender) -> None:
     """Refuse a record of a controller for whom its sender does not speak, before anything is looked up."""
     if sender.custodians is not None and arrived.mapped.record["custodian"]["id"] not in sender.custodians:
-        raise NotYours(Issue("error", "api.foreign-custodian"))
+        raise NotYours(arrived.placed([Issue("error", "api.foreign-custodian", {"field": "custodian.id"})]))
 
 
 @contextmanager

@@ -220,6 +220,7 @@ def decide(arrived: Arrived, known: Sequence[Resource], at: float) -> Decided:
         released = check_release(mapped.record, mapped.bundle, known, at, words.append)
     except ConsentRefused as refused:
         refused.traces = traces_of(words)
+        refused.issues = arrived.placed(refused.issues)
         raise
     fields = {"basis": released.basis, "decision": "permit", "reason": words[-1].reason if words else ""}
     log(Event.CONSENT_DECIDED, record_type=mapped.record_type, **fields)

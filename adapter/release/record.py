@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapter.consent import Context, Decision
+from adapter.consent import Context, Decision, packaged_configuration
 from adapter.consent.instants import period_span
+from adapter.consent.model import Reason
 from adapter.consent.withholding import contact_elements, is_protected
 from adapter.errors import ConsentRefused
 from adapter.release.gate import OF_NO_CLIENT, Asked, OnFile, Reader, Witness, pass_gate
 from adapter.terminology import PACKAGED
-from adapter.types import CANONICAL_ROOT, Issue, Record, Resource, SourcePlace
+from adapter.types import CANONICAL_ROOT, Issue, Record, Resource
 
 ZONE = ZoneInfo("Europe/Helsinki")
 OWN_REGISTER = "own-register"
@@ -57,7 +58,8 @@ def check_release(
         witness: see `pass_gate`.
 
     Raises:
-        ConsentRefused: one issue for every recipient and every protected element.
+        ConsentRefused: one issue for every recipient and every protected element; each has the FHIRPath of its element,
+            or the field of the canonical record as `field` of its values, so that `placed` finds the sender's place.
     """
     release = record.get("release", {})
     basis: str = release.get("basis", OWN_REGISTER)
@@ -97,36 +99,45 @@ def _refusals(
 ) -> Iterator[Issue]:
     if basis == TO_CLIENT:
         return
-    place = SourcePlace("release")
     if basis != CONSENT and basis not in STATUTORY:
-        yield Issue("error", "release.not-for-persons", {"basis": basis}, source=place)
+        yield Issue("error", "release.not-for-persons", {"basis": basis, "field": "release.basis"})
         return
     if basis == CONSENT and "purpose" not in release:
-        yield Issue("error", "release.no-purpose", source=place)
+        yield Issue("error", "release.no-purpose", {"field": "release.purpose"})
     recipients = release.get("recipients", ())
     if not recipients:
-        yield Issue("error", "release.no-recipient", source=place)
+        yield Issue("error", "release.no-recipient", {"field": "release.recipients"})
     asked = _of_record(record, bundle)
     for number, recipient in enumerate(recipients):
-        at_path = SourcePlace(f"release.recipients[{number}]")
+        values = {"recipient": str(number + 1), "field": f"release.recipients[{number}]"}
         requesters = list(_requesters(recipient, record["source_system"], on_file.context, at))
         if not requesters:
-            yield Issue("error", "release.unknown-team", source=at_path)
+            yield Issue("error", "release.unknown-team", values)
         for requester in requesters:
             passed = pass_gate(_reader(record, basis, requester), asked, on_file, at, witness)
-            refused = _refused(passed.decision)
-            if refused:
-                values = {"recipient": str(number + 1), "reason": refused}
-                yield Issue("error", "release.refused", values, source=at_path, rule=refused)
+            refused = _refused(passed.decision, asked.resources, values)
+            if refused is not None:
+                yield refused
                 break
 
 
-def _refused(decision: Decision | None) -> str:
-    """Return why a submission is refused, by the first entry that is; empty when it is not."""
+def _refused(decision: Decision | None, entries: Sequence[Resource], values: Mapping[str, str]) -> Issue | None:
+    """Return why a submission is refused, by the first entry that is; None when it is not."""
     if decision is None or decision.decision == "permit":
-        return ""
-    refused = next((entry for entry in decision.entries.values() if entry.decision != "permit"), decision)
-    return str(refused.reason)
+        return None
+    refused = [entry for entry in decision.entries.values() if entry.decision != "permit"]
+    reason = refused[0].reason if refused else decision.reason
+    told = {**values, "reason": str(reason)}
+    if reason is not Reason.CLASS_NOT_COVERED:
+        return Issue("error", "release.refused", told, rule=str(reason))
+    indexes = [entry.index for entry in refused if entry.reason is reason] or range(len(entries))
+    classes = sorted({_data_class(entries[index]["resource"]) for index in indexes})
+    return Issue("error", "release.class-not-covered", told | {"classes": ", ".join(classes)}, rule=str(reason))
+
+
+def _data_class(resource: Resource) -> str:
+    """Return the code of cs:data-class of a resource, else its type."""
+    return packaged_configuration().data_classes.of(resource) or str(resource["resourceType"])
 
 
 def _of_record(record: Record, bundle: Resource) -> Asked:

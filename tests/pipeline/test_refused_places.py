@@ -1,0 +1,75 @@
+"""A refused release names the sender's own field with line and column, in every format, and what is not covered."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter.errors import ConsentRefused
+from adapter.i18n import LANGUAGES
+from adapter.pipeline import Line, Sender
+from adapter.types import Issue
+from tests.pipeline.conftest import EHR, RECORDS, Send, record
+
+
+def refusal(line: Line, name: str, vendor: str | None, sender: Sender = EHR) -> tuple[Issue, list[str]]:
+    """Hand over a record of the scenario that is refused; returns its one issue and the lines of the document."""
+    data = (RECORDS / name).read_bytes()
+    with pytest.raises(ConsentRefused) as refused:
+        line.accept(data, sender=sender, vendor=vendor)
+    (issue,) = refused.value.issues
+    return issue, data.decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "vendor", "path", "begins"),
+    [
+        ("12-work-ability-plan.json", None, "release.recipients[0]", "{"),
+        ("12-work-ability-plan.lahde.json", "lahde", "lahde.luovutus.vastaanottajat[0].tiimi", '"tiimi": {'),
+        ("12-work-ability-plan.silmu.xml", "silmu", "/Plan/Header/Release/Recipient/Team", "<Team id="),
+    ],
+)
+def test_a_refused_recipient_is_told_at_the_senders_field(
+    line: Line, name: str, vendor: str | None, path: str, begins: str
+) -> None:
+    """Nobody is on file: each format is told its own name of the recipient, where it stands."""
+    issue, lines = refusal(line, name, vendor)
+    place = issue.source
+    assert issue.key == "release.unknown-team"
+    assert place is not None
+    assert place.path == path
+    assert place.line is not None
+    assert place.column is not None
+    assert lines[place.line - 1][place.column - 1 :].startswith(begins)
+
+
+def test_what_a_release_lacks_is_told_where_it_should_stand(send: Send) -> None:
+    """Purpose and recipients that are missing are shown at the release, with line and column."""
+    with pytest.raises(ConsentRefused) as refused:
+        send(record("12-work-ability-plan", release={"basis": "client-consent"}))
+    told = [(issue.key, issue.source.path if issue.source else "") for issue in refused.value.issues]
+    assert told == [("release.no-purpose", "release.purpose"), ("release.no-recipient", "release.recipients")]
+    assert all(issue.source and issue.source.line for issue in refused.value.issues)
+
+
+def test_the_controller_of_another_is_told_at_its_field(line: Line) -> None:
+    """Whose record a sender may not hand over is shown at the controller of the record, in the vendor's words."""
+    issue, _ = refusal(line, "12-work-ability-plan.lahde.json", "lahde", Sender("ehr", frozenset({"1.2.3"})))
+    assert issue.source is not None
+    assert (issue.source.path, bool(issue.source.line)) == ("lahde.rekisterinpitaja.tunnus", True)
+
+
+def test_a_data_class_that_a_consent_does_not_cover_is_named(send: Send) -> None:
+    """The code of each class that the consent lacks stands in the sentence, in every language."""
+    send(record("11-team-v2"))
+    consent = record("10-consent")
+    covered = [each for each in consent["data_classes"] if each != "functional-assessment"]
+    send(consent | {"data_classes": covered})
+    plan = record("12-work-ability-plan")
+    team = {"id": "tiimi-50906", "system": plan["source_system"]}
+    release = plan["release"] | {"recipients": [{"team": team}]}
+    with pytest.raises(ConsentRefused) as refused:
+        send(record("04-functional-assessment", release=release))
+    (issue,) = refused.value.issues
+    assert (issue.key, issue.rule_id) == ("release.class-not-covered", "CLASS_NOT_COVERED")
+    assert issue.values["classes"] == "functional-assessment"
+    assert all("functional-assessment" in issue.text(language) for language in LANGUAGES)
