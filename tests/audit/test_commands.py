@@ -69,16 +69,31 @@ def test_verify_log_says_what_it_could_check(config: Path, told: Database, tmp_p
     [
         ("UPDATE audit_entry SET entry = replace(entry, 'permit', 'deny') WHERE seq = 3", "entry"),
         ("DELETE FROM audit_entry WHERE seq >= 3", "tail"),
+        ("DELETE FROM decision_trace", "trace"),
+        ("UPDATE decision_trace SET body = substr(body, 1, length(body) - 1)", "trace"),
     ],
 )
 def test_verify_log_names_what_does_not_fit(
     config: Path, told: Database, tmp_path: Path, statement: str, kind: str
 ) -> None:
     """A bent log is exit 1, with the first entry that does not fit, in the language asked for."""
+    first = next(row.seq for row in rows_of(told) if row.fact("trace")) if kind == "trace" else 3
     run(config, "audit", "checkpoint", "-o", tmp_path / "kept")
     bend(told, statement)
     result = run(config, "verify-log", "--checkpoint", tmp_path / "kept", "--lang", "fi")
-    assert (result.exit_code, result.stderr.strip()) == (1, text(f"audit.verify-{kind}", "fi", number="3"))
+    assert (result.exit_code, result.stderr.strip()) == (1, text(f"audit.verify-{kind}", "fi", number=str(first)))
+
+
+def test_verify_log_says_which_traces_it_could_not_open(config: Path, told: Database, tmp_path: Path) -> None:
+    """Whoever verifies without the storage keys learns that the traces are there and were not looked into."""
+    with_keys = run(config, "verify-log")
+    lines = config.read_text(encoding="utf-8").splitlines()
+    config.write_text("\n".join(line for line in lines if "storage_keys" not in line), encoding="utf-8")
+    without = run(config, "verify-log")
+    count = len({name for row in rows_of(told) for name in row.parts("trace")})
+    said = text("audit.verify-unopened", "en", count=str(count))
+    assert (with_keys.exit_code, without.exit_code) == (0, 0)
+    assert (said in with_keys.stdout, said in without.stdout) == (False, True)
 
 
 def test_verify_log_looks_at_a_part(config: Path, told: Database) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +14,7 @@ from adapter.audit.pieces import Site
 from adapter.audit.projection import audit_events
 from adapter.audit.rows import Row
 from adapter.mock.client import MockClient
+from adapter.mock.serve import running_mock
 from adapter.validation.judge import judge
 from tests.mock.consent_world import (
     CODES,
@@ -22,6 +26,7 @@ from tests.mock.consent_world import (
     POLICY,
     RESOURCES,
     custody,
+    enforcing,
     reader,
     repository,
 )
@@ -93,7 +98,27 @@ def test_every_act_is_audited(repository: str, control: MockClient) -> None:
     assert [issue.rule_id for row in rows for event in audit_events(row, site) for issue in judge(event).issues] == []
     assert entries[0]["decided"] == "CarePlan/cp1:permit:CONSENT_PERMIT"
     assert entries[0]["consents"].endswith("/_history/1")
+    assert [len(one.get("trace", "")) for one in entries] == [64, 64, 0]
     assert "010594Y9032" not in answer.text
+
+
+def test_the_log_of_the_endpoint_is_not_intact_without_its_traces(tmp_path: Path) -> None:
+    """What was decided alike is stored once; a trace that was changed shows like a changed entry."""
+    with running_mock(replace(enforcing(), data=str(tmp_path))) as base:
+        root = base.removesuffix("/fhir")
+        with MockClient(root) as control:
+            control.freeze(NOW)
+            control.behave(policy=POLICY)
+            control.seed(RESOURCES)
+        with reader(base, "tyolli") as client:
+            assert [client.get("CarePlan/cp1").status_code for _ in range(2)] == [200, 200]
+        assert httpx.get(f"{root}/_mock/api/default/audit").json()["intact"]
+        (file,) = tmp_path.rglob("*.audit*")
+        with sqlite3.connect(file) as log:
+            assert log.execute("SELECT count(*) FROM decision_trace").fetchone() == (1,)
+            log.execute("UPDATE decision_trace SET body = substr(body, 2)")
+        log.close()
+        assert not httpx.get(f"{root}/_mock/api/default/audit").json()["intact"]
 
 
 MARKED = {

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from adapter.audit import traces
 from adapter.audit.rows import read_rows
+from adapter.consent.written import read_decision
 from adapter.lifecycle.fetching import Question
 from adapter.pipeline import Line
 from adapter.store import Database
 from adapter.types import Record
-from tests.pipeline.conftest import Send, record
+from tests.pipeline.conftest import CIPHER, Send, record
 from tests.pipeline.test_races import WITHDRAWN
 
 CLIENT = {"personal_identity_code": "080885-906S"}
@@ -97,6 +99,18 @@ def test_every_look_stands_in_the_log_of_the_client(fetch: Fetch, database: Data
     assert given.fact("user") == refused.fact("user")
     assert "080885-906S" not in str(rows)
     assert SPECIALIST["id"] not in str(rows)
+
+
+def test_every_look_names_the_trace_of_its_decision(fetch: Fetch, database: Database) -> None:
+    """A release, the same again and a refusal: three entries, two traces, each the decision that was made."""
+    for purpose in ("service-coordination", "service-coordination", "research"):
+        fetch(purpose=purpose)
+    with database.reading() as connection:
+        rows = [row for row in read_rows(connection) if row.fact("sender") == "te-system"]
+        given, again, refused = (traces.read(connection, row.fact(traces.FACT), CIPHER) for row in rows)
+    assert given == again
+    assert read_decision(given).decision != "deny"
+    assert {step.outcome for step in read_decision(refused).trace} >= {"nearest-miss", "PURPOSE_NOT_COVERED"}
 
 
 def test_a_question_in_a_foreign_name_stands_in_the_log_too(fetch: Fetch, line: Line, database: Database) -> None:

@@ -9,12 +9,14 @@ from html import unescape
 import pytest
 
 from adapter import audit
-from adapter.consent import decide
+from adapter.consent import Decision, Reason, decide
+from adapter.consent.model import DecidedBy
 from adapter.fhir.canonical import canonical
 from adapter.mapping import map_record
 from adapter.mapping.contained import contain
 from adapter.mapping.lifting import lifted
 from adapter.review.files import end_of_day, lane_of, read_file
+from adapter.review.kept_decisions import agree
 from adapter.review.matrix import Access
 from adapter.source.json import read_json
 from adapter.source.record import read
@@ -307,3 +309,48 @@ async def test_pages_of_contained_records_answer_alike(browser: Browser, desk: D
     assert cells(access(desk, "2021-09-01"), "Riitta Aholainen") == expected
     await browser.sign_in()
     assert "Moona Emilia Tuulispää" in (await browser.get(await browser.open_moona())).text
+
+
+async def explained(browser: Browser) -> str:
+    """The page about the newest disclosure of Kaino's records, as text."""
+    await browser.sign_in(name="naapuri")
+    path = await browser.open(KAINO)
+    entry = re.findall(r"explain\?entry=(\d+)", (await browser.get(f"{path}/seen")).text)[-1]
+    return words((await browser.get(f"{path}/explain", entry=entry)).text)
+
+
+async def test_what_was_decided_then_stands_beside_what_is_decided_today(browser: Browser, desk: Desk) -> None:
+    """The stored decision is told first, with its consent by name; where the engine says the same, once."""
+    page = await explained(browser)
+    then, _, today = page.partition("Näin sama ratkaistaan tänään")
+    assert "Näin ratkaistiin silloin" in then
+    assert "”kirjallinen suostumus tiedon jakamiseen tiimissä 4.5.2023”" in then
+    assert ("Sama tilanne ratkaistaan tänään samoin." in then) == (not today)
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM decision_trace", "UPDATE decision_trace SET body = substr(body, 1, length(body) - 1)"]
+)
+async def test_a_trace_that_was_bent_is_not_told_as_true(browser: Browser, desk: Desk, statement: str) -> None:
+    """The page says that the trace does not match the log, and tells only what the engine says today."""
+    with desk.database.transaction() as connection:
+        connection.exec_driver_sql(statement)
+    page = await explained(browser)
+    assert "Ratkaisun jälki ei vastaa lokin tiivistettä" in page
+    assert "Näin ratkaistiin silloin" not in page
+    assert (
+        "Saa nähdä Kaarina Jokiharju : työkyvyn tuen suunnitelma" in page.partition("Näin sama ratkaistaan tänään")[2]
+    )
+
+
+def test_decisions_agree_by_word_consents_and_statutes() -> None:
+    """One more consent, another word or another statute is another decision."""
+    by = (DecidedBy("Consent/a", "1", "Consent.provision"),)
+    permit = Decision("permit", Reason.CONSENT_PERMIT, decided_by=by)
+    others = (
+        Decision("deny", Reason.EXPLICIT_DENY, decided_by=by),
+        Decision("permit", Reason.CONSENT_PERMIT, decided_by=(DecidedBy("Consent/b", "1", "Consent.provision"),)),
+        Decision("permit", Reason.STATUTORY_BASIS, decided_by=by, statutory_rule="r"),
+    )
+    assert agree([permit], [permit, permit])
+    assert [agree([permit], [permit, other]) for other in others] == [False] * 3
