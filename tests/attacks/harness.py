@@ -42,7 +42,7 @@ POOLS = ("AnyIO worker thread", "asyncio_")
 
 MEGABYTE = 1 << 20
 MOST_MEMORY = (150 * MEGABYTE, 1000 * MEGABYTE)
-MOST_FILES = (80, 400)
+MOST_FILES = (80, 1000)
 """How much one attack, and all of them together, may leave behind: buffers that are used again, kept-alive lines."""
 
 NONE = (0,)
