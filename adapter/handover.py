@@ -62,12 +62,14 @@ class Arrived:
     """A record that was read and mapped.
 
     Attributes:
+        bundle: as it will be sent.
         key: keyed hash of source system and record id: names the record over its versions.
         lookups: keyed hashes of the codes by which it names its client.
     """
 
     source: SourceRecord
     mapped: Mapped
+    bundle: Resource
     key: str
     lookups: tuple[str, ...]
 
@@ -83,8 +85,8 @@ class Arrived:
         return tuple(dict.fromkeys((*RELATED.get(self.mapped.record_type, ()), *deciding)))
 
     def placed(self, issues: Iterable[Issue]) -> tuple[Issue, ...]:
-        """Return issues with the sender's own places, line and column."""
-        return tuple(placed(issue, self.mapped.locate) for issue in issues)
+        """Return issues with the sender's own places, line and column; those that have one keep it."""
+        return tuple(issue if issue.source else placed(issue, self.mapped.locate) for issue in issues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,11 @@ class Checked:
     """A record that went through read, map, consent and validate.
 
     Attributes:
-        bundle: as it will be sent.
         warnings: what its sender should know.
     """
 
     arrived: Arrived
     decided: Decided
-    bundle: Resource
     warnings: tuple[Issue, ...]
 
 

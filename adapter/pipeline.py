@@ -213,7 +213,7 @@ class Line:
         judged = []
         for (one, arrived), bundles in zip(group, known, strict=True):
             with _answering(one):
-                judged.append((one, Handed(self._check(arrived, bundles), one.data, one.key)))
+                judged.append((one, Handed(arrived, self._judged(arrived, bundles), one.data, one.key)))
         if judged:
             handed = [each for _, each in judged]
             answers = self._database.together(lambda connection: self._storing.store(connection, sender.id, handed))
@@ -272,16 +272,23 @@ class Line:
         count = len(mapped.bundle["entry"])
         log(Event.MAPPED, record_type=mapped.record_type, mapping=mapped.mapping.id, resources=count, warnings=0)
         key = keyed_hash(self._id_key, mapped.record["source_system"], mapped.record["record_id"])
-        return Arrived(source, mapped, key, clients.lookups(self._id_key, mapped.record_type, mapped.bundle))
+        bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
+        return Arrived(source, mapped, bundle, key, clients.lookups(self._id_key, mapped.record_type, mapped.bundle))
+
+    def _judged(self, arrived: Arrived, known: Sequence[Resource]) -> Checked | AdapterError:
+        """Return what `_check` returns or refuses with: the version of the record may still outrank a refusal."""
+        try:
+            return self._check(arrived, known)
+        except AdapterError as refused:
+            return refused
 
     def _check(self, arrived: Arrived, known: Sequence[Resource]) -> Checked:
         """Decide consent and validate, with what is on file of the client."""
         mapped = arrived.mapped
         decided = decide(arrived, known, self._judged_at(mapped.record))
-        bundle = contain(mapped.bundle) if self._supporting == "contained" else mapped.bundle
-        self._refuse_too_large(bundle)
+        self._refuse_too_large(arrived.bundle)
         warnings = self._validate(arrived, known)
-        return Checked(arrived, decided, bundle, (*arrived.source.warnings, *mapped.warnings, *warnings))
+        return Checked(arrived, decided, (*arrived.source.warnings, *mapped.warnings, *warnings))
 
     def _validate(self, arrived: Arrived, known: Sequence[Resource]) -> tuple[Issue, ...]:
         """Judge the Bundle; returns what the sender should know."""

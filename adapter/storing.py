@@ -6,17 +6,16 @@ nothing. What can be asked or written for all records by one statement is, so ma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.audit import traces
 from adapter.audit.facts import Written, act_of_record, facts_of
-from adapter.delivery import Outbox, idempotency, submissions
+from adapter.delivery import Outbox, idempotency, submissions, warnings
 from adapter.delivery.idempotency import Kept, Key
 from adapter.delivery.submissions import Arrival
 from adapter.errors import AdapterError, ConsentRefused
@@ -32,9 +31,10 @@ from adapter.types import Issue, Record, Resource
 
 
 class Handed(NamedTuple):
-    """A judged record with how it came: the sender's bytes, and the sender's key or None."""
+    """A record, what it was judged to be, and how it came: the sender's bytes, and the sender's key or None."""
 
-    checked: Checked
+    arrived: Arrived
+    judged: Checked | AdapterError
     data: bytes
     key: Key | None
 
@@ -76,14 +76,15 @@ class Storing:
     def store(self, connection: Connection, sender: str, records: Sequence[Handed]) -> list[Accepted | AdapterError]:
         """Store records of one sender; returns the answer to each.
 
-        Each is decided upon with everything on file that came before it, also in the same transaction.
+        Each is decided upon with everything on file that came before it, also in the same transaction. Its version is
+        judged first: what rules or consents say of a record counts only when the record is new.
         """
         # From here on nobody else stores: an equal record, or a withdrawal, of the same moment is seen.
         audit.lock(connection)
         answers: list[Accepted | AdapterError] = []
         while rest := records[len(answers) :]:
-            lanes = clients.lanes(connection, [name for one in rest for name in one.checked.arrived.lookups])
-            count = lanes.apart([one.checked.arrived.names for one in rest])
+            lanes = clients.lanes(connection, [name for one in rest for name in one.arrived.lookups])
+            count = lanes.apart([one.arrived.names for one in rest])
             answers += self._store_apart(connection, sender, rest[:count], lanes)
         return answers
 
@@ -92,50 +93,80 @@ class Storing:
     ) -> list[Accepted | AdapterError]:
         """Store records of different clients: decide about all, then write those that are new."""
         now = self._clock()
-        newest = submissions.newest_versions(connection, sender, [one.checked.arrived.key for one in records])
+        newest = submissions.newest_versions(connection, sender, [one.arrived.key for one in records])
         invalidated = invalidated_among(connection, sender, newest)
         answered = idempotency.find(connection, [one.key for one in records])
         answers: list[Accepted | AdapterError] = []
         new: list[_New] = []
         kept: list[tuple[Key, Kept]] = []
         for one in records:
-            arrival = self._arrival(sender, one, now)
-            told = (arrival.record_type, len(one.checked.bundle["entry"]), one.checked.warnings)
+            arrived = one.arrived
             try:
-                if arrival.record_key in invalidated:
-                    raise Invalid(Issue("error", "delivery.invalidated"))
+                if arrived.key in invalidated:
+                    raise Invalid(Issue("error", "delivery.invalidated", {"field": "record_id"}))
                 earlier = answered.under(one.key)
-                versions = newest.get(arrival.record_key)
-                repeat = earlier.submission if earlier else submissions.repeated(arrival, versions)
-                if repeat is None:
-                    lane = lanes.of(one.checked.arrived.lookups)
-                    new.append(_New(arrival, one.checked, self._decided(connection, lane, one.checked)))
+                repeat = earlier or self._repeat(arrived, newest.get(arrived.key))
+                told = repeat
+                if told is None:
+                    lane = lanes.of(arrived.lookups)
+                    new.append(self._new(connection, sender, one, lane, now))
+                    told = self._kept(new[-1].arrival.id, arrived, new[-1].checked.warnings)
             except AdapterError as error:
+                error.issues = arrived.placed(error.issues)
                 answers.append(error)
                 continue
-            answers.append(Accepted(repeat or arrival.id, *told, repeated=repeat is not None))
+            answers.append(
+                Accepted(told.submission, told.record_type, told.resources, told.warnings, repeated=repeat is not None)
+            )
             if one.key and earlier is None:
-                kept.append((one.key, Kept(repeat or arrival.id, *told)))
+                kept.append((one.key, told))
         if new:
             self._write(connection, sender, new, lanes, now)
         idempotency.keep(connection, kept, now)
         return answers
 
-    def _arrival(self, sender: str, handed: Handed, now: float) -> Arrival:
-        checked = handed.checked
-        mapped = checked.arrived.mapped
+    def _repeat(self, arrived: Arrived, row: Any) -> Kept | None:
+        """Return the answer that an equal record got before; None when this one is new.
+
+        Raises:
+            OutdatedVersion, ChangedContent: see `submissions.repeated`.
+        """
+        if not submissions.repeated(arrived.mapped.record["record_version"], self._digest(arrived), row):
+            return None
+        return self._kept(row.id, arrived, warnings.read(row.warnings))
+
+    def _new(self, connection: Connection, sender: str, one: Handed, lane: str, now: float) -> _New:
+        """Return a record that is to be stored.
+
+        Raises:
+            AdapterError: it was refused before, or is now.
+        """
+        if isinstance(one.judged, AdapterError):
+            raise one.judged
+        decided = self._decided(connection, lane, one.judged)
+        return _New(self._arrival(sender, one.judged, one.data, now), one.judged, decided)
+
+    def _kept(self, submission: str, arrived: Arrived, told: tuple[Issue, ...]) -> Kept:
+        return Kept(submission, arrived.mapped.record_type, len(arrived.bundle["entry"]), told)
+
+    def _digest(self, arrived: Arrived) -> str:
+        return keyed_hash(self._id_key, canonical(arrived.mapped.record).decode())
+
+    def _arrival(self, sender: str, checked: Checked, data: bytes, now: float) -> Arrival:
+        arrived = checked.arrived
+        mapped = arrived.mapped
         return Arrival(
             id=submissions.new_id(now),
             sender=sender,
             record_type=mapped.record_type,
-            record_key=checked.arrived.key,
+            record_key=arrived.key,
             record_version=mapped.record["record_version"],
-            digest=keyed_hash(self._id_key, canonical(mapped.record).decode()),
+            digest=self._digest(arrived),
             custodian=mapped.record["custodian"]["id"],
             mapping=mapped.provenance,
-            warnings=json.dumps([issue.as_fhir("fi") for issue in checked.warnings], ensure_ascii=False),
-            source=handed.data,
-            body=canonical(checked.bundle),
+            warnings=warnings.written(checked.warnings),
+            source=data,
+            body=canonical(arrived.bundle),
         )
 
     def _decided(self, connection: Connection, lane: str, checked: Checked) -> Decided:

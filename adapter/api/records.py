@@ -113,7 +113,7 @@ async def preview(request: Request) -> Response:
     sender = sender_of(request, "c")
     data = await read_body(request)
     checked = await run_in_threadpool(line_of(request).check, data, sender=sender, **_reading(request))
-    return json_answer({"bundle": checked.bundle, "outcome": outcome(checked.warnings, request)})
+    return json_answer({"bundle": checked.arrived.bundle, "outcome": outcome(checked.warnings, request)})
 
 
 class Answers(StreamingResponse):

@@ -132,6 +132,7 @@ def _seconds(wait: str) -> float:
 
 def _status(status: Status, language: str) -> dict[str, Any]:
     content = asdict(status)
+    content["warnings"] = [issue.as_fhir(language) for issue in status.warnings]
     content["advice"] = text(f"api.state-{status.state}", language)
     content["received_at"] = instant(status.received_at)
     content["due"] = instant(status.due)

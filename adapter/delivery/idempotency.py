@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from adapter.delivery import warnings
 from adapter.errors import KeyReused, SourceError
 from adapter.fhir.canonical import canonical
 from adapter.source.json import read_json
 from adapter.store.cipher import keyed_hash
 from adapter.store.tables import idempotency
-from adapter.types import Issue, SourcePlace
+from adapter.types import Issue
 
 # Statements that are built once: to build one takes longer than to run it.
 _FIND = select(idempotency).where(
@@ -88,8 +89,8 @@ class Answered:
         if row.digest != key.digest:
             raise KeyReused(Issue("error", "api.key-reused"))
         answer = json.loads(row.answer)
-        warnings = tuple(_issue(each) for each in answer["warnings"])
-        return Kept(row.submission, answer["record_type"], answer["resources"], warnings)
+        told = warnings.issues(answer["warnings"])
+        return Kept(row.submission, answer["record_type"], answer["resources"], told)
 
 
 def find(connection: Connection, keys: Iterable[Key | None]) -> Answered:
@@ -113,11 +114,5 @@ def keep(connection: Connection, answers: Iterable[tuple[Key, Kept]], now: float
 
 
 def _answer(kept: Kept) -> str:
-    warnings = [asdict(warning) for warning in kept.warnings]
-    told = {"record_type": kept.record_type, "resources": kept.resources, "warnings": warnings}
+    told = {"record_type": kept.record_type, "resources": kept.resources, "warnings": warnings.plain(kept.warnings)}
     return json.dumps(told, ensure_ascii=False)
-
-
-def _issue(plain: dict[str, Any]) -> Issue:
-    source = plain.pop("source")
-    return Issue(**plain, source=SourcePlace(**source) if source else None)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, exists, func, insert, select
 
+from adapter.delivery import warnings
 from adapter.delivery.states import State
 from adapter.errors import ChangedContent, OutdatedVersion
 from adapter.mapping.lifting import lifted
@@ -26,7 +27,13 @@ _VERSIONS = (
     .subquery()
 )
 _NEWEST = (
-    select(submission.c.record_key, submission.c.id, submission.c.record_version, submission.c.digest)
+    select(
+        submission.c.record_key,
+        submission.c.id,
+        submission.c.record_version,
+        submission.c.digest,
+        submission.c.warnings,
+    )
     .join(
         _VERSIONS,
         (submission.c.record_key == _VERSIONS.c.record_key) & (submission.c.record_version == _VERSIONS.c.newest),
@@ -86,7 +93,7 @@ class Arrival(NamedTuple):
         custodian: identifier value of the controller whose record it is.
         digest: keyed hash of the content; tells a repeat from a change.
         mapping: id, version and digest of the mapping.
-        warnings: issues as JSON, in the form of `Issue.as_fhir`.
+        warnings: as `adapter.delivery.warnings` writes them.
         source: the sender's bytes.
         body: the validated Bundle, canonical bytes.
     """
@@ -111,6 +118,7 @@ class Status:
     Attributes:
         state, attempts, http_status, due: as in the outbox; times are UTC seconds.
         receipts: full URL of the entry to `Type/id` in the repository; empty until delivered.
+        warnings: what the sender was told when the record was taken.
         issues: what the repository said, OperationOutcome issues without values.
         history: (instant, state, attempt, cause) of every change.
     """
@@ -124,7 +132,7 @@ class Status:
     http_status: int | None
     due: float
     receipts: dict[str, str]
-    warnings: list[dict[str, Any]]
+    warnings: tuple[Issue, ...]
     issues: list[dict[str, Any]]
     history: list[tuple[float, str, int, str]]
 
@@ -148,28 +156,31 @@ class Wanted:
 
 
 def newest_versions(connection: Connection, sender: str, record_keys: Iterable[str]) -> dict[str, Row[Any]]:
-    """Return id, version and digest of the newest version that a sender handed over of records, by their keys."""
+    """Return id, version, digest and warnings of the newest version that a sender handed over of records, by key."""
     rows: Iterable[Any] = connection.execute(_NEWEST, {"of": sender, "records": list(record_keys)})
     return {row.record_key: row for row in rows}
 
 
-def repeated(arrival: Arrival, row: Row[Any] | None) -> str | None:
-    """Judge the version (domain model §2.0): return the id of an equal earlier submission, or None when new.
+def repeated(version: int, digest: str, row: Row[Any] | None) -> bool:
+    """Judge the version of a record (domain model §2.0): is it equal to the newest one, or new?
 
     Args:
+        version, digest: of the record that is handed over.
         row: the newest version (see `newest_versions`).
 
     Raises:
         OutdatedVersion: a higher version was accepted (409).
         ChangedContent: the same version was accepted with other content (422).
     """
-    if row is None or row.record_version < arrival.record_version:
-        return None
-    if row.record_version > arrival.record_version:
-        raise OutdatedVersion(Issue("error", "delivery.outdated-version", {"accepted": str(row.record_version)}))
-    if row.digest != arrival.digest:
-        raise ChangedContent(Issue("error", "delivery.changed-content", {"next": str(row.record_version + 1)}))
-    return str(row.id)
+    if row is None or row.record_version < version:
+        return False
+    if row.record_version > version:
+        values = {"accepted": str(row.record_version), "field": "record_version"}
+        raise OutdatedVersion(Issue("error", "delivery.outdated-version", values))
+    if row.digest != digest:
+        values = {"next": str(row.record_version + 1), "field": "record_version"}
+        raise ChangedContent(Issue("error", "delivery.changed-content", values))
+    return True
 
 
 def store(connection: Connection, cipher: Cipher, arrivals: Sequence[Arrival], now: float) -> None:
@@ -273,6 +284,6 @@ def _statuses() -> Select[Any]:
 
 def _status(row: dict[str, Any], history: list[tuple[float, str, int, str]]) -> Status:
     receipts: dict[str, str] = json.loads(row.pop("resources") or "{}")
-    warnings = json.loads(row.pop("warnings"))
+    told = warnings.read(row.pop("warnings"))
     issues = json.loads(row.pop("issues") or "[]")
-    return Status(**row, receipts=receipts, warnings=warnings, issues=issues, history=history)
+    return Status(**row, receipts=receipts, warnings=told, issues=issues, history=history)

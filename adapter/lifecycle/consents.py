@@ -57,7 +57,7 @@ def refuse_second(connection: Connection, cipher: Cipher, lane: str, record_key:
     mine = business_identifiers(consent)
     for other in _active(connection, cipher, lane, record_key):
         if mine & business_identifiers(other.consent):
-            raise SecondConsent(Issue("error", "release.second-consent"))
+            raise SecondConsent(Issue("error", "release.second-consent", {"field": "consent_id"}))
 
 
 def supersede(

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from adapter.fhir.canonical import dumps
+from adapter.i18n import LANGUAGES
 from adapter.serve import adapter_app, in_background, load_settings
 from adapter.source.json import read_json
 from tests.api.conftest import record
@@ -134,3 +135,19 @@ def test_a_key_survives_the_death_of_the_adapter(repository: str, tmp_path: Path
     (count,) = connection.execute("SELECT count(*) FROM submission").fetchone()
     connection.close()
     assert (ids[0], count) == (ids[1], 1)
+
+
+def test_a_status_tells_its_warnings_in_the_language_asked(client: httpx.Client) -> None:
+    """The warnings of the hand-over are told again in each language, as they were when the record was taken."""
+    answer = client.post("/v1/records", content=record("work-ability-plan")).json()
+    told = {
+        language: [
+            issue["details"]["text"]
+            for issue in client.get(f"/v1/records/{answer['id']}", headers={"Accept-Language": language}).json()[
+                "warnings"
+            ]
+        ]
+        for language in LANGUAGES
+    }
+    assert told["en"] == [issue["details"]["text"] for issue in answer["outcome"]["issue"]]
+    assert len({tuple(each) for each in told.values()}) == len(LANGUAGES)
