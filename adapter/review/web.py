@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -183,7 +184,7 @@ def check_form(session: Session, fields: dict[str, str]) -> None:
     Raises:
         RefusedError: it was not.
     """
-    if fields.get("form_token") != session.form_token:
+    if not hmac.compare_digest(fields.get("form_token", "").encode(), session.form_token.encode()):
         raise RefusedError(403)
 
 
