@@ -102,6 +102,7 @@ class Status:
         state: queued, sending, waiting, unknown, delivered, rejected, dead or cancelled.
         advice: what you should do now, in the language of the client.
         due: when it is tried next, while it is not final.
+        invalidated: its record was taken back, in all its versions.
         receipts: full URL of an entry of the Bundle to `Type/id` in the repository.
         problems: what the repository said, and warnings from when it was taken.
         history: empty in lists.
@@ -116,6 +117,7 @@ class Status:
     attempts: int
     http_status: int | None
     due: datetime
+    invalidated: bool
     receipts: Mapping[str, str]
     problems: tuple[Problem, ...]
     history: tuple[Step, ...]
@@ -191,6 +193,7 @@ def status(answer: Mapping[str, Any]) -> Status:
         attempts=answer["attempts"],
         http_status=answer["http_status"],
         due=datetime.fromisoformat(answer["due"]),
+        invalidated=answer["invalidated"],
         receipts=answer["receipts"],
         problems=problems([*answer["issues"], *answer["warnings"]], "information"),
         history=tuple(

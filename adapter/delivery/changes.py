@@ -96,9 +96,8 @@ def _failure(failed: Failed, now: float) -> dict[str, Any]:
 
 
 def _transition(outcome: Outcome) -> tuple[str, State, int, str]:
-    if isinstance(outcome, Delivered):
-        return outcome.message.submission, State.DELIVERED, outcome.message.attempt, outcome.cause
-    return outcome.message.submission, outcome.state, outcome.attempts, outcome.cause
+    state = State.DELIVERED if isinstance(outcome, Delivered) else outcome.state
+    return outcome.message.submission, state, outcome.attempts, outcome.cause
 
 
 def _receipt(delivered: Delivered, now: float) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Delivered:
         resources: what lies where, by full URL of the entry.
         owned: the full URLs that later versions of the record replace.
         cause: `receipt` when it was sent now, `reconciled` when it was found.
+        attempts: tries made so far; the last one brought it there.
     """
 
     message: Message
@@ -83,6 +84,7 @@ class Delivered:
     resources: Mapping[str, Known]
     owned: Collection[str]
     cause: str
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class Delivery:
         message = outcome.message
         if isinstance(outcome, Delivered):
             count = len(outcome.resources)
-            log(Event.DELIVERED, submission=message.submission, attempt=message.attempt + 1, resources=count)
+            log(Event.DELIVERED, submission=message.submission, attempt=outcome.attempts, resources=count)
             return
         event = EVENTS[outcome.state]
         fields = {
@@ -242,7 +242,7 @@ class Delivery:
             if not 200 <= answer.status < 300:
                 return self._not_delivered(message, answer)
         self._judge_destination(answer)
-        return _delivered(message, bundle, resources, answer.request_id, "receipt")
+        return _delivered(message, bundle, resources, answer.request_id, "receipt", message.attempt + 1)
 
     def _settle(self, message: Message, bundle: Resource, refusal: Answer) -> Outcome:
         """Decide about a conflict by what the repository holds (retry table: 409, and 412 on `ifMatch`).
@@ -272,7 +272,7 @@ class Delivery:
                 return None
             resources[entry["fullUrl"]] = place
         self._judge_destination(answer)
-        return _delivered(message, bundle, resources, answer.request_id, "reconciled")
+        return _delivered(message, bundle, resources, answer.request_id, "reconciled", attempt)
 
     def _not_delivered(self, message: Message, answer: Answer) -> Outcome:
         attempt = message.attempt + 1
@@ -308,7 +308,7 @@ class Delivery:
 
 
 def _delivered(
-    message: Message, bundle: Resource, resources: dict[str, Known], request_id: str, cause: str
+    message: Message, bundle: Resource, resources: dict[str, Known], request_id: str, cause: str, attempts: int
 ) -> Delivered:
     owned: Collection[str] = {entry["fullUrl"] for entry in bundle["entry"] if is_owned(entry["resource"])}
-    return Delivered(message, request_id, resources, owned, cause)
+    return Delivered(message, request_id, resources, owned, cause, attempts)

@@ -46,6 +46,9 @@ class Known:
     version: str
 
 
+INVALIDATED = "invalidated"
+"""Cause of the transition of every message that an invalidation of its record stopped, or made."""
+
 NOTHING_SENT = 0
 OUTCOME_UNKNOWN = -1
 RETRY = frozenset({408, 425, 429, 502, 503, 504})

@@ -12,13 +12,10 @@ from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, se
 from adapter import audit
 from adapter.delivery import changes
 from adapter.delivery.leases import UNLEASED, instants
-from adapter.delivery.states import MAYBE_DONE, State
+from adapter.delivery.states import INVALIDATED, MAYBE_DONE, State
 from adapter.store.tables import outbox, submission, transition
 
 REPLAYABLE = (State.REJECTED, State.DEAD, State.CANCELLED)
-INVALIDATED = "invalidated"
-"""Cause of the transition of every message that an invalidation of its record stopped, or made."""
-
 _UNTOUCHED = or_(outbox.c.http_status.is_(None), outbox.c.http_status.not_in(MAYBE_DONE))
 _TAKEABLE = or_(outbox.c.state == State.QUEUED, (outbox.c.state == State.WAITING) & _UNTOUCHED)
 """Surely not in the repository."""

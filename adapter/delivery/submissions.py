@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, bindparam, exists, func, insert, select
 
 from adapter.delivery import warnings
-from adapter.delivery.states import State
+from adapter.delivery.states import INVALIDATED, State
 from adapter.errors import ChangedContent, OutdatedVersion
 from adapter.mapping.lifting import lifted
 from adapter.source.json import read_json
@@ -41,6 +41,13 @@ _NEWEST = (
     .where(submission.c.sender == bindparam("of"))
 )
 _STORE = insert(submission).inline()
+_VERSION = submission.alias("version")
+_IS_INVALIDATED = exists().where(
+    transition.c.cause == INVALIDATED,
+    transition.c.submission == _VERSION.c.id,
+    _VERSION.c.sender == submission.c.sender,
+    _VERSION.c.record_key == submission.c.record_key,
+)
 _LATER = submission.alias("later")
 _LATER_MESSAGE = outbox.alias("later_message")
 _NEWEST_BODIES = (
@@ -117,6 +124,7 @@ class Status:
 
     Attributes:
         state, attempts, http_status, due: as in the outbox; times are UTC seconds.
+        invalidated: its record was taken back, in all its versions.
         receipts: full URL of the entry to `Type/id` in the repository; empty until delivered.
         warnings: what the sender was told when the record was taken.
         issues: what the repository said, OperationOutcome issues without values.
@@ -131,6 +139,7 @@ class Status:
     attempts: int
     http_status: int | None
     due: float
+    invalidated: bool
     receipts: dict[str, str]
     warnings: tuple[Issue, ...]
     issues: list[dict[str, Any]]
@@ -275,6 +284,7 @@ def _statuses() -> Select[Any]:
             outbox.c.http_status,
             outbox.c.due,
             outbox.c.issues,
+            _IS_INVALIDATED.label("invalidated"),
             receipt.c.resources,
         )
         .join(outbox, outbox.c.submission == submission.c.id)
@@ -286,4 +296,5 @@ def _status(row: dict[str, Any], history: list[tuple[float, str, int, str]]) -> 
     receipts: dict[str, str] = json.loads(row.pop("resources") or "{}")
     told = warnings.read(row.pop("warnings"))
     issues = json.loads(row.pop("issues") or "[]")
+    row["invalidated"] = bool(row["invalidated"])
     return Status(**row, receipts=receipts, warnings=told, issues=issues, history=history)

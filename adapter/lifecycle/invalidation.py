@@ -12,8 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from adapter import audit
 from adapter.audit import persons
 from adapter.delivery import Outbox
-from adapter.delivery.states import State
-from adapter.delivery.steering import INVALIDATED
+from adapter.delivery.states import INVALIDATED, State
 from adapter.errors import AdapterError
 from adapter.lifecycle.marking import invalidated
 from adapter.lifecycle.queueing import queue_instead

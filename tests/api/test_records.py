@@ -28,7 +28,9 @@ def test_every_record_type_arrives(client: httpx.Client, wait: Wait, repository:
     assert len(status["receipts"]) == answer.json()["resources"]
     for location in status["receipts"].values():
         assert httpx.get(f"{repository}/{location}").status_code == 200
-    assert [step["state"] for step in status["history"]] == ["queued", "sending", "delivered"]
+    steps = [(step["state"], step["attempt"]) for step in status["history"]]
+    assert steps == [("queued", 0), ("sending", 1), ("delivered", 1)]
+    assert status["invalidated"] is False
 
 
 def test_the_same_record_twice_is_stored_once(client: httpx.Client, wait: Wait) -> None:

@@ -63,7 +63,7 @@ def test_a_receipt_is_kept_with_its_audit_entry(outbox: Outbox, put: Put, databa
     message = outbox.claim("w", 1.0)[0]
     outbox.sending(message, 1.0)
     places = {"urn:uuid:a": Known("CarePlan/1", "1"), "urn:uuid:b": Known("Patient/2", "4")}
-    outbox.turn(2.0, outcomes=[Delivered(message, "request-1", places, {"urn:uuid:a"}, "receipt")])
+    outbox.turn(2.0, outcomes=[Delivered(message, "request-1", places, {"urn:uuid:a"}, "receipt", attempts=1)])
     with database.reading() as connection:
         status = submissions.status(connection, submission, "ehr")
         assert audit.verify(connection) is None
@@ -108,7 +108,9 @@ def test_bodies_go_after_their_time_and_receipts_stay(outbox: Outbox, put: Put, 
     """Only delivered and old bodies are deleted."""
     delivered, queued = put("moona"), put("matti")
     message = next(message for message in outbox.claim("w", 1.0, limit=2) if message.submission == delivered)
-    outbox.turn(2.0, outcomes=[Delivered(message, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt")])
+    outbox.turn(
+        2.0, outcomes=[Delivered(message, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt", attempts=1)]
+    )
     assert forget_bodies(database, 2.0, 3.0) == 0
     assert forget_bodies(database, 2.5, 3.0) == 1
     with database.reading() as connection:

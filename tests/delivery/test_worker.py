@@ -27,7 +27,7 @@ class Steps:
         handled, told: submissions in the order in which they were sent, and logged.
     """
 
-    sending: Callable[[Message], Outcome] = lambda message: Delivered(message, "r", {}, set(), "receipt")
+    sending: Callable[[Message], Outcome] = lambda message: Delivered(message, "r", {}, set(), "receipt", attempts=1)
     there: threading.Event = field(default_factory=threading.Event)
     handled: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ def test_a_try_is_on_disk_before_it_is_sent(outbox: Outbox, put: Put) -> None:
 
     def send(message: Message) -> Outcome:
         seen.append(outbox.stock().get(State.SENDING, (0, 0))[0])
-        return Delivered(message, "r", {}, set(), "receipt")
+        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
 
     worker = Worker(outbox, Steps(send), threads=3)
     worker.start()
@@ -111,7 +111,7 @@ def test_a_worker_that_stops_gives_back_what_it_did_not_begin(outbox: Outbox, pu
     def send(message: Message) -> Outcome:
         begun.set()
         go_on.wait(10)
-        return Delivered(message, "r", {}, set(), "receipt")
+        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
 
     worker = Worker(outbox, Steps(send), threads=1)
     worker.start()
@@ -134,7 +134,7 @@ def test_a_worker_outlives_what_goes_wrong(outbox: Outbox, put: Put) -> None:
     def send(message: Message) -> Outcome:
         if message.submission == bad:
             raise OSError("the disk")
-        return Delivered(message, "r", {}, set(), "receipt")
+        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
 
     worker = Worker(outbox, Steps(send), threads=1)
     worker.start()
@@ -150,7 +150,7 @@ def test_an_outcome_that_cannot_be_written_takes_no_other_with_it(outbox: Outbox
     def send(message: Message) -> Outcome:
         together.wait(10)
         twice = {"urn:uuid:a": Known("Patient/1", "1")} if message.submission == names[0] else {}
-        return Delivered(message, "r", twice, {"urn:uuid:nobody"} if twice else set(), "receipt")
+        return Delivered(message, "r", twice, {"urn:uuid:nobody"} if twice else set(), "receipt", attempts=1)
 
     worker = Worker(outbox, Steps(send), threads=4)
     worker.start()
@@ -208,14 +208,14 @@ def test_a_lost_lease_costs_its_own_message_alone(outbox: Outbox, put: Put) -> N
             outbox.release([message])
             taken.extend(outbox.claim("thief", time.time()))
         together.wait(10)
-        return Delivered(message, "r", {}, set(), "receipt")
+        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
 
     worker = Worker(outbox, Steps(send), threads=3)
     worker.start()
     assert until(lambda: delivered(outbox) == 2)
     worker.stop()
     assert [message.submission for message in taken] == names[1:2]
-    outbox.turn(time.time(), outcomes=[Delivered(taken[0], "r", {}, set(), "receipt")])
+    outbox.turn(time.time(), outcomes=[Delivered(taken[0], "r", {}, set(), "receipt", attempts=1)])
     assert delivered(outbox) == len(names)
 
 

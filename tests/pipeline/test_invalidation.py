@@ -12,7 +12,7 @@ from adapter.pipeline import Line
 from adapter.source.json import read_json
 from adapter.store import Database
 from adapter.store.tables import submission
-from tests.pipeline.conftest import AT, Send, record
+from tests.pipeline.conftest import AT, EHR, Send, record
 
 
 def refused(message: Message, state: State) -> Failed:
@@ -41,8 +41,10 @@ def test_what_is_on_its_way_is_followed_by_the_mark(line: Line, send: Send) -> N
     second = send(record("01-client", record_version=2, family_name="Toinen")).submission
     done = line.afterwards.invalidate(first, "väärä")
     assert (done.cancelled, done.record_version) == ((second,), 3)
+    told = [line.status(each, EHR.id) for each in (first, second, done.submission)]
+    assert [status and status.invalidated for status in told] == [True] * 3
     assert line.outbox.claim("other", AT) == []
-    line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt")])
+    line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt", attempts=1)])
     (mark,) = line.outbox.claim("other", AT)
     bundle = read_json(mark.body)
     assert mark.submission == done.submission
@@ -67,7 +69,7 @@ def test_a_record_whose_content_is_gone_says_what_to_do(line: Line, send: Send, 
     """After the bodies are deleted its sender sends the last version again; nothing is half done."""
     first = send(record("01-client")).submission
     (message,) = line.outbox.claim("worker", AT)
-    line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt")])
+    line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt", attempts=1)])
     assert forget_bodies(database, AT + 1, AT + 1) == 1
     with pytest.raises(BodyGone):
         line.afterwards.invalidate(first, "väärä")
