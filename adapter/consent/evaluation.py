@@ -139,18 +139,23 @@ def gather(question: Question, shelf: Shelf) -> Findings:
     """Ask every record that concerns the client."""
     found = Findings()
     for version in counting(question, shelf, found):
-        rules = version.rules
-        outcome = walk(rules, question, version, found.misses)
-        if outcome is None:
-            pass
-        elif outcome.effect == "deny":
-            found.refusals.append((outcome.match, version.provision(outcome.provision.path)))
-            continue
-        else:
-            found.permits.append(version.provision(outcome.provision.path))
-        if rules.root.refuses_codes:
-            found.cuts.extend(_cuts(rules, question, version))
+        weigh(version, question, found)
     return found
+
+
+def weigh(version: Version, question: Question, found: Findings) -> Outcome | None:
+    """Add what one record says to the findings, and return it; None when it says nothing."""
+    rules = version.rules
+    outcome = walk(rules, question, version, found.misses)
+    if outcome is not None:
+        by = version.provision(outcome.provision.path)
+        if outcome.effect == "deny":
+            found.refusals.append((outcome.match, by))
+            return outcome
+        found.permits.append(by)
+    if rules.root.refuses_codes:
+        found.cuts.extend(_cuts(rules, question, version))
+    return outcome
 
 
 def counting(question: Question, shelf: Shelf, found: Findings) -> Iterator[Version]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from adapter.consent.evaluation import Findings, choose, counting, gather, judge, nearest_miss, walk
+from adapter.consent.evaluation import Findings, choose, counting, nearest_miss, weigh
 from adapter.consent.model import (
     CRITERIA,
     UNKNOWN,
@@ -141,7 +141,7 @@ def _client_steps(question: Question, key: str, shelf: Shelf) -> Iterator[TraceS
         steps.append(TraceStep("R4", "counts", key, version.name, version.version, "Consent"))
         steps.append(_evidence(version, question, key))
         steps.extend(_provision_steps(version, version.rules.root, question, key))
-        outcome = walk(version.rules, question, version, found.misses)
+        outcome = weigh(version, question, found)
         if outcome is not None:
             by = version.provision(outcome.provision.path)
             word = "decides" if outcome.match is YES else "applies-unread"
@@ -153,7 +153,7 @@ def _client_steps(question: Question, key: str, shelf: Shelf) -> Iterator[TraceS
         nearest = nearest_miss(found.misses)
         needs = _needs(nearest.by.consent, nearest.by.path, steps) or (str(nearest.failure.reason),)
         yield TraceStep("R32", "nearest-miss", key, *nearest.by, effect="permit", needs=needs)
-    ruling = choose(gather(question, shelf))
+    ruling = choose(found)
     for by in ruling.decided_by or (DecidedBy("", "", ""),):
         yield TraceStep(RULES[ruling.reason], ruling.reason, key, *by)
 
@@ -165,12 +165,13 @@ def _evidence(version: Version, question: Question, key: str) -> TraceStep:
 
 def _provision_steps(version: Version, provision: Provision, question: Question, key: str) -> Iterator[TraceStep]:
     results = []
+    applies = YES
     for criterion in provision.criteria:
         match = criterion.match(question)
+        applies = min(applies, match)
         detail = "" if match in (YES, UNKNOWN, Match.NO) else match.name
         said = _WORDS.get(match, "NO")
         results.append(CriterionResult(criterion.name, said, detail, criterion.wanted(), criterion.given(question)))
-    applies = judge(provision, question)[0]
     word = "matches" if applies is YES else "unknown" if applies is UNKNOWN else "no-match"
     by = version.provision(provision.path)
     yield TraceStep("R16", word, key, *by, effect=provision.effect, criteria=tuple(results))

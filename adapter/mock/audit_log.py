@@ -32,6 +32,10 @@ GROUNDS = {"OWN_REGISTER": "own-register", "STATUTORY_BASIS": "other-statutory"}
 """Grounds (cs:disclosure-basis) by the reason of a permit; every other one stands on consent."""
 
 
+KNOWN_TRACES = 10_000
+"""Hashes of stored traces that are remembered."""
+
+
 class AuditLog:
     """The log of one namespace.
 
@@ -44,20 +48,27 @@ class AuditLog:
         self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
         tables = [audit_entry, audit_checkpoint, audit_person, client_identity, decision_trace]
         audit_entry.metadata.create_all(self._engine, tables=tables)
+        self._kept: set[str] = set()
 
     def record(self, request: Request, wire: Wire, changes: list[Stored]) -> None:
         """Append what was asked, by whom, what was decided for which resource, and what was written."""
         kind = "refusal" if wire.status >= 400 else "outcome" if changes else "decision"
         at = request.world.clock.now().timestamp()
+        made: dict[str, bytes] = {}
         with self._engine.begin() as connection:
             common = _asked(connection, request, wire)
             for client, words, written in _by_client(request, changes):
                 decided = traces_of(words)
-                traces.keep(connection, decided, None)
+                made |= dict(decided)
                 facts = common | _told(words, written) | traces.fact_of(decided)
                 if client:
                     facts["client"] = _pseudonym(connection, request, client)
                 append(connection, at, kind, facts)
+            traces.keep(connection, [one for one in made.items() if one[0] not in self._kept], None)
+        # What is committed need not be looked for again.
+        if len(self._kept) > KNOWN_TRACES:
+            self._kept.clear()
+        self._kept.update(made)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the entries, oldest first."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from adapter.consent import Context, read_consents
+from adapter.consent import Consents, Context, read_consents
 from adapter.consent.context import identifiers_of
 from adapter.consent.model import HANDLING
 from adapter.consent.references import Token, identifier_token
 from adapter.consent.withholding import is_protected, without_names
 from adapter.mock.definitions import patient_compartment
-from adapter.mock.storage import Stored
+from adapter.mock.storage import Stored, from_json
 from adapter.release import OF_NO_CLIENT, Asked, OnFile, Reader, Word, pass_gate
 from adapter.security.tokens import Access
 from adapter.types import Resource
@@ -74,6 +75,8 @@ class Gate:
     _shown: dict[int, Resource | None] = field(default_factory=dict)
     _on_file: dict[str, OnFile] = field(default_factory=dict)
     _around: list[Context] = field(default_factory=list)
+    _custodians: dict[tuple[int, ...], Custodian] = field(default_factory=dict)
+    _marked: dict[str, bool] = field(default_factory=dict)
 
     @property
     def handling(self) -> list[dict[str, str]]:
@@ -115,20 +118,20 @@ class Gate:
 
     def protects(self, stored: Stored) -> bool:
         """True when the resource is about a client with TURVAKIELTO and the requester is not its custodian."""
-        return self._is_protected(stored) and not self._own_names() & self._custodian(stored).names
+        return self._is_protected(stored, stored.resource) and not self._own_names() & self._custodian(stored).names
 
     def _judge(self, stored: Stored) -> Resource | None:
         if stored.type == "Provenance":
             return self._provenance(stored)
         if stored.type in OF_NO_CLIENT or stored.type not in patient_compartment():
             return stored.resource
-        patient, custodian = self.client_of(stored), self._custodian(stored)
+        patient, custodian, resource = self.client_of(stored), self._custodian(stored), stored.resource
         asked = Asked(
             patient=patient,
             custodian=custodian.reference,
             custodian_names=custodian.names,
-            resources=(stored.resource,),
-            protected=self._is_protected(stored),
+            resources=(resource,),
+            protected=self._is_protected(stored, resource),
         )
         self.clients[stored.path] = patient
         now = self.world.clock.now().timestamp()
@@ -183,9 +186,16 @@ class Gate:
             "WHERE x.parameter = 'Provenance.target' AND x.id = ? AND x.type = ? ORDER BY r.pk",
             [stored.id, stored.type],
         )
+        provenances = tuple(row[0] for row in rows)
+        if provenances not in self._custodians:
+            self._custodians[provenances] = self._named_in(provenances)
+        return self._custodians[provenances]
+
+    def _named_in(self, provenances: Sequence[int]) -> Custodian:
+        """Read the controller from Provenances, given by sequence numbers, oldest first."""
         names: frozenset[Token] = frozenset()
         reference: dict[str, Any] = {}
-        for provenance in self.world.store.by_sequence([row[0] for row in rows]):
+        for provenance in self.world.store.by_sequence(list(provenances)):
             before = names
             for who in _custodians(provenance.resource):
                 own = self._names_of(who)
@@ -201,11 +211,12 @@ class Gate:
         token = identifier_token(who.get("identifier"))
         return frozenset(_plain(one) for one in (*tokens, *((token,) if token else ())))
 
-    def _is_protected(self, stored: Stored) -> bool:
+    def _is_protected(self, stored: Stored, resource: Resource) -> bool:
         patient = stored.path if stored.type == "Patient" else self.client_of(stored)
-        found = self.world.store.current("Patient", patient.rpartition("/")[2]) if patient else None
-        marked = found is not None and found.body is not None and is_protected(found.resource)
-        return marked or is_protected(stored.resource)
+        if patient not in self._marked:
+            found = self.world.store.current("Patient", patient.rpartition("/")[2]) if patient else None
+            self._marked[patient] = found is not None and found.body is not None and is_protected(found.resource)
+        return self._marked[patient] or is_protected(resource)
 
     def client_of(self, stored: Stored) -> str:
         """Return whose a version is, as `Patient/…`; empty when it is nobody's."""
@@ -229,7 +240,8 @@ class Gate:
                 [patient.rpartition("/")[2]],
             )
             found = self.world.store.by_sequence([row[0] for row in rows])
-            self._on_file[patient] = OnFile(read_consents([one.resource for one in found]), self._context())
+            bodies = tuple(one.body for one in found if one.body is not None)
+            self._on_file[patient] = OnFile(_consents(bodies), self._context())
         return self._on_file[patient]
 
     def _context(self) -> Context:
@@ -241,6 +253,12 @@ class Gate:
             resources = [one.resource for one in self.world.store.by_sequence([row[0] for row in rows])]
             self._around.append(Context(resources, ()))
         return self._around[0]
+
+
+@lru_cache(maxsize=64)
+def _consents(bodies: tuple[bytes, ...]) -> Consents:
+    """Read consents from their JSON; once, as long as none of them changes."""
+    return read_consents([from_json(body) for body in bodies])
 
 
 def _custodians(provenance: Resource) -> list[dict[str, Any]]:
