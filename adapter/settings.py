@@ -26,6 +26,10 @@ HTTP_URL = r"^(https?://[^\s/?#@]+[^\s?#@]*)?$"
 HTTPS_URL = r"^(https://[^\s/?#@]+[^\s?#@]*|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/[^\s?#@]*)?)?$"
 DATABASE_URL = r"^(sqlite|postgresql(\+psycopg)?)://"
 Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
+OrganisationId = Annotated[
+    str, StringConstraints(pattern=r"^([0-2](\.(0|[1-9][0-9]*))+|[0-9]{7}-[0-9]|[^\s|]+\|[^\s|]([^|]*[^\s|])?)$")
+]
+"""An organisation as records name it: OID, Y-tunnus, or `system|id` for an identifier of a system of its own."""
 
 
 class Part(BaseModel):
@@ -101,8 +105,9 @@ class ApiClient(Part):
     certificate_file: FilePath | None = None
     """PEM with its TLS certificate; two while the old one is being replaced. Needs `tls`."""
 
-    custodians: list[Oid] = Field(min_length=1)
-    """OIDs of the controllers (rekisterinpitäjä) whose records it may hand over, and in whose name it may fetch."""
+    custodians: list[OrganisationId] = Field(min_length=1)
+    """OIDs of the controllers (rekisterinpitäjä) whose records it may hand over, and in whose name it may fetch.
+    An organisation without an OID fetches by its Y-tunnus (`0246246-0`) or by `system|id`, as records name it."""
 
     scopes: str = "system/Bundle.crs"
     """What it may do: `c` hand over, `r` look at its own submissions, `s` search them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -153,7 +154,7 @@ async def fetch(request: Request) -> Response:
     """
     sender = sender_of(request, "s")
     question = _question(read_json(await read_body(request, longest=100_000) or b"{}"), sender)
-    if sender.custodians is not None and question.organisation["id"] not in sender.custodians:
+    if sender.custodians is not None and _name_of(question.organisation) not in sender.custodians:
         await run_in_threadpool(line_of(request).afterwards.refuse_fetch, question, sender.id, "foreign-custodian")
         raise NotYours(Issue("error", "api.foreign-organisation"))
     found = await run_in_threadpool(line_of(request).afterwards.fetch, question, sender.id)
@@ -231,7 +232,16 @@ def _question(content: Any, sender: Sender) -> Question:
 def _only(sender: Sender) -> dict[str, str] | None:
     """The organisation of a caller that acts for one alone."""
     mine = sender.custodians or frozenset[str]()
-    return {"id": next(iter(mine))} if len(mine) == 1 else None
+    if len(mine) != 1:
+        return None
+    system, _, identity = next(iter(mine)).rpartition("|")
+    return {"id": identity} | ({"system": system} if system else {})
+
+
+def _name_of(organisation: Mapping[str, str]) -> str:
+    """Name an organisation as a client's custodians do: the same id of another system is another organisation."""
+    system = organisation.get("system")
+    return f"{system}|{organisation['id']}" if system else organisation["id"]
 
 
 def _names_client(value: Any) -> bool:

@@ -73,6 +73,8 @@ def _bodies(paths: dict[str, Any]) -> None:
     paths["/v1/records/_search"]["post"]["requestBody"] = {
         "content": {"application/json": {**wanted, "examples": searches}}
     }
+    question = paths["/v1/clients/_fetch"]["post"]["requestBody"]["content"]["application/json"]
+    question["schema"] = {"$ref": "#/components/schemas/Question"}
     form = {"schema": {"type": "object", "required": ["grant_type", "scope"]}}
     paths["/v1/token"]["post"]["requestBody"] = {
         "required": True,

@@ -90,6 +90,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, repository: str) -> Iterat
             "keys": jwks,
             "card": {"certificate_file": folder / "card.pem", "custodians": [OURS]},
             "both": jwks | {"certificate_file": folder / "both.pem"},
+            "offices": jwks | {"custodians": ["0246246-0", "https://toimistot.example|te-6100"]},
         },
     )
     with in_background(adapter_app(settings), "127.0.0.1", 0, tls(settings)) as url:
@@ -164,6 +165,27 @@ def test_a_question_in_a_foreign_name_is_refused_and_stands_in_the_log(guarded: 
     database.close()
     assert (row.fact("sender"), row.fact("organisation")) == ("keys", "1.2.246.10.99")
     assert (row.fact("stage"), row.fact("rules")) == ("fetch", "foreign-custodian")
+
+
+@pytest.mark.parametrize(
+    ("organisation", "status"),
+    [
+        ({"id": "0246246-0"}, 200),
+        ({"id": "te-6100", "system": "https://toimistot.example"}, 200),
+        ({"id": "te-6100"}, 403),
+        ({"id": "te-6100", "system": "https://muut.example"}, 403),
+        ({"id": "0246246-0", "system": "https://muut.example"}, 403),
+    ],
+)
+def test_an_organisation_without_an_oid_asks_in_its_own_name(
+    guarded: Guarded, organisation: dict[str, str], status: int
+) -> None:
+    """A Y-tunnus, or an id with its system, is registered as records name it; the id of another system is another's."""
+    question = {"client": {"personal_identity_code": "010594Y9032"}, "purpose": "treatment"}
+    with guarded.http() as http:
+        token = bearer(http.post("/v1/token", data=guarded.asserted("offices")))
+        answer = http.post("/v1/clients/_fetch", json=question | {"organisation": organisation}, headers=token)
+    assert answer.status_code == status
 
 
 def test_nobody_serves_without_clients_outside_a_demo() -> None:

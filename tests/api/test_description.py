@@ -9,6 +9,9 @@ import httpx
 import jsonschema
 import pytest
 
+from adapter.api.lifecycle import FETCH_FIELDS
+from adapter.source import record_types
+from adapter.terminology import code_system
 from tests.api.conftest import Wait, record
 
 RECORD_TYPES = ("client", "consent", "functional_assessment", "health_check", "team", "work_ability_plan")
@@ -67,6 +70,22 @@ def test_answers_have_the_shapes_that_are_described(client: httpx.Client, wait: 
     problem = client.post("/v1/records", content=b"{", headers={"Accept": "application/problem+json"})
     fits(document, "Problem", problem.json())
     fits(document, "Invalidation", client.post(f"/v1/records/{taken['id']}/invalidate", json={"reason": "x"}).json())
+
+
+def test_the_body_of_a_fetch_is_described(client: httpx.Client, document: dict[str, Any]) -> None:
+    """Its examples fit its shape, whose codes and fields are those that are taken; what does not fit is refused."""
+    content = document["paths"]["/v1/clients/_fetch"]["post"]["requestBody"]["content"]["application/json"]
+    assert content["schema"] == {"$ref": "#/components/schemas/Question"}
+    for example in content["examples"].values():
+        fits(document, "Question", example["value"])
+    properties = document["components"]["schemas"]["Question"]["properties"]
+    assert properties.keys() == set(FETCH_FIELDS)
+    assert tuple(properties["purpose"]["enum"]) == tuple(code_system("consent-purpose").codes)
+    assert sorted(properties["record_types"]["items"]["enum"]) == sorted(record_types())
+    wrong = content["examples"]["plan"]["value"] | {"organisation": {"name": "x"}}
+    with pytest.raises(jsonschema.ValidationError):
+        fits(document, "Question", wrong)
+    assert client.post("/v1/clients/_fetch", json=wrong).status_code == 400
 
 
 def test_every_status_is_described(document: dict[str, Any]) -> None:
