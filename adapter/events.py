@@ -63,6 +63,7 @@ class Event(Enum):
     DATABASE_DAMAGED = (3010, logging.ERROR, "the database is damaged: restore a backup, nothing more is written", ())
 
     SIGN_IN_FAILED = (4001, logging.WARNING, "the organisation's log-in failed", ("cause",))
+    TOKEN_REFUSED = (4002, logging.WARNING, "a client was given no token", ("client", "cause"))
 
     def __init__(self, number: int, level: int, text: str, fields: tuple[str, ...]) -> None:
         """Keep the stable number, the level, the fixed text, and the only fields that the line may carry."""

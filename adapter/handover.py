@@ -50,8 +50,8 @@ class Sender:
 
     Attributes:
         id: its client id; submissions of one are not seen by another.
-        custodians: identifier values of the controllers whose records it may hand over, and of the organisations that it
-            may fetch for (`system|id` where they have no OID and no Y-tunnus); None = any (loopback only).
+        custodians: identifier values of the controllers whose records it may hand over, and of the organisations
+            that it may fetch for (`system|id` where they have no OID and no Y-tunnus); None = any (loopback only).
     """
 
     id: str

@@ -21,6 +21,7 @@ from adapter.api.bodies import TooLarge, read_body
 from adapter.api.pace import Pace
 from adapter.api.refusals import NotFound
 from adapter.errors import AdapterError
+from adapter.events import Event, log
 from adapter.pipeline import Line, Sender
 from adapter.security.assertions import ALGORITHMS
 from adapter.security.connections import peer_thumbprint
@@ -173,6 +174,7 @@ async def token(request: Request) -> Response:
             access.tokens.grant, fields, token_url=access.token_url, certificate=thumbprint
         )
     except TokenRefused as refused:
+        log(Event.TOKEN_REFUSED, client=refused.client, cause=refused.cause)
         return json_answer({"error": refused.error}, status=refused.status, headers=no_store)
     return json_answer(answer, headers=no_store)
 

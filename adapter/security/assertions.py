@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 import jwt
@@ -19,8 +20,31 @@ SKEW = 5
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
+class Cause(StrEnum):
+    """Why a client was not recognised: for the operator's log alone."""
+
+    UNKNOWN_CLIENT = "unknown-client"
+    CERTIFICATE = "certificate"
+    NOT_A_JWT = "not-a-jwt"
+    HEADER = "header"
+    KEY_ADDRESS = "key-address"
+    KEY_SET = "key-set"
+    UNKNOWN_KEY = "unknown-key"
+    SIGNATURE = "signature"
+    AUDIENCE = "audience"
+    CLAIMS = "claims"
+    EXPIRED = "expired"
+    LIVES_TOO_LONG = "lives-too-long"
+    NOT_YET_VALID = "not-yet-valid"
+    REPLAYED = "replayed"
+
+
 class AssertionRefused(Exception):  # noqa: N818
-    """The assertion does not prove who the client is. Outwardly always `invalid_client`, whatever the reason."""
+    """The assertion does not prove who the client is. Outwardly always `invalid_client`, whatever the cause."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 def make_assertion(
@@ -62,10 +86,10 @@ def client_of(assertion: str) -> str:
     try:
         claims = jwt.decode(assertion, options={"verify_signature": False})
     except jwt.PyJWTError:
-        raise AssertionRefused("not a JWT") from None
+        raise AssertionRefused(Cause.NOT_A_JWT) from None
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or not issuer:
-        raise AssertionRefused("no iss")
+        raise AssertionRefused(Cause.CLAIMS)
     return issuer
 
 
@@ -92,9 +116,9 @@ def check_assertion(
     try:
         header = jwt.get_unverified_header(assertion)
         if header.get("alg") not in ALGORITHMS or header.get("typ") != "JWT" or "crit" in header:
-            raise AssertionRefused("header")
+            raise AssertionRefused(Cause.HEADER)
         if "jku" in header and header["jku"] != registered_jku:
-            raise AssertionRefused("jku")
+            raise AssertionRefused(Cause.KEY_ADDRESS)
         key = keys.choose(header.get("kid"), header["alg"])
         # Times are judged below against the server's own clock, which a tester may have set.
         options: Any = {
@@ -104,23 +128,35 @@ def check_assertion(
             "require": ["iss", "sub", "aud", "exp", "jti"],
         }
         claims: dict[str, Any] = jwt.decode(assertion, key, [header["alg"]], options=options, audience=token_url)
-    except (jwt.PyJWTError, KeyProblem):
-        raise AssertionRefused("signature or claims") from None
+    except KeyProblem:
+        raise AssertionRefused(Cause.UNKNOWN_KEY) from None
+    except jwt.PyJWTError as problem:
+        raise AssertionRefused(_cause_of(problem)) from None
     if claims["iss"] != client_id or claims["sub"] != client_id or not isinstance(claims["aud"], str):
-        raise AssertionRefused("iss, sub or aud")
+        raise AssertionRefused(Cause.CLAIMS)
     _check_times(claims, now)
-    if not isinstance(claims["jti"], str) or not first_use(client_id, claims["jti"], float(claims["exp"] + SKEW)):
-        raise AssertionRefused("jti used before")
+    if not isinstance(claims["jti"], str):
+        raise AssertionRefused(Cause.CLAIMS)
+    if not first_use(client_id, claims["jti"], float(claims["exp"] + SKEW)):
+        raise AssertionRefused(Cause.REPLAYED)
     return claims
+
+
+def _cause_of(problem: jwt.PyJWTError) -> Cause:
+    if isinstance(problem, jwt.InvalidAudienceError):
+        return Cause.AUDIENCE
+    if isinstance(problem, jwt.InvalidSignatureError):
+        return Cause.SIGNATURE
+    return Cause.NOT_A_JWT if isinstance(problem, jwt.DecodeError) else Cause.CLAIMS
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
     for name in ("exp", "nbf", "iat"):
         if name in claims and type(claims[name]) is not int:
-            raise AssertionRefused(f"{name} is no integer")
+            raise AssertionRefused(Cause.CLAIMS)
     if claims["exp"] < now - SKEW:
-        raise AssertionRefused("expired")
+        raise AssertionRefused(Cause.EXPIRED)
     if claims["exp"] > now + LONGEST_LIFE + SKEW:
-        raise AssertionRefused("exp too far ahead")
+        raise AssertionRefused(Cause.LIVES_TOO_LONG)
     if claims.get("nbf", now) > now + SKEW or claims.get("iat", now) > now + SKEW:
-        raise AssertionRefused("not yet valid")
+        raise AssertionRefused(Cause.NOT_YET_VALID)

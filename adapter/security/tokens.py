@@ -14,7 +14,7 @@ from typing import Any
 
 import jwt
 
-from adapter.security.assertions import ASSERTION_TYPE, AssertionRefused, check_assertion, client_of
+from adapter.security.assertions import ASSERTION_TYPE, AssertionRefused, Cause, check_assertion, client_of
 from adapter.security.clients import Client, KeyDirectory
 from adapter.security.keys import KeyProblem
 from adapter.security.scopes import Scope, granted, parse
@@ -28,12 +28,16 @@ class TokenRefused(Exception):  # noqa: N818
     Attributes:
         status: HTTP status.
         error: OAuth error code.
+        cause: why the client was not recognised, for the log alone; otherwise the error.
+        client: id of the registered client that the caller says to be, or empty.
     """
 
-    def __init__(self, status: int, error: str) -> None:
+    def __init__(self, status: int, error: str, cause: str = "", client: str = "") -> None:
         super().__init__(error)
         self.status = status
         self.error = error
+        self.cause = cause or error
+        self.client = client
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +163,22 @@ class TokenServer:
     def _certified(self, client_id: str, certificate: str) -> Client:
         """Return the client that its certificate alone proves (RFC 8705 §2.2)."""
         client = self._clients.get(client_id)
-        if client is None or client.has_keys or certificate not in client.certificates:
-            raise TokenRefused(401, "invalid_client")
+        if client is None:
+            raise TokenRefused(401, "invalid_client", Cause.UNKNOWN_CLIENT)
+        if client.has_keys or certificate not in client.certificates:
+            raise TokenRefused(401, "invalid_client", Cause.CERTIFICATE, client.id)
         return client
 
     def _asserted(self, form: Mapping[str, str], token_url: str, certificate: str) -> tuple[Client, Mapping[str, Any]]:
         assertion = form["client_assertion"]
+        client = None
         try:
             client_id = client_of(assertion)
             client = self._clients.get(client_id)
             if client is None or form.get("client_id", client_id) != client_id:
-                raise AssertionRefused("client")
+                raise AssertionRefused(Cause.UNKNOWN_CLIENT)
             if not client.has_keys or (client.certificates and certificate not in client.certificates):
-                raise AssertionRefused("certificate")
+                raise AssertionRefused(Cause.CERTIFICATE)
             header = jwt.get_unverified_header(assertion)
             claims = check_assertion(
                 assertion,
@@ -182,8 +189,10 @@ class TokenServer:
                 now=self._clock(),
                 first_use=self._first_use,
             )
-        except (AssertionRefused, KeyProblem, jwt.PyJWTError):
-            raise TokenRefused(401, "invalid_client") from None
+        except (AssertionRefused, KeyProblem, jwt.PyJWTError) as problem:
+            other = Cause.KEY_SET if isinstance(problem, KeyProblem) else Cause.NOT_A_JWT
+            cause = problem.cause if isinstance(problem, AssertionRefused) else other
+            raise TokenRefused(401, "invalid_client", cause, client.id if client else "") from None
         return client, claims
 
     def _first_use_here(self, issuer: str, token_id: str, until: float) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -165,6 +166,19 @@ def test_a_question_in_a_foreign_name_is_refused_and_stands_in_the_log(guarded: 
     database.close()
     assert (row.fact("sender"), row.fact("organisation")) == ("keys", "1.2.246.10.99")
     assert (row.fact("stage"), row.fact("rules")) == ("fetch", "foreign-custodian")
+
+
+def test_the_operator_sees_why_a_client_got_no_token(guarded: Guarded) -> None:
+    """One line says which registered client and why, never what it showed; the answer tells nobody."""
+    replayed = guarded.asserted("keys")
+    asked = [replayed, replayed, guarded.asserted("stranger"), CERTIFIED | {"client_id": "nobody"}]
+    with structlog.testing.capture_logs() as logs, guarded.http() as http, guarded.http("card") as card:
+        answers = [http.post("/v1/token", data=one) for one in asked[:3]] + [card.post("/v1/token", data=asked[3])]
+    assert [one.status_code for one in answers] == [200, 401, 401, 401]
+    assert {one.text for one in answers[1:]} == {'{"error":"invalid_client"}'}
+    told = [(line["client"], line["cause"]) for line in logs if line["event_number"] == 4002]
+    assert told == [("keys", "replayed"), ("", "unknown-client"), ("", "unknown-client")]
+    assert replayed["client_assertion"] not in str(logs)
 
 
 @pytest.mark.parametrize(

@@ -73,24 +73,24 @@ def test_a_proven_client_gets_what_it_registered(server: TokenServer, clock: Clo
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "error"),
+    ("changes", "status", "error", "cause"),
     [
-        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
-        ({"client_assertion_type": "x"}, 400, "invalid_request"),
-        ({"client_assertion": ""}, 400, "invalid_request"),
-        ({"client_assertion": "garbage"}, 401, "invalid_client"),
-        ({"client_id": "other"}, 401, "invalid_client"),
-        ({"scope": ""}, 400, "invalid_scope"),
-        ({"scope": "system/Patient.rs"}, 400, "invalid_scope"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type", "unsupported_grant_type"),
+        ({"client_assertion_type": "x"}, 400, "invalid_request", "invalid_request"),
+        ({"client_assertion": ""}, 400, "invalid_request", "invalid_request"),
+        ({"client_assertion": "garbage"}, 401, "invalid_client", "not-a-jwt"),
+        ({"client_id": "other"}, 401, "invalid_client", "unknown-client"),
+        ({"scope": ""}, 400, "invalid_scope", "invalid_scope"),
+        ({"scope": "system/Patient.rs"}, 400, "invalid_scope", "invalid_scope"),
     ],
 )
 def test_wrong_requests_get_the_error_of_oauth(
-    server: TokenServer, clock: Clock, changes: dict[str, str], status: int, error: str
+    server: TokenServer, clock: Clock, changes: dict[str, str], status: int, error: str, cause: str
 ) -> None:
-    """RFC 6749 names the error; nothing says which clients exist."""
+    """RFC 6749 names the error; nothing says which clients exist but the cause, which is for the log alone."""
     with pytest.raises(TokenRefused) as caught:
         server.grant(form(clock, **changes), token_url=URL)
-    assert (caught.value.status, caught.value.error) == (status, error)
+    assert (caught.value.status, caught.value.error, caught.value.cause) == (status, error, cause)
 
 
 def test_of_twelve_parallel_uses_exactly_one_gets_a_token(server: TokenServer, clock: Clock) -> None:
