@@ -8,7 +8,7 @@ from string import Formatter
 import pytest
 
 from adapter.data import data_root
-from adapter.i18n import Message, catalogue
+from adapter.i18n import LANGUAGES, Message, catalogue, text
 
 AREAS = sorted(path.stem for path in (data_root() / "mappings" / "messages").glob("*.yaml"))
 
@@ -25,6 +25,14 @@ def test_every_text_is_whole(area: str) -> None:
         assert {"fi", "en"} <= message.texts.keys(), name
         assert all(text.strip() for text in message.texts.values()), name
         assert len({frozenset(placeholders(text)) for text in message.texts.values()}) == 1, name
+
+
+def test_codes_are_said_in_the_readers_words() -> None:
+    """A wrong type is told in the language of the reader; a code without words stays as it is."""
+    told = {one: text("source.wrong-type", one, expected="string, integer", found="date") for one in LANGUAGES}
+    assert told["fi"] == "Arvo on väärää tyyppiä: pitää olla teksti, kokonaisluku, on date."
+    assert "text, heltal" in told["sv"]
+    assert "a text, a whole number" in told["en"]
 
 
 def test_a_number_means_one_message() -> None:

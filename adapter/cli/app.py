@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -52,8 +53,18 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     return made
 
 
-def _together() -> None:
-    """Keep the name of a command that stands alone."""
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kykysilta {version('kykysilta')}")
+        raise typer.Exit
+
+
+def _together(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keep the name of a command that stands alone, and say the version."""
 
 
 def _found(home: str) -> Any:

@@ -30,13 +30,13 @@ def verify_log(
     ] = None,
     first: Annotated[int | None, typer.Option("--from", min=1, help="First entry to look at; 1 by default.")] = None,
     last: Annotated[int | None, typer.Option("--to", min=1, help="Last entry to look at; it must be there.")] = None,
-    language: Lang = "en",
+    language: Lang = "fi",
 ) -> None:
     """Check the audit log; exit 1 names the first thing that does not fit, 5 says that the log is empty."""
     from adapter.audit import WHOLE, Part
     from adapter.audit.verification import examine
 
-    settings = settings_of(config)
+    settings = settings_of(config, language)
     part = Part(first or WHOLE.first, last or WHOLE.last)
     keys = [_public_key(path, language) for path in key or ()]
     own = None if keys else _own_key(settings)

@@ -57,11 +57,11 @@ def run(config: Path, *arguments: object, given: str | None = None) -> Result:
 def test_verify_log_says_what_it_could_check(config: Path, told: Database, tmp_path: Path) -> None:
     """A whole log is 0; without a kept checkpoint it is told what stays unseen; with one it is checked too."""
     alone = run(config, "verify-log")
-    assert (alone.exit_code, text("audit.verify-no-anchor", "en") in alone.stdout) == (0, True)
+    assert (alone.exit_code, text("audit.verify-no-anchor", "fi") in alone.stdout) == (0, True)
     assert run(config, "audit", "checkpoint", "-o", tmp_path / "kept").exit_code == 0
     kept = run(config, "verify-log", "--checkpoint", tmp_path / "kept", "--key", tmp_path / "first.pub")
-    assert (kept.exit_code, text("audit.verify-no-anchor", "en") in kept.stdout) == (0, False)
-    assert "2 checkpoints" in kept.stdout
+    assert (kept.exit_code, text("audit.verify-no-anchor", "fi") in kept.stdout) == (0, False)
+    assert "2 tarkistuspistettä" in kept.stdout
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_verify_log_says_which_traces_it_could_not_open(config: Path, told: Data
     config.write_text("\n".join(line for line in lines if "storage_keys" not in line), encoding="utf-8")
     without = run(config, "verify-log")
     count = len({name for row in rows_of(told) for name in row.parts("trace")})
-    said = text("audit.verify-unopened", "en", count=str(count))
+    said = text("audit.verify-unopened", "fi", count=str(count))
     assert (with_keys.exit_code, without.exit_code) == (0, 0)
     assert (said in with_keys.stdout, said in without.stdout) == (False, True)
 
@@ -101,10 +101,10 @@ def test_verify_log_looks_at_a_part(config: Path, told: Database) -> None:
     last = len(rows_of(told))
     bend(told, "UPDATE audit_entry SET entry = replace(entry, 'permit', 'deny') WHERE seq = 3")
     part = run(config, "verify-log", "--from", 4, "--to", last)
-    assert (part.exit_code, text("audit.verify-part", "en", first="4") in part.stdout) == (0, True)
+    assert (part.exit_code, text("audit.verify-part", "fi", first="4") in part.stdout) == (0, True)
     assert run(config, "verify-log", "--to", last).exit_code == 1
     longer = run(config, "verify-log", "--from", 4, "--to", last + 1)
-    assert (longer.exit_code, longer.stderr.strip()) == (1, text("audit.verify-tail", "en", number=str(last + 1)))
+    assert (longer.exit_code, longer.stderr.strip()) == (1, text("audit.verify-tail", "fi", number=str(last + 1)))
 
 
 def test_verify_log_is_honest_about_nothing(config: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_verify_log_is_honest_about_nothing(config: Path, tmp_path: Path) -> Non
     Database(f"sqlite:///{tmp_path / 'k.sqlite'}").close()
     empty = run(config, "verify-log")
     assert (empty.exit_code, empty.stdout) == (5, "")
-    assert empty.stderr.strip() == text("audit.verify-empty", "en")
+    assert empty.stderr.strip() == text("audit.verify-empty", "fi")
 
 
 def test_a_checkpoint_without_its_key_is_wrong_use(tmp_path: Path, told: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from adapter.data import DataFileError
 from adapter.mapping import mappings
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_version_is_said() -> None:
+    """`kykysilta --version` says the version of the package and nothing else."""
+    result = CliRunner().invoke(command_line(["--version"]), ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"kykysilta {version('kykysilta')}\n")
 
 
 def test_check_names_every_mapping() -> None:
