@@ -10,13 +10,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapter import tracing
 from adapter.events import Event, log
 from adapter.settings import Settings, key_bytes
-from adapter.types import Record
+from adapter.types import Issue, Record
 
 if TYPE_CHECKING:
     import uvicorn
@@ -44,7 +45,19 @@ class PortTakenError(Exception):
 
 
 class MissingKeyError(Exception):
-    """A key is missing or cannot be used; the text says which and how to make one."""
+    """Keys are missing or cannot be used.
+
+    Attributes:
+        issues: every problem; each text says which key, and how to make one.
+    """
+
+    def __init__(self, *issues: Issue) -> None:
+        super().__init__("\n".join(issue.text("en") for issue in issues))
+        self.issues = issues
+
+    def text(self, language: str) -> str:
+        """Return every problem, one a line."""
+        return "\n".join(issue.text(language) for issue in self.issues)
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
@@ -72,41 +85,54 @@ def keys(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
     Raises:
         MissingKeyError: a key is missing and this is not the demo.
     """
-    how = "make one with: openssl rand -base64 32"
-    given = [key_bytes(key) for key in (settings.id_key, settings.token_key, *settings.storage_keys.values()) if key]
-    if len(set(given)) < len(given):
-        raise MissingKeyError(f"the same key is used twice among id_key, token_key and storage_keys; {how}")
-    if {DEMO_ID_KEY, DEMO_STORAGE_KEY} & set(given) and not settings.demo:
-        raise MissingKeyError(f"a published demo key is used; {how}")
-    if settings.id_key is None and not settings.demo:
-        raise MissingKeyError(f"KYKYSILTA_ID_KEY is not set; {how}")
-    if not settings.storage_keys and not settings.demo:
-        raise MissingKeyError(f'KYKYSILTA_STORAGE_KEYS is not set; it is a JSON object, {{"a": "<key>"}}; {how}')
+    problems = tuple(_key_problems(settings))
+    if problems:
+        raise MissingKeyError(*problems)
     id_key = key_bytes(settings.id_key) if settings.id_key else DEMO_ID_KEY
     storage = {name: key_bytes(key) for name, key in settings.storage_keys.items()} or {"demo": DEMO_STORAGE_KEY}
     return id_key, storage
+
+
+def _key_problems(settings: Settings) -> Iterator[Issue]:
+    given = [key_bytes(key) for key in (settings.id_key, settings.token_key, *settings.storage_keys.values()) if key]
+    if len(set(given)) < len(given):
+        yield Issue("error", "cli.key-twice")
+    if {DEMO_ID_KEY, DEMO_STORAGE_KEY} & set(given) and not settings.demo:
+        yield Issue("error", "cli.key-published")
+    if settings.id_key is None and not settings.demo:
+        yield Issue("error", "cli.key-no-id")
+    if not settings.storage_keys and not settings.demo:
+        yield Issue("error", "cli.key-no-storage")
 
 
 def check_keys(settings: Settings) -> None:
     """Read every key and certificate that the settings name.
 
     Raises:
-        MissingKeyError: one is missing or cannot be used.
+        MissingKeyError: some are missing or cannot be used; all of them are told.
     """
     from adapter.api.configured import access, tls
     from adapter.delivery import configured
     from adapter.security.keys import KeyProblem
 
-    keys(settings)
-    try:
+    def doors() -> None:
+        """The clients' keys come before the TLS that trusts their certificates: each is told once."""
         access(settings)
         tls(settings)
+
+    def way_out() -> None:
         configured.signer(settings)
         configured.repository(settings).close()
         configured.certificates(settings)
-        configured.audit_key(settings)
-    except KeyProblem as problem:
-        raise MissingKeyError(str(problem)) from None
+
+    problems = list(_key_problems(settings))
+    for use in (doors, way_out, partial(configured.audit_key, settings)):
+        try:
+            use()
+        except KeyProblem as problem:
+            problems += problem.issues or [Issue("error", "cli.key-unusable", {"problem": str(problem)})]
+    if problems:
+        raise MissingKeyError(*problems)
 
 
 def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | None = None) -> Any:
@@ -228,7 +254,7 @@ def _start_tracing(settings: Settings) -> None:
         try:
             tracing.start(settings.tracing_url)
         except tracing.NoTracingError as error:
-            raise MissingKeyError(f"tracing_url: {error}") from None
+            raise MissingKeyError(Issue("error", "cli.key-unusable", {"problem": f"tracing_url: {error}"})) from None
 
 
 def _server(app: Any, host: str, port: int, tls: ssl.SSLContext | None) -> uvicorn.Server:

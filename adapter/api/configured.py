@@ -19,6 +19,7 @@ from adapter.security.key_files import read_certificates
 from adapter.security.keys import KeyProblem, read_key_set
 from adapter.security.tokens import TokenServer
 from adapter.settings import ApiClient, Settings, key_bytes
+from adapter.types import Issue
 
 
 def access(settings: Settings, first_use: Callable[[str, str, float], bool] | None = None) -> Access:
@@ -31,12 +32,12 @@ def access(settings: Settings, first_use: Callable[[str, str, float], bool] | No
         KeyProblem: a client has no way to prove itself, its keys or certificates cannot be used, or nobody is
             registered outside a demo.
     """
-    clients = {name: _client(name, given) for name, given in settings.clients.items()}
+    clients = _clients(settings)
     paces = {name: given.requests_per_second for name, given in settings.clients.items() if given.requests_per_second}
     pace = Pace(settings.requests_per_second, settings.burst, time.monotonic, rates=paces)
     if not clients:
         if not settings.demo:
-            raise KeyProblem("nobody may call: register at least one client as [clients.<client id>]")
+            raise KeyProblem.of(Issue("error", "cli.key-nobody"))
         return Access(None, token_url(settings), pace, operators=settings.operator_networks)
     key = key_bytes(settings.token_key) if settings.token_key else secrets.token_bytes(32)
     directory = KeyDirectory(clock=time.time, allow_loopback=settings.demo)
@@ -53,13 +54,13 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls is None:
         certified = [name for name, client in settings.clients.items() if client.certificate_file]
         if certified:
-            raise KeyProblem(f"clients.{certified[0]}.certificate_file: needs the certificate of the API itself, [tls]")
+            raise KeyProblem.of(*(Issue("error", "cli.key-needs-tls", {"client": name}) for name in certified))
         return None
     callers = [each for client in settings.clients.values() for each in _certificates(client)]
     try:
         return server_context(settings.tls.certificate_file, settings.tls.key_file, callers)
     except (OSError, ssl.SSLError):
-        raise KeyProblem("tls: the certificate or its key cannot be used, or they do not belong together") from None
+        raise KeyProblem.of(Issue("error", "cli.key-tls")) from None
 
 
 def public_url(settings: Settings) -> str:
@@ -74,14 +75,27 @@ def token_url(settings: Settings) -> str:
     return f"{public_url(settings)}/v1/token"
 
 
+def _clients(settings: Settings) -> dict[str, Client]:
+    clients: dict[str, Client] = {}
+    problems: list[Issue] = []
+    for name, given in settings.clients.items():
+        try:
+            clients[name] = _client(name, given)
+        except KeyProblem as problem:
+            problems += problem.issues
+    if problems:
+        raise KeyProblem.of(*problems)
+    return clients
+
+
 def _client(name: str, given: ApiClient) -> Client:
     if given.certificate_file is None and given.jwks_file is None and not given.jwks_url:
-        raise KeyProblem(f"clients.{name}: one of jwks_file, jwks_url and certificate_file is needed")
+        raise KeyProblem.of(Issue("error", "cli.key-client-without", {"client": name}))
     try:
         thumbprints = tuple(thumbprint(each.public_bytes(Encoding.DER)) for each in _certificates(given))
         keys = read_key_set(given.jwks_file.read_bytes()) if given.jwks_file else None
     except (KeyProblem, OSError) as problem:
-        raise KeyProblem(f"clients.{name}: {problem}") from None
+        raise KeyProblem.of(Issue("error", "cli.key-client", {"client": name, "problem": str(problem)})) from None
     return Client(
         name,
         given.scopes,

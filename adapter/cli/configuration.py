@@ -56,9 +56,8 @@ def check(config: Config = None, language: Lang = "fi") -> None:
     try:
         check_keys(settings)
     except MissingKeyError as error:
-        setting = _SETTING.match(str(error))
-        place = _place(tuple(setting["setting"].split(".")), config) if setting else ""
-        fail(f"{place}{error}", Exit.FINDINGS)
+        told = [f"{_place_of(line, config)}{line}" for line in error.text(language).splitlines()]
+        fail("\n".join([*told, text("cli.config-help", language)]), Exit.FINDINGS)
     for key in _unwise(settings):
         print("! " + text(key, language))
     for variable, name in _unknown_variables():
@@ -88,14 +87,14 @@ def settings_of(config: Path | None, language: str = "en") -> Settings:
         _tell(error.errors(include_input=False, include_url=False), config, language)
 
 
-def keys_of(settings: Settings) -> tuple[bytes, dict[str, bytes]]:
+def keys_of(settings: Settings, language: str = "en") -> tuple[bytes, dict[str, bytes]]:
     """Return the id key and the storage keys, or say which one is missing and exit."""
     from adapter.serve import MissingKeyError, keys
 
     try:
         return keys(settings)
     except MissingKeyError as error:
-        fail(str(error))
+        fail(error.text(language))
 
 
 def _tell(errors: Sequence[Any], config: Path | None, language: str) -> NoReturn:
@@ -150,6 +149,12 @@ def _names(place: Sequence[Any]) -> list[str]:
         inner = (field.annotation, *get_args(field.annotation)) if field is not None else (model,)
         model = next((each for each in inner if isinstance(each, type) and issubclass(each, BaseModel)), None)
     return list(model.model_fields) if model is not None else []
+
+
+def _place_of(told: str, config: Path | None) -> str:
+    """Return the place of the setting that a text begins with; empty when it begins with none."""
+    setting = _SETTING.match(told)
+    return _place(tuple(setting["setting"].split(".")), config) if setting else ""
 
 
 def _setting(place: Sequence[Any]) -> str:

@@ -39,11 +39,11 @@ def demo(
         raise typer.Exit(Exit.NOT_DELIVERED)
 
 
-def serve(config: Config = None) -> None:
+def serve(config: Config = None, language: Lang = "fi") -> None:
     """Serve the vendor API."""
     from adapter.serve import PortTakenError, run
 
-    with _started(config) as settings:
+    with _started(config, language) as settings:
         try:
             run(settings)
         except PortTakenError as error:
@@ -53,16 +53,17 @@ def serve(config: Config = None) -> None:
 def work(
     config: Config = None,
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="How many deliver at the same time.")] = 8,
+    language: Lang = "fi",
 ) -> None:
     """Deliver what `kykysilta serve` accepts, in a process of its own; several may share the database."""
     from adapter.serve import work as deliver
 
-    with _started(config) as settings:
+    with _started(config, language) as settings:
         deliver(settings, threads=threads)
 
 
 @contextmanager
-def _started(config: Path | None) -> Iterator[Settings]:
+def _started(config: Path | None, language: str) -> Iterator[Settings]:
     """Give the settings to what runs on; exits with a text when keys or database do not let it start."""
     from sqlalchemy.exc import OperationalError
 
@@ -70,11 +71,13 @@ def _started(config: Path | None) -> Iterator[Settings]:
     from adapter.serve import MissingKeyError
     from adapter.store import DamagedError
 
-    settings = settings_of(config)
+    settings = settings_of(config, language)
     configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
     try:
         yield settings
-    except (MissingKeyError, DamagedError) as error:
+    except MissingKeyError as error:
+        fail(error.text(language))
+    except DamagedError as error:
         fail(str(error))
     except OperationalError as error:
         fail(text("cli.database-silent", settings.language, reason=str(error.orig).splitlines()[0]))

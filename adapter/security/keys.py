@@ -7,12 +7,14 @@ exactly one key must fit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 from jwt import PyJWK
+
+from adapter.types import Issue
 
 SHORTEST_RSA = 2048
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -22,7 +24,20 @@ LARGEST_SET = 100
 
 
 class KeyProblem(Exception):  # noqa: N818
-    """A key or key set cannot be used; the text names the rule, never key material."""
+    """A key or key set cannot be used; the text names the rule, never key material.
+
+    Attributes:
+        issues: what is wrong with the settings that name it, for people who write them; mostly empty.
+    """
+
+    def __init__(self, text: str, issues: Iterable[Issue] = ()) -> None:
+        super().__init__(text)
+        self.issues = tuple(issues)
+
+    @classmethod
+    def of(cls, *issues: Issue) -> KeyProblem:
+        """Return a problem of settings, told by the catalogue."""
+        return cls("\n".join(issue.text("en") for issue in issues), issues)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from adapter.cli.app import command_line
 from adapter.client import AdapterClient
+from adapter.i18n import LANGUAGES, text
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.serve import adapter_app, in_background, load_settings
@@ -123,10 +124,32 @@ def test_keys_that_are_missing_or_the_same_are_said(tmp_path: Path) -> None:
         (f"id_key = '{demo_key}'\n[storage_keys]\na = '{key}'", "published"),
     ):
         file.write_text(content)
-        code, said = run("config", "check", "--config", str(file))
+        code, said = run("config", "check", "--config", str(file), "--lang", "en")
         assert code == 1
         assert told in said
+        assert "nobody may call" in said
         assert key not in said
+
+
+def test_all_problems_of_keys_and_clients_are_told_in_each_language(tmp_path: Path) -> None:
+    """Two keys and two clients that are missing are four lines, each client with its line of the file."""
+    file = tmp_path / "kykysilta.toml"
+    file.write_text("[clients.a]\ncustodians = ['1.2.3']\n[clients.b]\ncustodians = ['1.2.3']\n")
+    wanted = {
+        language: [
+            text("cli.key-no-id", language),
+            text("cli.key-no-storage", language),
+            f"{file}:1: {text('cli.key-client-without', language, client='a')}",
+            f"{file}:3: {text('cli.key-client-without', language, client='b')}",
+            text("cli.config-help", language),
+        ]
+        for language in LANGUAGES
+    }
+    for language, lines in wanted.items():
+        assert run("config", "check", "--config", str(file), "--lang", language) == (1, "\n".join([*lines, ""]))
+    started = [str(Path(sys.executable).parent / "kykysilta"), "serve", "--config", str(file), "--lang", "sv"]
+    ended = subprocess.run(started, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, wanted["sv"][0])
 
 
 def test_a_command_that_needs_a_key_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
