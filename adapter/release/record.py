@@ -89,9 +89,20 @@ def _protected(bundle: Resource, basis: str) -> Iterator[Issue]:
                 "error",
                 "release.protected-contact",
                 {"element": f"{resource['resourceType']}.{element}", "basis": basis},
-                expression=f"Bundle.entry[{number}].resource.{element}",
+                expression=_first_part(f"Bundle.entry[{number}].resource.{element}", resource[element]),
                 rule="BR-150",
             )
+
+
+def _first_part(path: str, value: Any) -> str:
+    """Return the path of the first thing that an element holds: an address is made of many of the sender's fields."""
+    while isinstance(value, dict | list) and value:
+        if isinstance(value, list):
+            path, value = f"{path}[0]", value[0]
+        else:
+            name = next(iter(value))
+            path, value = f"{path}.{name}", value[name]
+    return path
 
 
 def _refusals(

@@ -50,7 +50,13 @@ def found(query: str, file: ClientFile, day: str, *disclosed: Disclosure) -> lis
 def disclosure(day: str, **facts: object) -> Disclosure:
     """A disclosure to the TE office on a day."""
     usual = {"seq": 1, "at": moment(day), "judged": moment(day), "act": "disclose", "basis": "client-consent"}
-    usual |= {"purpose": "service-coordination", "recipients": ("te-4100",), "classes": (), "submission": ""}
+    usual |= {
+        "purpose": "service-coordination",
+        "recipients": ("te-4100",),
+        "classes": (),
+        "submission": "",
+        "traces": (),
+    }
     return Disclosure(**(usual | facts))  # type: ignore[arg-type]
 
 
