@@ -20,8 +20,8 @@ FAILURES_TO_OPEN = 5
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
 PROBE_SECONDS = 30.0
-REMEMBERED_SECONDS = 0.2
-"""So late a process learns that another one has found nobody there, or somebody again."""
+CLOSED_SECONDS = 0.2
+"""So late a process learns that another one has found nobody there."""
 
 _STATE = select(destination.c.failures, destination.c.open_until).where(destination.c.name == bindparam("called"))
 _CHANGE = update(destination).where(destination.c.name == bindparam("called"))
@@ -50,7 +50,6 @@ class Breaker:
         """Whether there are failures to forget, as far as this process knows."""
 
         self._looked = -math.inf
-        self._seen_open = -math.inf
 
         with database.transaction() as connection:
             # Two processes may start at once.
@@ -60,7 +59,7 @@ class Breaker:
 
     def state(self, now: float) -> Circuit:
         """Return the state at `now` (UTC seconds); `probe` is given to one caller at a time."""
-        if not self._failures and 0 <= now - self._looked < REMEMBERED_SECONDS:
+        if not self._failures and 0 <= now - self._looked < CLOSED_SECONDS:
             return Circuit.CLOSED
         with self._database.reading() as connection:
             row = connection.execute(_STATE, self._self).one()
@@ -68,16 +67,11 @@ class Breaker:
         if row.failures < FAILURES_TO_OPEN:
             return Circuit.CLOSED
         if now < row.open_until <= now + 2 * LONGEST_PAUSE:  # further ahead: the clock was set back
-            self._seen_open = now
             return Circuit.OPEN
         # Whoever moves the end of the pause has the probe; the others see an open circuit.
         given = self._self | {"open_until": now + PROBE_SECONDS, "seen": row.open_until}
         taken = self._database.together(lambda connection: connection.execute(_PROBE, given).rowcount)
         return Circuit.PROBE if taken == 1 else Circuit.OPEN
-
-    def surely_open(self, now: float) -> bool:
-        """Say whether the circuit was open a moment ago; costs nothing."""
-        return 0 <= now - self._seen_open < REMEMBERED_SECONDS
 
     def failed(self, now: float) -> None:
         """Count a try that found nobody there; after some in a row the circuit opens, longer each time."""
@@ -100,7 +94,7 @@ class Breaker:
         """Somebody answered: close the circuit."""
         if self._failures:
             self._set(failures=0, open_until=0.0)
-            self._failures, self._seen_open = False, -math.inf
+            self._failures = False
 
     def _set(self, *, failures: int, open_until: float) -> None:
         given = self._self | {"failures": failures, "open_until": open_until}

@@ -116,10 +116,6 @@ class Delivery:
             state = self._breaker.state(self._clock())
         return state is Circuit.CLOSED
 
-    def resting(self) -> bool:
-        """Say whether nothing need be looked for, because the destination takes nothing for now."""
-        return self._breaker.surely_open(self._clock())
-
     def deliver(self, message: Message) -> None:
         """Make one try of one message and commit its result; raises only when the database or a bug does."""
         outcome: Try | Outcome | None = self.prepare(message)

@@ -34,9 +34,6 @@ class Steps(Protocol):
     def ready(self) -> bool:
         """Say whether the destination takes messages; asked before each claim, when there is something to deliver."""
 
-    def resting(self) -> bool:
-        """Say, without asking anybody, whether it takes nothing for now."""
-
     def prepare(self, message: Message) -> Try | Outcome:
         """Make a message ready, without asking anybody."""
 
@@ -148,7 +145,7 @@ class Worker:
     def _room(self, *, busy: bool) -> int:
         """Return how many messages to claim: none while the destination is down, or when none is due."""
         room = self._count - len(self._prepared)
-        if self._stopping.is_set() or 2 * room < self._count or self._steps.resting():
+        if self._stopping.is_set() or 2 * room < self._count:
             return 0
         due = busy or self._trying(self._outbox.any_due, self._clock())
         return room if due and self._trying(self._steps.ready) else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapter.delivery.circuit import FAILURES_TO_OPEN, FIRST_PAUSE, PROBE_SECONDS, REMEMBERED_SECONDS, Breaker, Circuit
+from adapter.delivery.circuit import FAILURES_TO_OPEN, FIRST_PAUSE, PROBE_SECONDS, Breaker, Circuit
 from adapter.store import Database
 
 
@@ -28,19 +28,6 @@ def test_an_outage_opens_and_one_probe_asks(database: Database) -> None:
     assert other.state(FIRST_PAUSE + PROBE_SECONDS) is Circuit.PROBE
     breaker.succeeded()
     assert other.state(FIRST_PAUSE) is Circuit.CLOSED
-
-
-def test_an_open_circuit_is_remembered_for_a_moment(database: Database) -> None:
-    """A worker that is woken for every accepted record need not ask the database each time."""
-    breaker = Breaker(database, "https://r.example/fhir")
-    breaker.pause(0.0)
-    assert not breaker.surely_open(0.0), "nobody has looked yet"
-    assert breaker.state(0.0) is Circuit.OPEN
-    assert breaker.surely_open(REMEMBERED_SECONDS / 2)
-    assert not breaker.surely_open(REMEMBERED_SECONDS)
-    assert not breaker.surely_open(-1.0), "the clock was set back"
-    breaker.succeeded()
-    assert not breaker.surely_open(0.0), "somebody answered"
 
 
 def test_destinations_do_not_mix(database: Database) -> None:

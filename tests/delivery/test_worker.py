@@ -39,10 +39,6 @@ class Steps:
         """Say whether messages may go out."""
         return self.there.is_set()
 
-    def resting(self) -> bool:
-        """Say whether nothing need be looked for; `ready` is asked instead."""
-        return False
-
     def prepare(self, message: Message) -> Try | Outcome:
         """Nothing is to be prepared."""
         return Try(message, {}, {}, b"")
