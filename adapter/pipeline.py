@@ -1,6 +1,6 @@
 """The straight line: read, map, consent, validate, sign, deliver, audit. Nobody else knows the order.
 
-`Line.accept` runs a record up to the outbox and answers with an opaque id; `Line.deliver` takes a message from
+`Line.accept` runs a record up to the outbox and answers with an opaque id; `Line.delivery` takes a message from
 the outbox to its receipt. A record that fails leaves as an `AdapterError` that the sender can act on, and
 changes nothing but the audit.
 """
@@ -23,7 +23,6 @@ from adapter.audit.facts import Written, facts_of
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.idempotency import Key
-from adapter.delivery.messages import Message
 from adapter.delivery.outbox import LEASE_SECONDS
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, ConsentRefused, MappingError, NotYours, ValidationFailed
@@ -233,18 +232,9 @@ class Line:
         if refused:
             self._audit_refusals(refused, sender.id)
 
-    @traced("deliver")
-    def deliver(self, message: Message) -> None:
-        """Sign and send one message, and commit what came of it (see `adapter.delivery.sending`)."""
-        self.delivery.deliver(message)
-
     def close(self) -> None:
         """Close the connections to the repository; nothing is delivered after this."""
         self._repository.close()
-
-    def ready(self) -> bool:
-        """Say whether the repository takes messages now."""
-        return self.delivery.ready()
 
     def status(self, submission_id: str, sender: str) -> submissions.Status | None:
         """Return where a submission of this sender is, or None (another sender's looks the same)."""

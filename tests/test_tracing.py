@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import httpx
 import pytest
 
 from adapter import tracing
-from adapter.delivery import Repository
+from adapter.delivery import Repository, Worker
+from adapter.delivery.states import State
+from adapter.delivery.submissions import Wanted
 from adapter.errors import AdapterError
 from adapter.pipeline import Line, Sender
 from adapter.store import Cipher, Database
@@ -46,16 +49,20 @@ def line(tmp_path: Path) -> Line:
 def test_accepting_and_delivering_are_spans(spans: Any, line: Line) -> None:
     """Each stage is an event of its span, with the fields of the log and no value of the record."""
     taken = line.accept(record("client"), sender=Sender("local"))
-    (message,) = line.outbox.claim("worker", 4e9)
-    line.deliver(message)
+    worker = Worker(line.outbox, line.delivery, threads=1)
+    worker.start()
+    until = time.monotonic() + 20
+    while line.search("local", Wanted())[0].state != State.REJECTED and time.monotonic() < until:
+        time.sleep(0.01)
+    worker.stop()
     with pytest.raises(AdapterError):
         line.accept(b'{"record_type": "client", "family_name": "Testinen"}', sender=Sender("local"))
     tracing.flush()
     found = spans.get_finished_spans()
-    assert {"accept", "deliver"} <= {span.name for span in found}
+    assert {"accept", "prepare", "send", "tell"} <= {span.name for span in found}
     told = {event.name: dict(event.attributes) for span in found for event in span.events}
     assert told["ACCEPTED"]["submission"] == taken.submission
-    assert {"READ", "MAPPED", "VALIDATED", "REJECTED", "REFUSED"} <= told.keys()
+    assert {"READ", "MAPPED", "VALIDATED", "SIGNED", "SENDING", "REJECTED", "REFUSED"} <= told.keys()
     everything = json.dumps([json.loads(span.to_json()) for span in found])
     for secret in ("080885", "906S", "Asiakas", "Testinen"):
         assert secret not in everything

@@ -131,6 +131,7 @@ class Delivery:
             else:
                 self.tell(outcome)
 
+    @traced("prepare")
     def prepare(self, message: Message) -> Try | Outcome:
         """Open and sign a message, without asking anybody; an outcome when it cannot go out.
 
@@ -156,6 +157,7 @@ class Delivery:
             return signed
         return self._post(signed) if self._begin(message) else None
 
+    @traced("tell")
     def tell(self, outcome: Outcome) -> None:
         """Log what was committed."""
         message = outcome.message
@@ -180,7 +182,6 @@ class Delivery:
         except LeaseLost:
             log(Event.LEASE_LOST, submission=message.submission)
             return False
-        log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
         return True
 
     def _unreadable(self, message: Message, problem: CipherError) -> Outcome:
@@ -216,6 +217,7 @@ class Delivery:
 
     def _post(self, prepared: Try) -> Outcome:
         message, transaction = prepared.message, prepared.transaction
+        log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
         answer = self._repository.post_bundle(prepared.content, uuid4().hex)
         if 200 <= answer.status < 300:
             return self._received(prepared, answer)

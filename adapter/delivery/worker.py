@@ -164,8 +164,6 @@ class Worker:
         for outcome in outcomes:
             self._let_go(outcome.message)
             self._steps.tell(outcome)
-        for message in begun:
-            log(Event.SENDING, submission=message.submission, attempt=message.attempt + 1)
         for one in begin:
             self._under_way += 1
             self._going.put(one)

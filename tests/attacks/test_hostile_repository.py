@@ -135,7 +135,7 @@ def test_a_hostile_answer_is_survived(tmp_path: Path, attack: str) -> None:
     with structlog.testing.capture_logs() as logs:
         for moment in (time.time(), time.time() + 10_000):
             for message in line.outbox.claim("worker", moment):
-                line.deliver(message)
+                line.delivery.deliver(message)
     status = line.status(taken.submission, "local")
     assert status is not None
     assert status.state in ("unknown", "waiting", "rejected", "dead"), status.state

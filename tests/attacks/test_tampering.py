@@ -141,7 +141,7 @@ def test_a_moved_or_damaged_body_does_not_open(filled: Path, attack: str) -> Non
     with pytest.raises(CipherError) as caught:
         assert message.body
     assert "080885" not in str(caught.value)
-    one.deliver(message)
+    one.delivery.deliver(message)
     status = one.status(message.submission, "local")
     assert status is not None
     assert status.state != "delivered"

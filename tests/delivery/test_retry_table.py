@@ -116,7 +116,7 @@ class Table:
     def try_once(self) -> None:
         """Make one try of every message that is due, ready or not."""
         for message in self.line.outbox.claim("worker", self.now[0], 10):
-            self.line.deliver(message)
+            self.line.delivery.deliver(message)
 
     def state(self, submission: str) -> tuple[str, str, float]:
         """State, cause of the latest change, and seconds until the next try."""
@@ -237,10 +237,10 @@ def test_refused_credentials_stop_the_destination(table: Table, outcome: str, mo
     submission = table.take()
     table.try_once()
     assert Event.PAUSED in alarms
-    assert not table.line.ready()
+    assert not table.line.delivery.ready()
     table.now[0] += 600
     table.endpoint.replies = [created]
-    assert table.line.ready()
+    assert table.line.delivery.ready()
     table.try_once()
     assert table.state(submission)[0] == State.DELIVERED
 

@@ -70,9 +70,9 @@ def hand_over(line: Line, *numbers: int) -> list[str]:
 
 def deliver(line: Line) -> None:
     """Deliver everything that is due now."""
-    while line.ready() and (messages := line.outbox.claim("worker", line._clock(), 10)):
+    while line.delivery.ready() and (messages := line.outbox.claim("worker", line._clock(), 10)):
         for message in messages:
-            line.deliver(message)
+            line.delivery.deliver(message)
 
 
 def states(line: Line) -> dict[State, int]:
