@@ -130,7 +130,7 @@ def check_keys(settings: Settings) -> None:
         try:
             use()
         except KeyProblem as problem:
-            problems += problem.issues or [Issue("error", "cli.key-unusable", {"problem": str(problem)})]
+            problems += problem.issues
     if problems:
         raise MissingKeyError(*problems)
 
@@ -253,8 +253,8 @@ def _start_tracing(settings: Settings) -> None:
     if settings.tracing_url:
         try:
             tracing.start(settings.tracing_url)
-        except tracing.NoTracingError as error:
-            raise MissingKeyError(Issue("error", "cli.key-unusable", {"problem": f"tracing_url: {error}"})) from None
+        except tracing.NoTracingError:
+            raise MissingKeyError(Issue("error", "cli.no-tracing")) from None
 
 
 def _server(app: Any, host: str, port: int, tls: ssl.SSLContext | None) -> uvicorn.Server:

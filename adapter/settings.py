@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     """Key id to 32 bytes in base64, for encryption at rest. The first one encrypts, the others still decrypt."""
 
     language: Literal["fi", "sv", "en"] = "fi"
-    """Of what the program says when it starts."""
+    """Of what the commands say; `--lang` goes before it."""
 
     supporting: Literal["entries", "contained"] = "entries"
     """Whether supporting resources travel as Bundle entries or `contained`."""

@@ -6,6 +6,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,7 +17,7 @@ from adapter.security.certificates import thumbprint
 from adapter.security.clients import Client, KeyDirectory
 from adapter.security.connections import server_context
 from adapter.security.key_files import read_certificates
-from adapter.security.keys import KeyProblem, read_key_set
+from adapter.security.keys import KeyProblem, KeySet, read_key_set
 from adapter.security.tokens import TokenServer
 from adapter.settings import ApiClient, Settings, key_bytes
 from adapter.types import Issue
@@ -56,11 +57,11 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
         if certified:
             raise KeyProblem.of(*(Issue("error", "cli.key-needs-tls", {"client": name}) for name in certified))
         return None
-    callers = [each for client in settings.clients.values() for each in _certificates(client)]
+    callers = [each for name, client in settings.clients.items() for each in _certificates(name, client)]
     try:
         return server_context(settings.tls.certificate_file, settings.tls.key_file, callers)
     except (OSError, ssl.SSLError):
-        raise KeyProblem.of(Issue("error", "cli.key-tls")) from None
+        raise KeyProblem("no-pair").at("tls") from None
 
 
 def public_url(settings: Settings) -> str:
@@ -91,20 +92,26 @@ def _clients(settings: Settings) -> dict[str, Client]:
 def _client(name: str, given: ApiClient) -> Client:
     if given.certificate_file is None and given.jwks_file is None and not given.jwks_url:
         raise KeyProblem.of(Issue("error", "cli.key-client-without", {"client": name}))
-    try:
-        thumbprints = tuple(thumbprint(each.public_bytes(Encoding.DER)) for each in _certificates(given))
-        keys = read_key_set(given.jwks_file.read_bytes()) if given.jwks_file else None
-    except (KeyProblem, OSError) as problem:
-        raise KeyProblem.of(Issue("error", "cli.key-client", {"client": name, "problem": str(problem)})) from None
     return Client(
         name,
         given.scopes,
-        keys=keys,
+        keys=_keys(name, given.jwks_file) if given.jwks_file else None,
         jwks_url=given.jwks_url,
         custodians=tuple(given.custodians),
-        certificates=thumbprints,
+        certificates=tuple(thumbprint(each.public_bytes(Encoding.DER)) for each in _certificates(name, given)),
     )
 
 
-def _certificates(given: ApiClient) -> list[x509.Certificate]:
-    return read_certificates(given.certificate_file) if given.certificate_file else []
+def _keys(name: str, file: Path) -> KeySet:
+    setting = f"clients.{name}.jwks_file"
+    try:
+        return read_key_set(file.read_bytes())
+    except OSError:
+        raise KeyProblem("no-file").at(setting) from None
+    except KeyProblem as problem:
+        raise problem.at(setting) from None
+
+
+def _certificates(name: str, given: ApiClient) -> list[x509.Certificate]:
+    file = given.certificate_file
+    return read_certificates(file, f"clients.{name}.certificate_file") if file else []

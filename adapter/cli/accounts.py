@@ -9,18 +9,19 @@ from __future__ import annotations
 import getpass
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.configuration import Config, settings_of
+from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import fail
+from adapter.cli.starting import opened
+from adapter.i18n import text
 
 if TYPE_CHECKING:
     from adapter.review.accounts import Role
+    from adapter.settings import Settings
     from adapter.store import Database
 
 accounts_app = typer.Typer(help="Accounts of the reviewer's pages (/review).", no_args_is_help=True)
@@ -30,56 +31,73 @@ Custodians = Annotated[
     typer.Option("--custodian", help="Identifier of a controller whose clients are shown; repeat for several."),
 ]
 RoleOption = Annotated[str, typer.Option("--role", help="reviewer, or auditor (log only, no client).")]
+_COLUMNS = ("account-name", "account-role", "state", "account-custodians")
+_WORDS = (*_COLUMNS, "account-external", "account-locked", "account-open", "account-blind")
+_ASKED = ("new-password", "once-more")
 
 
 @accounts_app.command("add")
-def add(name: Name, role: RoleOption = "reviewer", custodian: Custodians = None, config: Config = None) -> None:
+def add(
+    name: Name,
+    role: RoleOption = "reviewer",
+    custodian: Custodians = None,
+    config: Config = None,
+    lang: LangAsked = None,
+) -> None:
     """Create an account; without --custodian it sees no client."""
     from adapter.review import create_reviewer
+    from adapter.review.accounts import UnfitError
 
-    kind = _role(role)
-    with _database(config) as database:
+    with opened(config, lang, new=True) as (settings, database):
+        kind = _role(role, settings)
         if name in _names(database):
-            fail(f"{name} exists already; use: accounts password, role, custodians or unlock")
+            fail(text("cli.account-exists", settings.language, name=name))
+        password = _password(settings)
         try:
-            create_reviewer(database, name, _password(), role=kind, custodians=custodian or (), at=time.time())
-        except ValueError as error:
-            fail(str(error))
+            create_reviewer(database, name, password, role=kind, custodians=custodian or (), at=time.time())
+        except UnfitError as error:
+            fail(error.issue.text(settings.language))
 
 
 @accounts_app.command("list")
-def show(config: Config = None) -> None:
+def show(config: Config = None, lang: LangAsked = None) -> None:
     """List accounts with role, state and controllers."""
     from rich.console import Console
     from rich.table import Table
 
     from adapter.review.accounts import accounts
 
-    table = Table("name", "role", "state", "custodians")
-    with _database(config) as database, database.reading() as connection:
+    with opened(config, lang, new=True) as (settings, database), database.reading() as connection:
+        words = {name: text(f"cli.{name}", settings.language) for name in _WORDS}
+        table = Table(*(words[column] for column in _COLUMNS))
         for one in accounts(connection):
-            name = f"{one.title} (single sign-on)" if one.external else one.name
-            state = "locked" if one.locked else "open"
-            table.add_row(name, one.role, state, ", ".join(sorted(one.custodians)) or "– (sees nobody)")
+            name = f"{one.title} ({words['account-external']})" if one.external else one.name
+            state = words["account-locked" if one.locked else "account-open"]
+            table.add_row(name, one.role, state, ", ".join(sorted(one.custodians)) or f"– ({words['account-blind']})")
     Console().print(table)
 
 
 @accounts_app.command("lock")
-def lock(name: Name, config: Config = None) -> None:
+def lock(name: Name, config: Config = None, lang: LangAsked = None) -> None:
     """Close an account at once; its sessions end."""
-    _change(config, name, {"locked": True}, "account-lock")
+    with opened(config, lang, new=True) as (settings, database):
+        _change(settings, database, name, {"locked": True}, "account-lock")
 
 
 @accounts_app.command("unlock")
-def unlock(name: Name, config: Config = None) -> None:
+def unlock(name: Name, config: Config = None, lang: LangAsked = None) -> None:
     """Open a locked account."""
-    _change(config, name, {"locked": False}, "account-unlock")
+    with opened(config, lang, new=True) as (settings, database):
+        _change(settings, database, name, {"locked": False}, "account-unlock")
 
 
 @accounts_app.command("role")
-def change_role(name: Name, role: Annotated[str, typer.Argument()], config: Config = None) -> None:
+def change_role(
+    name: Name, role: Annotated[str, typer.Argument()], config: Config = None, lang: LangAsked = None
+) -> None:
     """Make an account a reviewer or an auditor."""
-    _change(config, name, {"role": _role(role)}, "account-role")
+    with opened(config, lang, new=True) as (settings, database):
+        _change(settings, database, name, {"role": _role(role, settings)}, "account-role")
 
 
 @accounts_app.command("custodians")
@@ -87,43 +105,46 @@ def change_custodians(
     name: Name,
     custodians: Annotated[list[str] | None, typer.Argument(help="All of them; none means: sees nobody.")] = None,
     config: Config = None,
+    lang: LangAsked = None,
 ) -> None:
     """Say whose clients an account sees, in place of what was said before."""
     from adapter.review.accounts import custodian_values
 
-    _change(config, name, custodian_values(custodians or ()), "account-custodians")
+    with opened(config, lang, new=True) as (settings, database):
+        _change(settings, database, name, custodian_values(custodians or ()), "account-custodians")
 
 
 @accounts_app.command("password")
-def change_password(name: Name, config: Config = None) -> None:
+def change_password(name: Name, config: Config = None, lang: LangAsked = None) -> None:
     """Give an account a new password; its sessions end."""
-    from adapter.review.accounts import OPENID, hashed
+    from adapter.review.accounts import OPENID, UnfitError, hashed
 
-    if name.startswith(OPENID):
-        fail("this account is signed in by the organisation's log-in and has no password")
-    try:
-        _change(config, name, {"password": hashed(_password())}, "account-password")
-    except ValueError as error:
-        fail(str(error))
+    with opened(config, lang, new=True) as (settings, database):
+        if name.startswith(OPENID):
+            fail(text("cli.account-no-password", settings.language))
+        try:
+            password = hashed(_password(settings))
+        except UnfitError as error:
+            fail(error.issue.text(settings.language))
+        _change(settings, database, name, {"password": password}, "account-password")
 
 
-def _change(config: Config, name: str, values: dict[str, object], act: str) -> None:
+def _change(settings: Settings, database: Database, name: str, values: dict[str, object], act: str) -> None:
     from adapter.review.accounts import UnknownAccountError, change_account
 
-    with _database(config) as database:
-        try:
-            with database.transaction() as connection:
-                change_account(connection, name, values, time.time(), act)
-        except UnknownAccountError:
-            fail(f"there is no account {name}; see: kykysilta accounts list", Exit.FINDINGS)
+    try:
+        with database.transaction() as connection:
+            change_account(connection, name, values, time.time(), act)
+    except UnknownAccountError:
+        fail(text("cli.account-unknown", settings.language, name=name), Exit.FINDINGS)
 
 
-def _role(name: str) -> Role:
+def _role(name: str, settings: Settings) -> Role:
     from adapter.review.accounts import ROLES
 
     found = next((role for role in ROLES if role == name), None)
     if found is None:
-        fail(f"a role is one of: {', '.join(ROLES)}")
+        fail(text("cli.account-role-unknown", settings.language, roles=", ".join(ROLES)))
     return found
 
 
@@ -134,21 +155,10 @@ def _names(database: Database) -> set[str]:
         return {one.name for one in accounts(connection)}
 
 
-def _password() -> str:
+def _password(settings: Settings) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    first, again = getpass.getpass("New password: "), getpass.getpass("Once more: ")
+    first, again = (getpass.getpass(text(f"cli.{ask}", settings.language) + ": ") for ask in _ASKED)
     if first != again:
-        fail("the two passwords differ; nothing was changed")
+        fail(text("cli.passwords-differ", settings.language))
     return first
-
-
-@contextmanager
-def _database(config: Config) -> Iterator[Database]:
-    from adapter.store import Database
-
-    database = Database(settings_of(config).database)
-    try:
-        yield database
-    finally:
-        database.close()

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import sys
 import time as clock
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.configuration import Config, keys_of, settings_of
+from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import Lang, Output, fail, write
+from adapter.cli.inputs import Output, fail, write
+from adapter.cli.starting import opened
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from adapter.audit.log_copy import Ground
     from adapter.audit.sheets import Sheet
     from adapter.settings import Settings
-    from adapter.store import Database
 
 audit_app = typer.Typer(help="Work with the audit log.", no_args_is_help=True)
 Format = Annotated[str, typer.Option("--format", help="text, json or csv.")]
@@ -49,17 +46,17 @@ def log_copy(
     withhold: Annotated[list[str] | None, typer.Option("--withhold", help="NO=GROUND of an entry not shown.")] = None,
     form: Format = "text",
     out: Output = "-",
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Write the client's copy of the log; the identity code is read from standard input."""
     from adapter.audit.log_copy import REQUESTERS, LogCopyRefused, give_log_copy, log_copy_sheet, note_refusal
 
-    asked = next((one for one in REQUESTERS if one == requester), None)
-    if asked is None:
-        fail(text("audit.bad-choice", language, option="--requester", allowed=", ".join(REQUESTERS)))
-    settings = settings_of(config)
     now = clock.time()
-    with opened(settings, language) as database:
+    with opened(config, lang) as (settings, database):
+        language = settings.language
+        asked = next((one for one in REQUESTERS if one == requester), None)
+        if asked is None:
+            fail(text("audit.bad-choice", language, option="--requester", allowed=", ".join(REQUESTERS)))
         with database.reading() as connection:
             client = _client(connection, settings, language)
         try:
@@ -94,18 +91,20 @@ def breach(
     config: Config = None,
     form: Format = "text",
     out: Output = "-",
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Write who saw what between two instants, and which clients are affected (GDPR art. 33 and 34)."""
     from adapter import audit
     from adapter.audit.breach import affected, breach_sheet, search
+    from adapter.serve import keys
     from adapter.store import Cipher
 
-    settings, now = settings_of(config), clock.time()
-    start, end = _instant(since, language), _instant(until, language, last=True)
-    with opened(settings, language) as database, database.transaction() as connection:
+    now = clock.time()
+    with opened(config, lang) as (settings, database), database.transaction() as connection:
+        language = settings.language
+        start, end = _instant(since, language), _instant(until, language, last=True)
         found = search(connection, start or 0.0, end or now, by=by, organisation=organisation)
-        told = affected(connection, Cipher(keys_of(settings)[1]) if identities else None, found)
+        told = affected(connection, Cipher(keys(settings)[1]) if identities else None, found)
         sheet = breach_sheet(found, told, language)
         counts = {"rows": len(found.sights), "clients": len(found.clients), "identities": int(identities)}
         audit.append(connection, now, "review", {"act": "breach-search", **counts, **BY})
@@ -119,7 +118,7 @@ def export(
     national: Annotated[bool, typer.Option("--national", help="Disclosure notices instead of BALP events.")] = False,
     config: Config = None,
     out: Output = "-",
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Write entries as FHIR AuditEvents, one a line."""
     from adapter import audit
@@ -129,11 +128,10 @@ def export(
     from adapter.audit.rows import read_rows
     from adapter.fhir.canonical import canonical
 
-    settings = settings_of(config)
-    organisation = settings.signing.organisation if settings.signing else "kykysilta"
-    site = Site("kykysilta", settings.public_url or f"http://{settings.host}:{settings.port}", organisation)
-    start, end = _instant(since, language), _instant(until, language, last=True)
-    with opened(settings, language) as database, database.transaction() as connection:
+    with opened(config, lang) as (settings, database), database.transaction() as connection:
+        organisation = settings.signing.organisation if settings.signing else "kykysilta"
+        site = Site("kykysilta", settings.public_url or f"http://{settings.host}:{settings.port}", organisation)
+        start, end = _instant(since, settings.language), _instant(until, settings.language, last=True)
         rows = list(read_rows(connection, since=start, until=end))
         notices = (disclosure_notice(row, site) for row in rows)
         events = [event for row in rows for event in audit_events(row, site)]
@@ -148,15 +146,16 @@ def erase(
         bool, typer.Option("--expired", help="Everybody whose last entry is older than log_retention_years.")
     ] = False,
     config: Config = None,
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Drop the key row of a client and forget their records; the identity code is read from standard input."""
     from adapter.audit.erasure import erase_person, expired
     from adapter.audit.log_copy import years_before
     from adapter.store.erasure import StillOpenError
 
-    settings, now = settings_of(config), clock.time()
-    with opened(settings, language) as database, database.transaction() as connection:
+    now = clock.time()
+    with opened(config, lang) as (settings, database), database.transaction() as connection:
+        language = settings.language
         if all_expired:
             gone = expired(connection, years_before(now, settings.log_retention_years))
         else:
@@ -174,50 +173,34 @@ def processing(
     config: Config = None,
     form: Format = "text",
     out: Output = "-",
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Write the record of processing activities (GDPR art. 30)."""
     from adapter.audit.processing import processing_record
 
-    settings = settings_of(config)
-    with opened(settings, language) as database, database.reading() as connection:
-        write(_written(processing_record(connection, settings, language, contact), form, language), out)
+    with opened(config, lang) as (settings, database), database.reading() as connection:
+        record = processing_record(connection, settings, settings.language, contact)
+        write(_written(record, form, settings.language), out)
 
 
 @audit_app.command("facts")
-def facts(config: Config = None, form: Format = "text", out: Output = "-", language: Lang = "fi") -> None:
+def facts(config: Config = None, form: Format = "text", out: Output = "-", lang: LangAsked = None) -> None:
     """Write the facts for a data-protection impact assessment (GDPR art. 35)."""
     from adapter.audit.processing import facts_sheet
 
-    settings = settings_of(config)
-    with opened(settings, language) as database, database.reading() as connection:
-        write(_written(facts_sheet(connection, settings, clock.time(), language), form, language), out)
-
-
-@contextmanager
-def opened(settings: Settings, language: str) -> Iterator[Database]:
-    """Open the database; one that does not exist is not made: an empty log would look like a whole one."""
-    from sqlalchemy import make_url
-
-    from adapter.store import Database
-
-    url = make_url(settings.database)
-    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
-        fail(text("audit.verify-no-database", language, name=url.database))
-    database = Database(settings.database)
-    try:
-        yield database
-    finally:
-        database.close()
+    with opened(config, lang) as (settings, database), database.reading() as connection:
+        sheet = facts_sheet(connection, settings, clock.time(), settings.language)
+        write(_written(sheet, form, settings.language), out)
 
 
 def _client(connection: Connection, settings: Settings, language: str) -> str:
     """Return the pseudonym of the client whose identity code stands on standard input."""
     from adapter.audit import persons
     from adapter.review.files import lane_of
+    from adapter.serve import keys
 
     code = sys.stdin.readline().strip()
-    found = persons.known(connection, lane_of(connection, keys_of(settings)[0], code))
+    found = persons.known(connection, lane_of(connection, keys(settings)[0], code))
     if found is None:
         fail(text("audit.no-such-client", language), Exit.FINDINGS)
     return found
@@ -228,12 +211,13 @@ def _organisations(connection: Connection, settings: Settings, client: str) -> d
     from sqlalchemy import select
 
     from adapter.review.files import lane_named, read_file
+    from adapter.serve import keys
     from adapter.store import Cipher
     from adapter.store.tables import submission
 
     lane = lane_named(connection, client) or ""
     custodians = connection.execute(select(submission.c.custodian).distinct()).scalars()
-    file = read_file(connection, Cipher(keys_of(settings)[1]), lane, frozenset(custodians))
+    file = read_file(connection, Cipher(keys(settings)[1]), lane, frozenset(custodians))
     return file.organisations if file else {}
 
 

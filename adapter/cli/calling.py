@@ -45,6 +45,8 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
             yield client
     except NotThere as error:
         fail(f"{error}; start an adapter with: kykysilta serve", Exit.NOT_DELIVERED)
-    except (ApiError, KeyProblem, OSError) as error:
+    except KeyProblem as problem:
+        fail(problem.text(language))
+    except (ApiError, OSError) as error:
         unnamed = getattr(error, "status", 0) == 401 and "KYKYSILTA_CLIENT_ID" not in os.environ
         fail(text("cli.who-calls", language) if unnamed else str(error), Exit.UNREADABLE)

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 import typer
 
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import Lang, fail
-from adapter.i18n import text
+from adapter.cli.inputs import fail
+from adapter.i18n import Language, text
 
 if TYPE_CHECKING:
     from adapter.settings import Settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+LangAsked = Annotated[
+    Language | None,
+    typer.Option("--lang", envvar="KYKYSILTA_LANGUAGE", help="Language of texts; else as the settings say."),
+]
+"""Of commands that read settings."""
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 
 _TABLE = re.compile(r"\s*\[\[?(?P<keys>[^\]]+)\]\]?")
@@ -48,11 +53,12 @@ MESSAGES = {
 
 
 @config_app.command("check")
-def check(config: Config = None, language: Lang = "fi") -> None:
+def check(config: Config = None, lang: LangAsked = None) -> None:
     """Say what is wrong with the settings and where, and what is unwise; exit 1 when the adapter would not start."""
     from adapter.serve import MissingKeyError, check_keys
 
-    settings = settings_of(config, language)
+    settings = settings_of(config, lang)
+    language = settings.language
     try:
         check_keys(settings)
     except MissingKeyError as error:
@@ -65,8 +71,12 @@ def check(config: Config = None, language: Lang = "fi") -> None:
     print(text("cli.config-ok", language))
 
 
-def settings_of(config: Path | None, language: str = "en") -> Settings:
-    """Return the settings, or say everything that is wrong with them and exit."""
+def settings_of(config: Path | None, lang: str | None) -> Settings:
+    """Return the settings, or say everything that is wrong with them and exit.
+
+    Args:
+        lang: language that the command line asks for; it goes before what the settings say.
+    """
     from tomllib import TOMLDecodeError
 
     from pydantic import ValidationError
@@ -74,10 +84,11 @@ def settings_of(config: Path | None, language: str = "en") -> Settings:
 
     from adapter.serve import load_settings
 
+    language = lang or "fi"
     if config is not None and not config.is_file():
         fail(text("cli.config-no-such-file", language, file=str(config)), Exit.FINDINGS)
     try:
-        return load_settings(config)
+        return load_settings(config, **({"language": lang} if lang else {}))
     except TOMLDecodeError as error:
         fail(f"{config}: TOML: {error}", Exit.FINDINGS)
     except SettingsError as error:
@@ -85,16 +96,6 @@ def settings_of(config: Path | None, language: str = "en") -> Settings:
         _tell([{"type": "json", "loc": (found["setting"] if found else "",)}], config, language)
     except ValidationError as error:
         _tell(error.errors(include_input=False, include_url=False), config, language)
-
-
-def keys_of(settings: Settings, language: str = "en") -> tuple[bytes, dict[str, bytes]]:
-    """Return the id key and the storage keys, or say which one is missing and exit."""
-    from adapter.serve import MissingKeyError, keys
-
-    try:
-        return keys(settings)
-    except MissingKeyError as error:
-        fail(error.text(language))
 
 
 def _tell(errors: Sequence[Any], config: Path | None, language: str) -> NoReturn:

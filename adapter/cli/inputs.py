@@ -17,7 +17,7 @@ from adapter.types import Issue, Severity
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to read; - is standard input.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="File to read; - is standard input.")]
 Output = Annotated[str, typer.Option("-o", "--out", metavar="FILE", help="Where to write; standard output by default.")]
-Lang = Annotated[Language, typer.Option("--lang", help="Language of texts.")]
+Lang = Annotated[Language, typer.Option("--lang", envvar="KYKYSILTA_LANGUAGE", help="Language of texts.")]
 Form = Literal["json", "xml", "ndjson"]
 Format = Annotated[Form | None, typer.Option("--format", help="Of the input; recognised when not given.")]
 Vendor = Annotated[str | None, typer.Option("--vendor", help="Name of a vendor format; canonical by default.")]

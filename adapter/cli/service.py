@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.calling import HERE, Url, calling
-from adapter.cli.configuration import Config, settings_of
+from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import Files, Lang, RecordType, Vendor, documents, fail
+from adapter.cli.starting import configured
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -39,48 +40,34 @@ def demo(
         raise typer.Exit(Exit.NOT_DELIVERED)
 
 
-def serve(config: Config = None, language: Lang = "fi") -> None:
+def serve(config: Config = None, lang: LangAsked = None) -> None:
     """Serve the vendor API."""
-    from adapter.serve import PortTakenError, run
+    from adapter.serve import run
 
-    with _started(config, language) as settings:
-        try:
-            run(settings)
-        except PortTakenError as error:
-            fail(text("delivery.port-taken", settings.language, port=str(error.port), option="KYKYSILTA_PORT"))
+    with _started(config, lang) as settings:
+        run(settings)
 
 
 def work(
     config: Config = None,
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="How many deliver at the same time.")] = 8,
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Deliver what `kykysilta serve` accepts, in a process of its own; several may share the database."""
     from adapter.serve import work as deliver
 
-    with _started(config, language) as settings:
+    with _started(config, lang) as settings:
         deliver(settings, threads=threads)
 
 
 @contextmanager
-def _started(config: Path | None, language: str) -> Iterator[Settings]:
-    """Give the settings to what runs on; exits with a text when keys or database do not let it start."""
-    from sqlalchemy.exc import OperationalError
-
+def _started(config: Path | None, lang: str | None) -> Iterator[Settings]:
+    """Give the settings to what runs on and logs."""
     from adapter.events import configure_logging
-    from adapter.serve import MissingKeyError
-    from adapter.store import DamagedError
 
-    settings = settings_of(config, language)
-    configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
-    try:
+    with configured(config, lang) as settings:
+        configure_logging(logging.getLevelNamesMapping()[settings.log_level.upper()])
         yield settings
-    except MissingKeyError as error:
-        fail(error.text(language))
-    except DamagedError as error:
-        fail(str(error))
-    except OperationalError as error:
-        fail(text("cli.database-silent", settings.language, reason=str(error.orig).splitlines()[0]))
 
 
 def send(

@@ -7,43 +7,46 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli.auditing import opened
-from adapter.cli.configuration import Config, keys_of, settings_of
+from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import fail
+from adapter.cli.starting import opened
+from adapter.i18n import text
 
 storage_app = typer.Typer(help="The database and its keys.", no_args_is_help=True)
 
 
 @storage_app.command("backup")
 def backup(
-    target: Annotated[Path, typer.Argument(help="New file; keep it as safe as the database.")], config: Config = None
+    target: Annotated[Path, typer.Argument(help="New file; keep it as safe as the database.")],
+    config: Config = None,
+    lang: LangAsked = None,
 ) -> None:
     """Copy a SQLite database while the service runs, and check the copy."""
     from adapter.store.backup import NoBackupError, back_up
 
-    settings = settings_of(config)
-    with opened(settings, settings.language) as database:
+    with opened(config, lang) as (settings, database):
         try:
             back_up(database, target)
-        except (NoBackupError, OSError) as error:
-            fail(str(error))
+        except NoBackupError as error:
+            fail(f"{target}: {text(error.key, settings.language)}")
+        except OSError as error:
+            fail(f"{target}: {error.strerror}")
     print(target)
 
 
 @storage_app.command("re-encrypt")
-def encrypt_anew(config: Config = None) -> None:
+def encrypt_anew(config: Config = None, lang: LangAsked = None) -> None:
     """Encrypt everything with the first storage key, while the service runs; then the other keys can go.
 
     Exit 1: something does not open with any of the keys, and was left as it is.
     """
+    from adapter.serve import keys
     from adapter.store import Cipher
     from adapter.store.rotation import re_encrypt
 
-    settings = settings_of(config)
-    _, storage_keys = keys_of(settings)
-    with opened(settings, settings.language) as database:
-        written, left_over = re_encrypt(database, Cipher(storage_keys))
-    print(f"{written} rows encrypted anew")
+    with opened(config, lang) as (settings, database):
+        written, left_over = re_encrypt(database, Cipher(keys(settings)[1]))
+    print(text("cli.encrypted-anew", settings.language, count=str(written)))
     if left_over:
-        fail(f"{left_over} rows do not open with any of these keys; keep the old keys", Exit.FINDINGS)
+        fail(text("cli.left-over", settings.language, count=str(left_over)), Exit.FINDINGS)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.cli.auditing import audit_app, opened
-from adapter.cli.configuration import Config, settings_of
+from adapter.cli.auditing import audit_app
+from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import Lang, Output, fail, read_file, write
+from adapter.cli.inputs import Output, fail, read_file, write
+from adapter.cli.starting import configured, opened
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -30,20 +31,21 @@ def verify_log(
     ] = None,
     first: Annotated[int | None, typer.Option("--from", min=1, help="First entry to look at; 1 by default.")] = None,
     last: Annotated[int | None, typer.Option("--to", min=1, help="Last entry to look at; it must be there.")] = None,
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Check the audit log; exit 1 names the first thing that does not fit, 5 says that the log is empty."""
     from adapter.audit import WHOLE, Part
     from adapter.audit.verification import examine
+    from adapter.delivery.configured import audit_key
 
-    settings = settings_of(config, language)
     part = Part(first or WHOLE.first, last or WHOLE.last)
-    keys = [_public_key(path, language) for path in key or ()]
-    own = None if keys else _own_key(settings)
     kept = [read_file(str(path)).decode("utf-8", "replace") for path in checkpoint or ()]
-    if kept and not keys and own is None:
-        fail(text("audit.verify-no-key", language))
-    with opened(settings, language) as database, database.reading() as connection:
+    with opened(config, lang) as (settings, database), database.reading() as connection:
+        language = settings.language
+        keys = [_public_key(path, language) for path in key or ()]
+        own = None if keys else audit_key(settings)
+        if kept and not keys and own is None:
+            fail(text("audit.verify-no-key", language))
         report = examine(connection, keys or ([own.public_key()] if own else []), kept, part, _cipher(settings))
     if report.finding is not None:
         number = str(report.finding.seq)
@@ -62,13 +64,12 @@ def verify_log(
 
 
 @audit_app.command("checkpoint")
-def checkpoint(config: Config = None, out: Output = "-", language: Lang = "fi") -> None:
+def checkpoint(config: Config = None, out: Output = "-", lang: LangAsked = None) -> None:
     """Sign the present state of the log and write the checkpoint, to be kept elsewhere."""
     from adapter import audit
 
-    settings = settings_of(config)
-    key = _needed_key(settings, language)
-    with opened(settings, language) as database, database.transaction() as connection:
+    with opened(config, lang) as (settings, database), database.transaction() as connection:
+        key = _needed_key(settings)
         write(audit.checkpoint(connection, time.time(), key).rstrip().encode(), out)
 
 
@@ -77,17 +78,16 @@ def change_key(
     new: Annotated[Path, typer.Argument(metavar="NEW.pem", help="The new private key (Ed25519, PEM).")],
     config: Config = None,
     out: Output = "-",
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Hand over from `audit_key_file` to a new checkpoint key; stop the service first, change the setting after."""
     from adapter.audit import verification
 
-    settings = settings_of(config)
-    old = _needed_key(settings, language)
-    coming = _needed_key(settings.model_copy(update={"audit_key_file": new}), language)
-    with opened(settings, language) as database, database.transaction() as connection:
+    with opened(config, lang) as (settings, database), database.transaction() as connection:
+        old = _needed_key(settings)
+        coming = _needed_key(settings.model_copy(update={"audit_key_file": new}))
         write(verification.change_key(connection, time.time(), old, coming).rstrip().encode(), out)
-    print(text("audit.key-changed", language), file=sys.stderr)
+    print(text("audit.key-changed", settings.language), file=sys.stderr)
 
 
 @audit_app.command("check-export")
@@ -97,12 +97,14 @@ def check_export(
         list[Path] | None, typer.Option("--key", help="PEM of the public key or certificate; by default our own.")
     ] = None,
     config: Config = None,
-    language: Lang = "fi",
+    lang: LangAsked = None,
 ) -> None:
     """Check hashes and signature of a file from the reviewer's pages; exit 1 names every part that is wrong."""
     from adapter.review.checking import LARGEST, flaws_of
 
-    keys = [_verifying_key(path, language) for path in key] if key else _signing_key(settings_of(config))
+    with configured(config, lang) as settings:
+        language = settings.language
+        keys = [_verifying_key(path, language) for path in key or ()] or _signing_key(settings)
     found = flaws_of(read_file(str(file), longest=LARGEST), keys)
     if found:
         lines = (text(f"audit.export-{one.kind}", language, name=one.name) for one in found)
@@ -113,13 +115,9 @@ def check_export(
 def _signing_key(settings: Settings) -> list[Any]:
     """Return the public key of `signing`; nothing when none is set."""
     from adapter.delivery.configured import signer
-    from adapter.security.keys import KeyProblem
 
-    try:
-        current = signer(settings)
-        return [current().private_key.public_key()] if current else []
-    except KeyProblem as problem:
-        fail(str(problem))
+    current = signer(settings)
+    return [current().private_key.public_key()] if current else []
 
 
 def _verifying_key(path: Path, language: str) -> Any:
@@ -135,16 +133,6 @@ def _verifying_key(path: Path, language: str) -> Any:
         fail(text("audit.export-bad-key", language, name=path.name))
 
 
-def _own_key(settings: Settings) -> Ed25519PrivateKey | None:
-    from adapter.delivery.configured import audit_key
-    from adapter.security.keys import KeyProblem
-
-    try:
-        return audit_key(settings)
-    except KeyProblem as problem:
-        fail(str(problem))
-
-
 def _cipher(settings: Settings) -> Cipher | None:
     """Return what opens the traces of decisions; whoever verifies elsewhere may have no storage key."""
     from adapter.serve import MissingKeyError, keys
@@ -157,8 +145,10 @@ def _cipher(settings: Settings) -> Cipher | None:
     return Cipher(storage_keys)
 
 
-def _needed_key(settings: Settings, language: str) -> Ed25519PrivateKey:
-    return _own_key(settings) or fail(text("audit.no-audit-key", language))
+def _needed_key(settings: Settings) -> Ed25519PrivateKey:
+    from adapter.delivery.configured import audit_key
+
+    return audit_key(settings) or fail(text("audit.no-audit-key", settings.language))
 
 
 def _public_key(path: Path, language: str) -> Ed25519PublicKey:

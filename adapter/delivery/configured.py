@@ -18,12 +18,13 @@ from adapter.security.key_files import KeyFile, read_certificates
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
 from adapter.security.token_source import ClientKey, TokenSource
-from adapter.settings import Settings
+from adapter.settings import ApiClient, ClientCertificate, ServerCertificate, Settings, Signing
 from adapter.store import Database
 
 RSA_FOR_BUNDLES = "RS512"
 RSA_FOR_ASSERTIONS = "RS384"
 OID = "urn:ietf:rfc:3986"
+Certified = ClientCertificate | ServerCertificate | Signing | ApiClient
 
 
 def signer(settings: Settings) -> Callable[[], Signer] | None:
@@ -35,14 +36,14 @@ def signer(settings: Settings) -> Callable[[], Signer] | None:
     signing = settings.signing
     if signing is None:
         return None
-    file = KeyFile(signing.key_file, signing.key_id)
+    file = KeyFile(signing.key_file, signing.key_id, setting="signing.key_file")
     who = {"identifier": {"system": OID, "value": f"urn:oid:{signing.organisation}"}}
 
     def current() -> Signer:
         key = file.current()
-        certificates = read_certificates(signing.certificate_file) if signing.certificate_file else []
+        certificates = _read(signing, "signing")
         if certificates and certificates[0].public_key() != key.key.public_key():
-            raise KeyProblem("the signing certificate is of another key")
+            raise KeyProblem("other-certificate").at("signing.certificate_file")
         chain = tuple(b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates)
         return Signer(key.key, key.key_id, key.algorithm(RSA_FOR_BUNDLES), who, chain)
 
@@ -91,9 +92,9 @@ def audit_key(settings: Settings) -> Ed25519PrivateKey | None:
     try:
         key = load_pem_private_key(settings.audit_key_file.read_bytes(), None)
     except (OSError, ValueError, TypeError):
-        raise KeyProblem("the audit key file holds no unencrypted PEM private key") from None
+        raise KeyProblem("no-pem").at("audit_key_file") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyProblem("the audit key is no Ed25519 key")
+        raise KeyProblem("no-ed25519").at("audit_key_file")
     return key
 
 
@@ -103,18 +104,23 @@ def certificates(settings: Settings) -> dict[str, x509.Certificate]:
     Raises:
         KeyProblem: a file holds no certificate.
     """
-    found = {}
-    if settings.client_certificate is not None:
-        found["client"] = read_certificates(settings.client_certificate.certificate_file)[0]
-    if settings.signing is not None and settings.signing.certificate_file is not None:
-        found["signing"] = read_certificates(settings.signing.certificate_file)[0]
-    if settings.tls is not None:
-        found["api"] = read_certificates(settings.tls.certificate_file)[0]
+    own = {
+        "client": _read(settings.client_certificate, "client_certificate"),
+        "signing": _read(settings.signing, "signing"),
+        "api": _read(settings.tls, "tls"),
+    }
+    found = {use: chain[0] for use, chain in own.items() if chain}
     for name, caller in settings.clients.items():
-        if caller.certificate_file is not None:
-            latest = max(read_certificates(caller.certificate_file), key=lambda each: each.not_valid_after_utc)
-            found[f"caller {name}"] = latest
+        if given := _read(caller, f"clients.{name}"):
+            found[f"caller {name}"] = max(given, key=lambda each: each.not_valid_after_utc)
     return found
+
+
+def _read(part: Certified | None, name: str) -> list[x509.Certificate]:
+    """Return the certificates that a group of settings names; none when it names none."""
+    if part is None or part.certificate_file is None:
+        return []
+    return read_certificates(part.certificate_file, f"{name}.certificate_file")
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | bool:
@@ -123,11 +129,14 @@ def _tls(settings: Settings) -> ssl.SSLContext | bool:
         return True
     try:
         context = ssl.create_default_context(cafile=str(authorities) if authorities else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if own is not None:
-            context.load_cert_chain(own.certificate_file, own.key_file)
     except (ssl.SSLError, OSError):
-        raise KeyProblem("the client certificate, its key or the trusted authorities cannot be used") from None
+        raise KeyProblem("no-certificate").at("trusted_authorities") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if own is not None:
+        try:
+            context.load_cert_chain(own.certificate_file, own.key_file)
+        except (ssl.SSLError, OSError):
+            raise KeyProblem("no-pair").at("client_certificate") from None
     return context
 
 
@@ -135,12 +144,12 @@ def _token_source(settings: Settings) -> Callable[[httpx.Client], TokenSource] |
     client = settings.backend_client
     if client is None:
         return None
-    file = KeyFile(client.key_file, client.key_id)
+    file = KeyFile(client.key_file, client.key_id, setting="backend_client.key_file")
 
     def key() -> ClientKey:
         current = file.current()
         return ClientKey(client.client_id, current.key, current.key_id, current.algorithm(RSA_FOR_ASSERTIONS))
 
     if key().algorithm == "ES256":
-        raise KeyProblem("a client key is RSA or EC on P-384 (SMART Backend Services)")
+        raise KeyProblem("no-p384").at("backend_client.key_file")
     return lambda http: TokenSource(http, key, client.scopes, clock=time.time, token_url=client.token_url)

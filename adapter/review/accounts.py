@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from adapter import audit
 from adapter.store import Database
 from adapter.store.review_tables import review_account, review_failure, review_session
+from adapter.types import Issue
 
 Role = Literal["reviewer", "auditor"]
 """`reviewer` opens clients; `auditor` reads the log and the state of the service, and no client's data."""
@@ -68,6 +69,18 @@ class Account:
         return self.name.startswith(OPENID)
 
 
+class UnfitError(Exception):
+    """A name or password that no account can have.
+
+    Attributes:
+        issue: what is wrong with it.
+    """
+
+    def __init__(self, key: str, **values: str) -> None:
+        self.issue = Issue("error", key, values)
+        super().__init__(self.issue.text("en"))
+
+
 def create_reviewer(
     database: Database,
     name: str,
@@ -84,10 +97,10 @@ def create_reviewer(
         at: the present instant, UTC seconds.
 
     Raises:
-        ValueError: the name is empty, reserved or longer than 64 characters, or the password is shorter than 12.
+        UnfitError: the name is empty, reserved or longer than 64 characters, or the password is shorter than 12.
     """
     if not 1 <= len(name) <= 64 or name.startswith(OPENID):
-        raise ValueError(f"a name has 1 to 64 characters and does not begin with {OPENID}")
+        raise UnfitError("cli.account-name-unfit", reserved=OPENID)
     values: dict[str, object] = {
         "password": hashed(password),
         "role": role,
@@ -163,10 +176,10 @@ def hashed(password: str) -> str:
     """Return the argon2id hash of a new password.
 
     Raises:
-        ValueError: it is shorter than 12 characters.
+        UnfitError: it is shorter than 12 characters.
     """
     if len(password) < SHORTEST_PASSWORD:
-        raise ValueError(f"a password has at least {SHORTEST_PASSWORD} characters")
+        raise UnfitError("cli.account-password-short", least=str(SHORTEST_PASSWORD))
     return _HASHER.hash(password)
 
 

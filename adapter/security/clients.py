@@ -109,14 +109,14 @@ class KeyDirectory:
         try:
             with self._http.stream("GET", url, headers={"Accept": "application/json"}) as response:
                 if response.status_code != 200:
-                    raise KeyProblem("the key set cannot be fetched")
+                    raise KeyProblem("set-not-fetched")
                 content = b""
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > LARGEST_ANSWER:
-                        raise KeyProblem("the key set is too large")
+                        raise KeyProblem("set-too-large")
         except httpx.HTTPError:
-            raise KeyProblem("the key set cannot be fetched") from None
+            raise KeyProblem("set-not-fetched") from None
         return read_key_set(content), _lifetime(response.headers.get("Cache-Control", ""))
 
 
@@ -128,18 +128,18 @@ def refuse_inner_address(url: str, *, allow_loopback: bool) -> None:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise KeyProblem("the address is not allowed")
+        raise KeyProblem("address-forbidden")
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except OSError:
-        raise KeyProblem("the address cannot be found") from None
+        raise KeyProblem("address-unknown") from None
     for *_, address in found:
         ip: Any = ipaddress.ip_address(str(address[0]).partition("%")[0])
         ip = getattr(ip, "ipv4_mapped", None) or ip
         if ip.is_loopback and allow_loopback:
             continue
         if not ip.is_global or parts.scheme != "https":
-            raise KeyProblem("the address is not allowed")
+            raise KeyProblem("address-forbidden")
 
 
 def _lifetime(cache_control: str) -> float:

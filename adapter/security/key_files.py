@@ -53,13 +53,15 @@ class KeyFile:
 
     Args:
         key_id: name of the key; empty takes its thumbprint, which changes with the key.
+        setting: that names the file, for people; without one its path is told.
 
     Raises:
         KeyProblem: as `read_private_key`.
     """
 
-    def __init__(self, path: Path, key_id: str = "") -> None:
+    def __init__(self, path: Path, key_id: str = "", *, setting: str = "") -> None:
         self._path = path
+        self._called = setting or str(path)
         self._key_id = key_id
         self._content = b""
         self._key = self.current()
@@ -74,10 +76,10 @@ class KeyFile:
             content = self._path.read_bytes()
             if content != self._content:
                 self._key, self._content = read_private_key(content, self._key_id), content
-        except OSError as error:
-            raise KeyProblem(f"{self._path}: the key file cannot be read: {error.strerror}") from None
+        except OSError:
+            raise KeyProblem("no-file").at(self._called) from None
         except KeyProblem as problem:
-            raise KeyProblem(f"{self._path}: {problem}") from None
+            raise problem.at(self._called) from None
         return self._key
 
 
@@ -90,17 +92,20 @@ def read_private_key(pem: bytes, key_id: str = "") -> PrivateKey:
     try:
         key = load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KeyProblem("the file holds no unencrypted PEM private key") from None
+        raise KeyProblem("no-pem") from None
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size < SHORTEST_RSA:
-            raise KeyProblem(f"the RSA key is shorter than {SHORTEST_RSA} bits")
+            raise KeyProblem("short")
     elif not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
-        raise KeyProblem("the key is neither RSA nor EC on P-256 or P-384")
+        raise KeyProblem("other-kind")
     return PrivateKey(key, key_id or _thumbprint(_public_jwk(key)))
 
 
-def read_certificates(path: Path) -> list[x509.Certificate]:
+def read_certificates(path: Path, setting: str) -> list[x509.Certificate]:
     """Return the certificates of a PEM file, at least one.
+
+    Args:
+        setting: that names the file, for people.
 
     Raises:
         KeyProblem: there is none.
@@ -108,7 +113,7 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):
-        raise KeyProblem("the certificate file holds no PEM certificate") from None
+        raise KeyProblem("no-certificate").at(setting) from None
 
 
 def _public_jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> dict[str, Any]:

@@ -24,20 +24,31 @@ LARGEST_SET = 100
 
 
 class KeyProblem(Exception):  # noqa: N818
-    """A key or key set cannot be used; the text names the rule, never key material.
+    """A key or key set cannot be used; the texts name the rule, never key material.
 
-    Attributes:
-        issues: what is wrong with the settings that name it, for people who write them; mostly empty.
+    Args:
+        reason: which rule, as the message `signing.key-…` has it.
+        issues: what is told instead of that message.
     """
 
-    def __init__(self, text: str, issues: Iterable[Issue] = ()) -> None:
-        super().__init__(text)
-        self.issues = tuple(issues)
+    def __init__(self, reason: str, issues: Iterable[Issue] = ()) -> None:
+        self._reason = reason
+        self.issues = tuple(issues) or (Issue("error", f"signing.key-{reason}"),)
+        super().__init__(self.text())
 
     @classmethod
     def of(cls, *issues: Issue) -> KeyProblem:
-        """Return a problem of settings, told by the catalogue."""
-        return cls("\n".join(issue.text("en") for issue in issues), issues)
+        """Return a problem of settings, told by messages of their own."""
+        return cls("", issues)
+
+    def at(self, where: str) -> KeyProblem:
+        """Return the same problem with the setting or file that has it."""
+        told = Issue("error", "signing.key-at", {"where": where, "reason": self._reason})
+        return KeyProblem(self._reason, [told])
+
+    def text(self, language: str = "en") -> str:
+        """Return what is wrong, one thing a line."""
+        return "\n".join(issue.text(language) for issue in self.issues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,9 @@ class KeySet:
         """
         family = FAMILY.get(algorithm)
         if family is None:
-            raise KeyProblem("the algorithm is not offered")
+            raise KeyProblem("other-algorithm")
         if not key_id:
-            raise KeyProblem("the header has no kid")
+            raise KeyProblem("header-without-kid")
         fitting = [
             key
             for key in self.keys
@@ -66,7 +77,7 @@ class KeySet:
             and key.get("use", "sig") == "sig"
         ]
         if len(fitting) != 1:
-            raise KeyProblem("not exactly one key fits")
+            raise KeyProblem("not-one")
         return PyJWK(dict(fitting[0]), algorithm=algorithm)
 
 
@@ -79,10 +90,10 @@ def read_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
     try:
         parsed = content if isinstance(content, Mapping) else json.loads(content)
     except ValueError:
-        raise KeyProblem("not JSON") from None
+        raise KeyProblem("set-no-json") from None
     keys = parsed.get("keys") if isinstance(parsed, Mapping) else None
     if not isinstance(keys, list) or len(keys) > LARGEST_SET or not all(isinstance(key, Mapping) for key in keys):
-        raise KeyProblem("not a JSON Web Key Set")
+        raise KeyProblem("no-set")
     for key in keys:
         _check_public(key)
     return KeySet(tuple(keys))
@@ -90,12 +101,12 @@ def read_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
 
 def _check_public(key: Mapping[str, Any]) -> None:
     if PRIVATE_MEMBERS & key.keys():
-        raise KeyProblem("the set holds private or symmetric keys")
+        raise KeyProblem("private-in-set")
     if not isinstance(key.get("kid"), str):
-        raise KeyProblem("a key has no kid")
+        raise KeyProblem("without-kid")
     try:
         public = PyJWK(dict(key), algorithm="RS384" if key.get("kty") == "RSA" else None).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-        raise KeyProblem("a key cannot be read") from None
+        raise KeyProblem("broken") from None
     if key.get("kty") == "RSA" and public.key_size < SHORTEST_RSA:
-        raise KeyProblem(f"an RSA key is shorter than {SHORTEST_RSA} bits")
+        raise KeyProblem("short")

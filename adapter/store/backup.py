@@ -9,11 +9,20 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from adapter.i18n import text
 from adapter.store.database import Database
 
 
 class NoBackupError(Exception):
-    """There is no copy; the text says why."""
+    """There is no copy.
+
+    Attributes:
+        key: of the message that says why.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(text(key))
+        self.key = key
 
 
 def back_up(database: Database, target: Path) -> None:
@@ -24,9 +33,9 @@ def back_up(database: Database, target: Path) -> None:
         OSError: the target cannot be written.
     """
     if database.engine.dialect.name != "sqlite":
-        raise NoBackupError("this database is backed up by its own tool: pg_dump --format=custom")
+        raise NoBackupError("cli.backup-own-tool")
     if target.exists():
-        raise NoBackupError(f"{target} exists already; name a new file")
+        raise NoBackupError("cli.backup-exists")
     target.touch(mode=0o600)
     with closing(sqlite3.connect(target)) as copy:
         raw = database.engine.raw_connection()
@@ -35,5 +44,5 @@ def back_up(database: Database, target: Path) -> None:
         finally:
             raw.close()
         if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-            raise NoBackupError("the copy is damaged, so the database is; restore the backup before this one")
+            raise NoBackupError("cli.backup-damaged")
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it

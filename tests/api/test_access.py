@@ -214,8 +214,8 @@ def test_nobody_serves_without_clients_outside_a_demo() -> None:
     [
         ({}, "one of jwks_file, jwks_url and certificate_file"),
         ({"certificate_file": "card.pem"}, "needs the certificate of the API"),
-        ({"jwks_file": "card.pem"}, "clients.x: not JSON"),
-        ({"certificate_file": "jwks.json"}, "clients.x: the certificate file holds no PEM"),
+        ({"jwks_file": "card.pem"}, "clients.x.jwks_file: the key set is not JSON"),
+        ({"certificate_file": "jwks.json"}, "clients.x.certificate_file: the file holds no PEM"),
     ],
 )
 def test_a_client_that_cannot_prove_itself_is_a_wrong_setting(

@@ -28,8 +28,8 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def run(*words: str, typed: str = "") -> Result:
-    """Run `kykysilta accounts …` with what is typed on standard input."""
-    arguments = ("accounts", *words)
+    """Run `kykysilta accounts …` in English with what is typed on standard input."""
+    arguments = ("accounts", *words, "--lang", "en")
     return CliRunner().invoke(command_line(arguments), arguments, input=typed, env={"COLUMNS": "200"})
 
 

@@ -6,6 +6,7 @@ import base64
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from adapter.client import AdapterClient
 from adapter.i18n import LANGUAGES, text
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
+from adapter.mock.token_client import make_key
 from adapter.serve import adapter_app, in_background, load_settings
 from adapter.store import Database
 from tests.api.conftest import adapter_url, record, repository
@@ -134,13 +136,13 @@ def test_keys_that_are_missing_or_the_same_are_said(tmp_path: Path) -> None:
 def test_all_problems_of_keys_and_clients_are_told_in_each_language(tmp_path: Path) -> None:
     """Two keys and two clients that are missing are four lines, each client with its line of the file."""
     file = tmp_path / "kykysilta.toml"
-    file.write_text("[clients.a]\ncustodians = ['1.2.3']\n[clients.b]\ncustodians = ['1.2.3']\n")
+    file.write_text("port = 0\n[clients.a]\ncustodians = ['1.2.3']\n[clients.b]\ncustodians = ['1.2.3']\n")
     wanted = {
         language: [
             text("cli.key-no-id", language),
             text("cli.key-no-storage", language),
-            f"{file}:1: {text('cli.key-client-without', language, client='a')}",
-            f"{file}:3: {text('cli.key-client-without', language, client='b')}",
+            f"{file}:2: {text('cli.key-client-without', language, client='a')}",
+            f"{file}:4: {text('cli.key-client-without', language, client='b')}",
             text("cli.config-help", language),
         ]
         for language in LANGUAGES
@@ -156,9 +158,83 @@ def test_a_command_that_needs_a_key_says_so(tmp_path: Path, monkeypatch: pytest.
     """Looking a client up needs the id key: without it the command ends with the variable and how to make one."""
     monkeypatch.setenv("KYKYSILTA_DATABASE", f"sqlite:///{tmp_path / 'k.sqlite'}")
     Database(f"sqlite:///{tmp_path / 'k.sqlite'}").close()
-    code, said = run("log-copy", "--since", "2026-01-01")
+    code, said = run("log-copy", "--since", "2026-01-01", "--lang", "en")
     assert code == 2
     assert "KYKYSILTA_ID_KEY is not set; make one with: openssl rand -base64 32" in said
+
+
+COMMANDS = (
+    ("verify-log",),
+    ("log-copy",),
+    ("audit", "breach", "--since", "2026-01-01"),
+    ("audit", "export"),
+    ("audit", "erase"),
+    ("audit", "processing"),
+    ("audit", "facts"),
+    ("audit", "checkpoint"),
+    ("audit", "change-key", "new.pem"),
+    ("audit", "check-export", "file.zip"),
+    ("storage", "backup", "copy.sqlite"),
+    ("storage", "re-encrypt"),
+    ("accounts", "list"),
+    ("accounts", "lock", "aino"),
+    ("outbox", "work"),
+    ("serve",),
+    ("config", "check"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_tells_broken_settings_in_the_language_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Whatever the command, a wrong setting is told by the same words: as the option says, or the variable."""
+    file = tmp_path / "kykysilta.toml"
+    file.write_text("port = 'many'\n")
+    given = (*command, "--config", str(file))
+    for language in LANGUAGES:
+        told = f"{file}:1: port: {text('cli.config-whole-number', language)}\n{text('cli.config-help', language)}\n"
+        assert run(*given, "--lang", language) == (1, told)
+    monkeypatch.setenv("KYKYSILTA_LANGUAGE", "sv")
+    assert text("cli.config-whole-number", "sv") in run(*given)[1]
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        (("audit", "breach", "--since", "2026-01-01", "--identities"), "cli.key-no-id"),
+        (("storage", "re-encrypt"), "cli.key-no-storage"),
+        (("audit", "checkpoint"), "signing.key-no-ed25519"),
+        (("verify-log",), "signing.key-no-ed25519"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else each,
+)
+def test_every_command_tells_keys_in_the_language_of_the_settings(
+    tmp_path: Path, command: tuple[str, ...], key: str
+) -> None:
+    """A missing key and one of a wrong kind; the setting that names it stands before."""
+    file, database = tmp_path / "kykysilta.toml", tmp_path / "k.sqlite"
+    Database(f"sqlite:///{database}").close()
+    (tmp_path / "rsa.pem").write_bytes(make_key()[0])
+    for language in LANGUAGES:
+        file.write_text(
+            f"language = '{language}'\ndatabase = 'sqlite:///{database}'\naudit_key_file = '{tmp_path / 'rsa.pem'}'\n"
+        )
+        code, said = run(*command, "--config", str(file))
+        assert code == 2
+        assert text(key, language) in said
+        assert ("audit_key_file: " in said) == key.startswith("signing.")
+
+
+def test_a_taken_port_is_told_in_the_language_asked_for(tmp_path: Path) -> None:
+    """By the setting that names another one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        file = tmp_path / "kykysilta.toml"
+        file.write_text(f"demo = true\nport = {port}\n")
+        for language in LANGUAGES:
+            told = text("delivery.port-taken", language, port=port, option="KYKYSILTA_PORT")
+            assert run("serve", "--config", str(file), "--lang", language) == (2, told + "\n")
 
 
 def test_good_settings_are_fine_and_unwise_ones_told(tmp_path: Path) -> None:
@@ -246,7 +322,11 @@ def test_who_calls_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [("serve",), ("outbox", "work")], ids=" ".join)
 def test_a_database_that_does_not_open_is_said(command: tuple[str, ...]) -> None:
     """Exit 2 with the reason and the setting, and no stack."""
-    given = {"KYKYSILTA_DEMO": "true", "KYKYSILTA_DATABASE": "sqlite:////nowhere/at/all.sqlite"}
+    given = {
+        "KYKYSILTA_DEMO": "true",
+        "KYKYSILTA_PORT": "0",
+        "KYKYSILTA_DATABASE": "sqlite:////nowhere/at/all.sqlite",
+    }
     started = [str(Path(sys.executable).parent / "kykysilta"), *command]
     ended = subprocess.run(started, env=os.environ | given, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
