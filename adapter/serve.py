@@ -230,6 +230,7 @@ def work(settings: Settings, *, threads: int) -> None:
         MissingKeyError: a key is missing or cannot be used.
     """
     from adapter.delivery import Worker
+    from adapter.delivery.listening import listening
     from adapter.delivery.worker import ALONE_SECONDS
     from adapter.store import Database
 
@@ -238,11 +239,13 @@ def work(settings: Settings, *, threads: int) -> None:
     stopping = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: stopping.set())
-    line = _line(settings, Database(settings.database))
+    database = Database(settings.database)
+    line = _line(settings, database)
     worker = Worker(line.outbox, line.delivery, threads=threads, idle=ALONE_SECONDS)
     worker.start()
-    log(Event.STARTED, part="worker")
-    stopping.wait()
+    with listening(database, worker.wake):
+        log(Event.STARTED, part="worker")
+        stopping.wait()
     worker.stop(SHUTDOWN_SECONDS)
     line.close()
     tracing.flush()

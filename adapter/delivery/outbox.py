@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
-from adapter.delivery import changes, leases, steering
+from adapter.delivery import changes, leases, listening, steering
 from adapter.delivery.messages import Message, Outcome
 from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import State
@@ -46,6 +46,7 @@ class Outbox:
         row = {"state": State.QUEUED, "final": False, "due": now, "updated_at": now}
         connection.execute(_QUEUE, [row | {"submission": one, "lane": lane} for one, lane in lanes.items()])
         changes.record(connection, [(one, State.QUEUED, 0, cause) for one in lanes], now)
+        listening.tell(connection)
 
     def turn(
         self,
