@@ -50,7 +50,7 @@ def serve(config: Config = None, lang: LangAsked = None) -> None:
 
 def work(
     config: Config = None,
-    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="How many deliver at the same time.")] = 8,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="How many deliver at the same time.")] = 16,
     lang: LangAsked = None,
 ) -> None:
     """Deliver what `kykysilta serve` accepts, in a process of its own; several may share the database."""

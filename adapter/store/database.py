@@ -54,8 +54,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         in_memory = url in ("sqlite://", "sqlite:///:memory:")
+        # The connection used last is used next: it still has in its cache what it wrote.
+        pool: dict[str, Any] = _MEMORY if in_memory else {"pool_use_lifo": True}
         # An error of the database must not carry what was to be stored into a log.
-        self.engine: Engine = create_engine(url, hide_parameters=True, **(_MEMORY if in_memory else {}))
+        self.engine: Engine = create_engine(url, hide_parameters=True, **pool)
         self.damaged = False
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
