@@ -14,18 +14,17 @@ import secrets
 from collections.abc import Callable, Collection, Iterable
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapter.store.among import among
 from adapter.store.cipher import Cipher
 from adapter.store.tables import audit_person, client_identity
 
 Kind = Literal["client", "professional"]
 
 # Built once: every accepted record asks it.
-_KNOWN = select(audit_person.c.lookup, audit_person.c.pseudonym).where(
-    audit_person.c.lookup.in_(bindparam("lookups", expanding=True))
-)
+_KNOWN = select(audit_person.c.lookup, audit_person.c.pseudonym).where(among(audit_person.c.lookup, "lookups"))
 _BEFORE = audit_person.alias("before")
 _FORMER = (
     select(_BEFORE.c.pseudonym.label("former"), audit_person.c.pseudonym)

@@ -16,13 +16,14 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.audit.chain import WHOLE, Finding, Part
+from adapter.store.among import among
 from adapter.store.cipher import Cipher, CipherError, KeyNotConfigured
 from adapter.store.tables import audit_entry, decision_trace
 
 FACT = "trace"
 """Name of the fact that lists the hashes."""
 
-_KNOWN = select(decision_trace.c.hash).where(decision_trace.c.hash.in_(bindparam("hashes", expanding=True)))
+_KNOWN = select(decision_trace.c.hash).where(among(decision_trace.c.hash, "hashes"))
 _ONE = select(decision_trace.c.body).where(decision_trace.c.hash == bindparam("hash"))
 _ALL = select(decision_trace.c.hash, decision_trace.c.body).execution_options(yield_per=1000)
 _NAMING = (

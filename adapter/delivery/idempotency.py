@@ -17,14 +17,13 @@ from adapter.delivery import warnings
 from adapter.errors import KeyReused, SourceError
 from adapter.fhir.canonical import canonical
 from adapter.source.json import read_json
+from adapter.store.among import among
 from adapter.store.cipher import keyed_hash
 from adapter.store.tables import idempotency
 from adapter.types import Issue
 
 # Statements that are built once: to build one takes longer than to run it.
-_FIND = select(idempotency).where(
-    idempotency.c.sender == bindparam("of"), idempotency.c.key.in_(bindparam("keys", expanding=True))
-)
+_FIND = select(idempotency).where(idempotency.c.sender == bindparam("of"), among(idempotency.c.key, "keys"))
 _KEEP = insert(idempotency).inline()
 
 

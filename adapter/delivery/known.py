@@ -13,11 +13,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.delivery.messages import Delivered
 from adapter.delivery.states import Known
+from adapter.store.among import among
 from adapter.store.tables import known_resource
 
 _PARTS = select(
     known_resource.c.record_key, known_resource.c.full_url, known_resource.c.location, known_resource.c.version
-).where(known_resource.c.record_key.in_(bindparam("records", expanding=True)))
+).where(among(known_resource.c.record_key, "records"))
 _FORGET = delete(known_resource).where(
     known_resource.c.record_key == bindparam("record"), known_resource.c.full_url == bindparam("url")
 )

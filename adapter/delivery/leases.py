@@ -13,6 +13,7 @@ from adapter.delivery import known
 from adapter.delivery.messages import Lease, Message
 from adapter.delivery.states import State
 from adapter.store import Cipher
+from adapter.store.among import among
 from adapter.store.tables import outbox, submission
 
 LONGEST_WAIT = 3600.0
@@ -50,19 +51,19 @@ _CLAIMED = (
         submission.c.record_key,
     )
     .join(submission, submission.c.id == outbox.c.submission)
-    .where(outbox.c.seq.in_(bindparam("seqs", expanding=True)))
+    .where(among(outbox.c.seq, "seqs"))
     .order_by(outbox.c.seq)
 )
 _RENEW = (
     update(outbox)
-    .where(outbox.c.leased_by.in_(bindparam("workers", expanding=True)), outbox.c.leased_until > _NOW)
+    .where(among(outbox.c.leased_by, "workers"), outbox.c.leased_until > _NOW)
     .values(leased_until=bindparam("until"))
 )
 _RELEASE = (
     update(outbox)
     .where(
-        outbox.c.submission.in_(bindparam("messages", expanding=True)),
-        outbox.c.leased_by.in_(bindparam("workers", expanding=True)),
+        among(outbox.c.submission, "messages"),
+        among(outbox.c.leased_by, "workers"),
     )
     .values(leased_until=0.0, leased_by=None)
 )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, func, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, exists, insert, select
 
 from adapter.delivery import warnings
 from adapter.delivery.states import INVALIDATED, State
@@ -16,29 +16,26 @@ from adapter.errors import ChangedContent, OutdatedVersion
 from adapter.mapping.lifting import lifted
 from adapter.source.json import read_json
 from adapter.store import Cipher
+from adapter.store.among import among
 from adapter.store.tables import outbox, receipt, submission, transition
 from adapter.types import Issue, Resource
 
 # Statements that are built once: to build one takes longer than to run it.
-_VERSIONS = (
-    select(submission.c.record_key, func.max(submission.c.record_version).label("newest"))
-    .where(submission.c.sender == bindparam("of"), submission.c.record_key.in_(bindparam("records", expanding=True)))
-    .group_by(submission.c.record_key)
-    .subquery()
-)
-_NEWEST = (
-    select(
-        submission.c.record_key,
-        submission.c.id,
-        submission.c.record_version,
-        submission.c.digest,
-        submission.c.warnings,
-    )
-    .join(
-        _VERSIONS,
-        (submission.c.record_key == _VERSIONS.c.record_key) & (submission.c.record_version == _VERSIONS.c.newest),
-    )
-    .where(submission.c.sender == bindparam("of"))
+_LATER = submission.alias("later")
+_NEWEST = select(
+    submission.c.record_key,
+    submission.c.id,
+    submission.c.record_version,
+    submission.c.digest,
+    submission.c.warnings,
+).where(
+    submission.c.sender == bindparam("of"),
+    among(submission.c.record_key, "records"),
+    ~exists().where(
+        _LATER.c.sender == submission.c.sender,
+        _LATER.c.record_key == submission.c.record_key,
+        _LATER.c.record_version > submission.c.record_version,
+    ),
 )
 _STORE = insert(submission).inline()
 _VERSION = submission.alias("version")
@@ -48,14 +45,13 @@ _IS_INVALIDATED = exists().where(
     _VERSION.c.sender == submission.c.sender,
     _VERSION.c.record_key == submission.c.record_key,
 )
-_LATER = submission.alias("later")
 _LATER_MESSAGE = outbox.alias("later_message")
 _NEWEST_BODIES = (
     select(outbox.c.lane, submission.c.record_type, submission.c.id, submission.c.body)
     .join(outbox, outbox.c.submission == submission.c.id)
     .where(
-        outbox.c.lane.in_(bindparam("clients", expanding=True)),
-        submission.c.record_type.in_(bindparam("kinds", expanding=True)),
+        among(outbox.c.lane, "clients"),
+        among(submission.c.record_type, "kinds"),
         submission.c.body.is_not(None),
         # What its sender took back before it was sent never was.
         outbox.c.state != State.CANCELLED,

@@ -19,6 +19,7 @@ from adapter.lifecycle.queueing import queue_instead
 from adapter.lifecycle.recipients import Recipient, recipients_of
 from adapter.source.json import read_json
 from adapter.store import Cipher
+from adapter.store.among import among
 from adapter.store.tables import outbox, submission, transition
 from adapter.types import Issue
 
@@ -61,7 +62,7 @@ _INVALIDATED = (
     .join(transition, transition.c.submission == submission.c.id)
     .where(
         submission.c.sender == bindparam("of"),
-        submission.c.record_key.in_(bindparam("records", expanding=True)),
+        among(submission.c.record_key, "records"),
         transition.c.cause == INVALIDATED,
     )
 )

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.fhir.ids import ids_under
+from adapter.store.among import among
 from adapter.store.cipher import keyed_hash
 from adapter.store.review_tables import review_note, review_permission
 from adapter.store.tables import client_identity, outbox
@@ -26,14 +27,9 @@ CODES = frozenset({"official", "old", "temp"})
 SAYS_WHO = "client"
 """Type of the records that may say that several codes are one person."""
 
-_KNOWN = select(client_identity.c.lookup, client_identity.c.lane).where(
-    client_identity.c.lookup.in_(bindparam("lookups", expanding=True))
-)
+_KNOWN = select(client_identity.c.lookup, client_identity.c.lane).where(among(client_identity.c.lookup, "lookups"))
 _OLDEST_FIRST = (
-    select(outbox.c.lane)
-    .where(outbox.c.lane.in_(bindparam("lanes", expanding=True)))
-    .group_by(outbox.c.lane)
-    .order_by(func.min(outbox.c.seq))
+    select(outbox.c.lane).where(among(outbox.c.lane, "lanes")).group_by(outbox.c.lane).order_by(func.min(outbox.c.seq))
 )
 _LOOKUPS = select(client_identity.c.lookup).where(client_identity.c.lane == bindparam("lane"))
 
