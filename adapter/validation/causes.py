@@ -79,7 +79,7 @@ def _named_slices_alone(found: list[Finding]) -> list[Finding]:
 
 def _one_verdict_a_code(found: list[Finding]) -> list[Finding]:
     """Tell of a code once: what the value set allows where it is listed, else what the code system has."""
-    unknown = {finding.path for finding in found if finding.key.startswith("code-unknown")}
+    unknown = {finding.path for finding in found if finding.key.startswith("code-unknown") and not finding.silent}
     if not unknown:
         return found
     concepts = {place for path in unknown for place in _around(path)}

@@ -31,7 +31,8 @@ def coding(value: dict[str, Any], run: Run) -> Findings:
     return None
 
 
-OF_HL7 = ("http://hl7.org/fhir/", "http://terminology.hl7.org/")
+GROWING = "http://terminology.hl7.org/"
+OF_HL7 = ("http://hl7.org/fhir/", GROWING)
 
 
 def _known_code(system: str, code: Any, run: Run) -> Findings:

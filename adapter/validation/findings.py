@@ -26,6 +26,7 @@ class Finding:
         profile: canonical `url|version` of the profile that asks for it.
         fixed: texts by language that replace the catalogue's.
         contexts: contexts that an extension may stand in; decided when the path is whole.
+        silent: accepted by the settings, so that it is not told (`adapter.validation.accepted`).
     """
 
     key: str
@@ -36,6 +37,7 @@ class Finding:
     profile: str = ""
     fixed: Values = field(default_factory=dict)
     contexts: tuple[str, ...] = ()
+    silent: bool = False
 
 
 Findings = list[Finding] | None

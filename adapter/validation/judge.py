@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -33,9 +32,6 @@ RESTATED = (
 )
 """Canonicals of national profiles and of IHE's: known, restated by ours, not checked themselves."""
 
-BINDING_MISSES = frozenset({"validation.binding-extensible", "validation.code-unknown"})
-_POSITIONS = re.compile(r"\[[0-9]+\]")
-
 
 def judge(
     resource: bytes | str | Resource,
@@ -62,13 +58,11 @@ def judge(
     except SourceError as error:
         return Outcome(error.issues)
     found = checker.judge(document, profiles, at=at, context=related, trace=trace, problems=problems)
-    if any(issue.severity == "fatal" for issue in found.issues):
-        return found
-    issues = [issue for issue in found.issues if not _accepted(issue, document)]
-    if found.ok:
+    if not found.ok:
         # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
-        issues += [placed(issue, trace) for issue in check_rules(document, at=at, context=related)]
-    return Outcome(tuple(issues))
+        return found
+    broken = [placed(issue, trace) for issue in check_rules(document, at=at, context=related)]
+    return Outcome((*found.issues, *broken)) if broken else found
 
 
 def validate(
@@ -138,7 +132,7 @@ def packaged_validator() -> Validator:
 
 def packaged_settings() -> ValidationSettings:
     """Return the settings that our own records are judged with."""
-    return ValidationSettings(known_unchecked=RESTATED)
+    return ValidationSettings(known_unchecked=RESTATED, accepted=_accepted_elements())
 
 
 def package_folder() -> Path:
@@ -150,28 +144,6 @@ def package_folder() -> Path:
 def _accepted_elements() -> frozenset[str]:
     rows = read_yaml(data_root() / "profiles" / "local-bindings.yaml")["accepted"]
     return frozenset(row["element"] for row in rows)
-
-
-def _accepted(issue: Issue, document: Any) -> bool:
-    if issue.severity != "warning" or issue.key not in BINDING_MISSES:
-        return False
-    path = _POSITIONS.sub("", issue.expression)
-    if ".meta.security" in f".{path}":
-        return "meta.security" in _accepted_elements()
-    return _from_type(issue.expression, path, document) in _accepted_elements()
-
-
-def _from_type(expression: str, path: str, document: Any) -> str:
-    """Return the path from the nearest resource's type on: `Consent.policyRule`."""
-    cuts = [expression.rfind(mark) for mark in (".resource.", ".contained[")]
-    cut = max(cuts)
-    if cut < 0:
-        return path
-    end = expression.find(".", cut + 1)
-    node = document
-    for step in re.findall(r"[A-Za-z_]+|\[[0-9]+\]", expression[expression.find(".") + 1 : end]):
-        node = node[int(step[1:-1])] if step[0] == "[" else node[step]
-    return f"{node['resourceType']}{_POSITIONS.sub('', expression[end:])}"
 
 
 def placed(issue: Issue, trace: Trace | None) -> Issue:

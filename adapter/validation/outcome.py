@@ -23,6 +23,8 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
     kept: dict[tuple[object, ...], Issue] = {}
     found = [finding for finding in found or () if not (finding.contexts and fits(finding.contexts, finding.path, run))]
     for finding in without_consequences(found) if found else ():
+        if finding.silent:
+            continue
         values = tuple(sorted(finding.values.items())) if finding.values else ()
         mark = (finding.path, finding.key, finding.rule, values, finding.severity)
         if mark not in kept and len(kept) < run.settings.most_issues:

@@ -126,7 +126,7 @@ class Profile:
         run.under_check.discard(mark)
         for finding in found or ():
             finding.profile = finding.profile or self.canonical
-        return found
+        return run.registry.accepted.silenced(found, code, run) if self.of_resource else found
 
     def is_surely_met(self, value: Any, run: Run) -> bool:
         """Tell whether a value whose shape is right surely keeps the profile; False is not known."""

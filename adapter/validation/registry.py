@@ -16,6 +16,7 @@ from adapter.data import data_root
 from adapter.fhir.definitions import CORE, is_subtype, is_type
 from adapter.fhir.terminology import Terminology
 from adapter.types import Issue
+from adapter.validation.accepted import Accepted
 from adapter.validation.bindings import holds_code
 from adapter.validation.fhirpath import FhirPathError
 from adapter.validation.findings import Finding, Findings, has_errors, joined
@@ -51,15 +52,17 @@ class Registry:
 
     Args:
         resources: conformance resources that the caller adds; they win over the core package's.
+        accepted: elements where codes of our own are no news, see `ValidationSettings`.
     """
 
-    def __init__(self, resources: Iterable[dict[str, Any]] = ()) -> None:
+    def __init__(self, resources: Iterable[dict[str, Any]] = (), accepted: frozenset[str] = frozenset()) -> None:
         added = list(resources)
         self._structures: dict[str, list[dict[str, Any]]] = {}
         for resource in added:
             if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
                 self._structures.setdefault(resource["url"], []).append(resource)
         self.terminology = Terminology(added)
+        self.accepted = Accepted(accepted)
         self._unknown: set[str] = set()
         self._profiles: dict[str, Profile] = {}
         self._extensions: dict[str, ExtensionDefinition] = {}

@@ -59,7 +59,7 @@ def _shape(value: dict[str, Any], type_name: str, run: Run) -> Findings:
     if run.registry.sure_shapes.resource(type_name)(value, run):
         return _entries(value, run) if type_name == "Bundle" else None
     run.give_back(before)
-    return check_of(type_name)(value, run)
+    return run.registry.accepted.silenced(check_of(type_name)(value, run), type_name, run)
 
 
 def _entries(bundle: dict[str, Any], run: Run) -> Findings:

@@ -28,6 +28,9 @@ class ValidationSettings:
         unresolved_reference: a reference inside a document or message Bundle that leads nowhere (warning).
         vital_signs: Observations with the LOINC code of a vital sign must meet R4's vital-signs profile.
         structure_only: elements, formats and codes of base R4; no rules, bindings of concepts or profiles.
+        accepted: elements where a code outside an extensible value set of base R4, or unknown to a code system of HL7
+            Terminology, is no news while `extensible` is a warning: their paths from the type of the resource on, or
+            from below it for every type.
         narrative: a DomainResource without narrative, dom-6 (ignored: a best practice, not a rule).
     """
 
@@ -42,4 +45,5 @@ class ValidationSettings:
     unresolved_reference: Answer = "warning"
     vital_signs: bool = True
     structure_only: bool = False
+    accepted: frozenset[str] = frozenset()
     narrative: Answer = "ignore"

@@ -56,6 +56,7 @@ class SureShapes:
             "contained": resources.check_contained,
             "known": systems.known,
             "opened": systems.opened,
+            "lenient": systems.lenient,
             "learn": systems.learn,
         }
         self._resources: dict[str, Sure] = {}
@@ -68,21 +69,21 @@ class SureShapes:
             self._asked[type_name] += 1
             if not is_worth_writing(self._asked[type_name]):
                 return not_sure
-            found = self._resources[type_name] = _never_raising(self.node(type_name))
+            name = self.name(type_name, "", type_name)
+            found = self._resources[type_name] = _never_raising(lambda: self.names[name])
         return found
 
-    def node(self, type_name: str, path: str = "") -> Callable[[], Sure]:
-        """Return what gives the function of a node as it is now: it is written at its first call."""
-        name = self.name(type_name, path)
-        return lambda: self.names[name]
+    def name(self, type_name: str, path: str = "", place: str = "") -> str:
+        """Return the name of a node's function in the generated text; it is written at its first call.
 
-    def name(self, type_name: str, path: str = "") -> str:
-        """Return the name that a node's function has in the generated text."""
-        name = f"{type_name}_{path}".replace(".", "_")
+        Args:
+            place: where in a resource the node stands, when accepted elements lie in it: it has its own function there.
+        """
+        name = "_".join(part.replace(".", "_") for part in (type_name, path, place and f"at_{place}"))
         if name not in self.names:
 
             def write(value: Any, run: Run) -> bool:
-                text = "\n".join(_Node(self, type_name, path).lines(name))
+                text = "\n".join(_Node(self, type_name, path, place).lines(name))
                 exec(compile(text, f"<{type_name} {path}>", "exec"), self.names)  # noqa: S102 - text from definitions
                 return bool(self.names[name](value, run))
 
@@ -114,10 +115,12 @@ def _never_raising(function: Callable[[], Sure]) -> Sure:
 class _Node:
     """Writes the function of one node: `n` counts the keys that were judged, the rest are refused."""
 
-    def __init__(self, shapes: SureShapes, type_name: str, path: str) -> None:
+    def __init__(self, shapes: SureShapes, type_name: str, path: str, place: str) -> None:
         self.shapes = shapes
+        self.accepted = shapes.registry.accepted
         self.type_name = type_name
         self.path = path
+        self.place = place
         self.is_resource = not path and is_subtype(type_name, "Resource")
 
     def lines(self, name: str) -> list[str]:
@@ -149,11 +152,12 @@ class _Node:
         pair = {key: options[key] for key in ("system", "code")}
         others = {key: found for key, found in options.items() if key not in pair and key != "id"}
         is_code = self.shapes.given("P", PRIMITIVES["code"].fast)
+        asking_nothing = "lenient" if self.accepted.holds(f"{self.place}.code") else "opened"
         return [
             f"def {name}(s, run):",
             " if s.__class__ is not dict: return False",
             " system, code = s.get('system'), s.get('code')",
-            f" told = code in known.get(system, ()) or (system in opened and {is_code}(code))",
+            f" told = code in known.get(system, ()) or (system in {asking_nothing} and {is_code}(code))",
             " n = 2 if told else 0",
             " if not told:",
             "  learn(system)",
@@ -206,14 +210,16 @@ class _Node:
     def _holds(self, definition: ElementDefinition, key: str, variable: str) -> str:
         """Return the expression that one value is right."""
         code = definition.types[0].code if definition.types else ""
+        element = f"{self.place}.{key}" if self.place else ""
+        place = self.accepted.around(element)
         if is_primitive(code):
             return self._primitive(definition, code, variable)
         if definition.content:
             owner, _, path = definition.content.partition(".")
-            return f"{self.shapes.name(owner, path)}({variable}, run)"
+            return f"{self.shapes.name(owner, path, place)}({variable}, run)"
         if code in ("BackboneElement", "Element"):
             below = f"{self.path}.{key}" if self.path else key
-            return f"{self.shapes.name(self.type_name, below)}({variable}, run)"
+            return f"{self.shapes.name(self.type_name, below, place)}({variable}, run)"
         if code == "Resource":
             # What a Bundle's entries hold is judged one by one (`resources`): a finding there does not undo the rest.
             in_entry = (self.type_name, self.path, key) == ("Bundle", "entry", "resource")
@@ -224,7 +230,7 @@ class _Node:
             kind = f"{key == 'modifierExtension'}, {self.type_name == 'Extension'}"
             return f"({shape}({variable}, run) and is_extension({variable}, run, {kind}, {names}))"
         type_ = definition.types[0]
-        shape = self.shapes.name(type_.profiles[0] if type_.profiles else code)
+        shape = self.shapes.name(type_.profiles[0] if type_.profiles else code, "", place)
         if code == "Reference":
             allowed = self.shapes.given("A", references.allowed_types(type_.targets))
             return f"is_reference({variable}, {allowed}, run, {shape})"
@@ -232,7 +238,7 @@ class _Node:
         if binding is None or code not in CODED or binding.strength not in ("required", "extensible"):
             return f"{shape}({variable}, run)"
         codes = self.shapes.registry.terminology.value_set(binding.value_set)
-        if codes is None:
+        if codes is None or (binding.strength == "extensible" and self.accepted.holds(element)):
             return f"{shape}({variable}, run)"
         bound = self.shapes.given("B", fits_surely(codes, binding.value_set, binding.strength))
         return f"({shape}({variable}, run) and (run.structure_only or {bound}({variable})))"

@@ -39,7 +39,8 @@ class Validator:
     ) -> None:
         self.settings = settings or ValidationSettings()
         resources, problems = load_definitions(definitions)
-        self.registry = Registry(resources)
+        accepted = self.settings.accepted if self.settings.extensible == "warning" else frozenset()
+        self.registry = Registry(resources, accepted)
         self._unreadable = problems
 
     @cached_property

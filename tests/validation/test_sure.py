@@ -126,7 +126,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def test_right_resources_are_told_by_the_yes() -> None:
-    """Most resources of our Bundles are accepted without the exact check; the others bear a local code, a warning."""
+    """Nearly all resources of our Bundles are accepted without the exact check: codes of our own are no news there."""
     validator = packaged_validator()
     sure = asked = 0
     for path in BUNDLES:
@@ -136,7 +136,7 @@ def test_right_resources_are_told_by_the_yes() -> None:
             shape = validator.registry.sure_shapes.resource(resource["resourceType"])
             asked += 1
             sure += shape(resource, Run(validator.registry, validator.settings, resource))
-    assert sure > 0.8 * asked
+    assert sure > 0.98 * asked
 
 
 def constraining(url: str, elements: list[dict[str, Any]]) -> dict[str, Any]:
