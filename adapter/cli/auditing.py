@@ -56,7 +56,7 @@ def log_copy(
         language = settings.language
         asked = next((one for one in REQUESTERS if one == requester), None)
         if asked is None:
-            fail(text("audit.bad-choice", language, option="--requester", allowed=", ".join(REQUESTERS)))
+            fail(text("common.bad-choice", language, option="--requester", allowed=", ".join(REQUESTERS)))
         with database.reading() as connection:
             client = _client(connection, settings, language)
         try:
@@ -260,5 +260,5 @@ def _written(sheet: Sheet, form: str, language: str) -> bytes:
     if form == "csv":
         return as_csv(*sheet.tables)
     if form != "text":
-        fail(text("audit.bad-choice", language, option="--format", allowed=", ".join(FORMATS)))
+        fail(text("common.bad-choice", language, option="--format", allowed=", ".join(FORMATS)))
     return sheet.as_text().rstrip().encode()

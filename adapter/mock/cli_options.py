@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapter.i18n import Language
+
 if TYPE_CHECKING:
     from adapter.mock.client import MockClient
 
 Root = Annotated[str, typer.Option("--url", help="root URL of the running endpoint")]
+Lang = Annotated[Language, typer.Option("--lang", envvar="KYKYSILTA_LANGUAGE", help="language of texts")]
 Namespace = Annotated[str, typer.Option("--namespace", help="namespace to act on")]
 ROOT = "http://127.0.0.1:8090"
 

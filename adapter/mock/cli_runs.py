@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.data import DataFileError
-from adapter.i18n import LANGUAGES
-from adapter.mock.cli_options import ROOT, Namespace, control, fail
+from adapter.mock.cli_options import ROOT, Lang, Namespace, control, fail
 from adapter.mock.settings import MockSettings
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def certify(
         Path | None, typer.Option(help="PEM file of the key that signs the summary; by default one for this run")
     ] = None,
     port: Annotated[int, typer.Option(help="port of the endpoint that is started")] = 8090,
-    language: Annotated[str, typer.Option("--lang", help="fi, sv or en")] = "en",
+    language: Lang = "en",
 ) -> None:
     """Lead a system under test through named steps and judge each; exit code 1 when a step fails."""
     from adapter.mock.certify import as_html, as_json, as_junit, certification_steps
@@ -93,12 +92,12 @@ def certify(
     names = {one.name for one in certification_steps()}
     if unknown := sorted(set(step or []) - names):
         raise fail(f"no such step: {unknown[0]}; there are {', '.join(sorted(names))}")
-    if language not in LANGUAGES:
-        raise fail("--lang must be fi, sv or en")
     try:
         key = read_private_key(signing_key.read_bytes() if signing_key is not None else make_key()[0])
-    except (OSError, KeyProblem) as error:
-        raise fail(f"--signing-key: {error}") from None
+    except OSError as error:
+        raise fail(f"--signing-key: {error.strerror}") from None
+    except KeyProblem as problem:
+        raise fail(problem.at("--signing-key").text(language)) from None
     with ExitStack() as stack:
         try:
             root = url or stack.enter_context(running_mock(MockSettings(port=port))).removesuffix("/fhir")

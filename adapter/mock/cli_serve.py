@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 
 from adapter.data import DataFileError
-from adapter.mock.cli_options import fail
+from adapter.i18n import text
+from adapter.mock.cli_options import Lang, fail
 from adapter.mock.settings import Auth, ClientSettings, MockSettings, Strictness
 
 if TYPE_CHECKING:
@@ -37,16 +38,16 @@ def serve(
         int | None, typer.Option(help="port of control and page beside mutual TLS; by default the next one")
     ] = None,
     trusted: Annotated[str, typer.Option(help="PEM file of authorities trusted for signatures")] = "",
+    language: Lang = "en",
 ) -> None:
     """Serve until interrupted."""
     from adapter.mock.serve import run
     from adapter.mock.storage import StoreProblem
     from adapter.security.keys import KeyProblem
 
-    if strictness not in get_args(Strictness):
-        raise fail(f"--strictness must be one of {', '.join(get_args(Strictness))}")
-    if auth not in get_args(Auth):
-        raise fail(f"--auth must be one of {', '.join(get_args(Auth))}")
+    for option, chosen, choices in (("--strictness", strictness, Strictness), ("--auth", auth, Auth)):
+        if chosen not in get_args(choices):
+            raise fail(text("common.bad-choice", language, option=option, allowed=", ".join(get_args(choices))))
     settings = MockSettings(
         host=host,
         port=port,
@@ -56,17 +57,21 @@ def serve(
         seed=seed,
         clock=clock,
         auth=cast(Auth, auth),
-        clients=_clients(client or [], scopes or [], organization or [], purpose or []),
+        clients=_clients(language, client or [], scopes or [], organization or [], purpose or []),
         certificates=certificates,
         control_port=control_port,
-        trusted=_readable(trusted, "--trusted"),
+        trusted=_readable(trusted, "--trusted", language),
     )
     try:
         run(settings, lambda addresses: _announce(settings, addresses))
-    except (DataFileError, KeyProblem, StoreProblem) as error:
+    except KeyProblem as problem:
+        raise fail(problem.text(language)) from None
+    except StoreProblem as problem:
+        raise fail(problem.issue.text(language)) from None
+    except DataFileError as error:
         raise fail(str(error)) from None
-    except OSError as error:
-        raise fail(f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port") from None
+    except OSError:
+        raise fail(text("mock.cannot-listen", language, host=host, port=str(port))) from None
 
 
 def _announce(settings: MockSettings, addresses: Addresses) -> None:
@@ -83,17 +88,17 @@ def _announce(settings: MockSettings, addresses: Addresses) -> None:
         typer.echo("no client  make keys with: kykysilta mock keys ehr; serve again with: --client ehr=ehr.jwks.json")
 
 
-def _clients(*options: list[str]) -> tuple[ClientSettings, ...]:
+def _clients(language: str, *options: list[str]) -> tuple[ClientSettings, ...]:
     """Join `ID=JWKS`, `ID=scopes`, `ID=organisation` and `ID=purpose`."""
     if wrong := [one for values in options for one in values if "=" not in one]:
-        raise fail(f"--client, --scopes, --organization and --purpose are written ID=…; this is not: {wrong[0][:40]}")
+        raise fail(text("mock.named-without-id", language, value=wrong[0][:40]))
     keys, scopes, organizations, purposes = (dict(one.split("=", 1) for one in values) for values in options)
     if unknown := sorted({*scopes, *organizations, *purposes} - set(keys)):
-        raise fail(f"this client is not registered by --client: {unknown[0][:40]}")
+        raise fail(text("mock.client-not-registered", language, value=unknown[0][:40]))
     return tuple(
         ClientSettings(
             name,
-            where if where.startswith(("http://", "https://", "{")) else _readable(where, "--client"),
+            where if where.startswith(("http://", "https://", "{")) else _readable(where, "--client", language),
             scopes=scopes.get(name, ""),
             organization=organizations.get(name, ""),
             purpose=purposes.get(name, ""),
@@ -102,9 +107,9 @@ def _clients(*options: list[str]) -> tuple[ClientSettings, ...]:
     )
 
 
-def _readable(path: str, option: str) -> str:
+def _readable(path: str, option: str, language: str) -> str:
     if path and not Path(path).is_file():
-        raise fail(f"{option}: there is no file {path}")
+        raise fail(text("mock.no-such-file", language, option=option, path=path))
     return path
 
 

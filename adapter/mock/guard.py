@@ -13,7 +13,7 @@ from adapter.mock.exchange import Request
 from adapter.mock.limits import Window
 from adapter.mock.settings import ClientSettings
 from adapter.security.clients import Client, KeyDirectory
-from adapter.security.keys import KeySet, read_key_set
+from adapter.security.keys import KeyProblem, KeySet, read_key_set
 from adapter.security.tokens import TokenServer
 
 SCOPES = "system/*.cruds"
@@ -96,10 +96,11 @@ def registered(given: ClientSettings) -> Client:
     inline = given.keys.lstrip().startswith("{")
     remote = given.keys.startswith(("http://", "https://"))
     keys: KeySet | None = None
-    if inline:
-        keys = read_key_set(given.keys)
-    elif not remote:
-        keys = read_key_set(Path(given.keys).read_bytes())
+    try:
+        if not remote:
+            keys = read_key_set(given.keys if inline else Path(given.keys).read_bytes())
+    except KeyProblem as problem:
+        raise problem.at(given.id) from None
     return Client(
         id=given.id,
         scopes=given.scopes or SCOPES,

@@ -23,7 +23,7 @@ import msgspec
 from adapter.mock.clock import fhir_instant
 from adapter.mock.search.indexing import LATER, SearchIndex
 from adapter.mock.search.whole import resource_fits
-from adapter.types import Resource
+from adapter.types import Issue, Resource
 
 FORM = 1
 """Version of `schema.sql`, written into the file: a file of another one is refused."""
@@ -91,7 +91,15 @@ class Stored:
 
 
 class StoreProblem(Exception):  # noqa: N818
-    """A database file cannot be used; the text says why, and what to do."""
+    """A database file cannot be used.
+
+    Attributes:
+        issue: why, and what to do.
+    """
+
+    def __init__(self, key: str, path: Path | str) -> None:
+        self.issue = Issue("error", key, {"path": str(path)})
+        super().__init__(self.issue.text("en"))
 
 
 class Store:
@@ -108,23 +116,28 @@ class Store:
         self.connection = sqlite3.connect(str(path), timeout=1.0, isolation_level=None, check_same_thread=False)
         self.connection.create_function("resource_fits", 3, resource_fits, deterministic=True)
         try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
+            fits = self._prepare()
+        except sqlite3.DatabaseError:
             self.connection.close()
-            raise StoreProblem(f"{path}: {error}; give every running endpoint a --data folder of its own") from None
+            raise StoreProblem("mock.store-in-use", path) from None
+        if not fits:
+            self.connection.close()
+            raise StoreProblem("mock.store-of-another-version", path)
         self._begin()
         self._depth = 0
         self.written: list[Stored] = []
         """Versions written since the list was last emptied; the journal tells them."""
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> bool:
+        """Lock the file and make its tables; False when another version has made them."""
         self.connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute("PRAGMA synchronous=FULL")
         used = self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if used and self.connection.execute("PRAGMA user_version").fetchone()[0] != FORM:
-            raise sqlite3.DatabaseError("written by another version")
+            return False
         _create_tables(self.connection)
+        return True
 
     def _begin(self) -> None:
         """Know nothing of what the database held before."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from adapter.i18n import text
 from adapter.mock.cli import app
 from adapter.mock.exchange import Request, Wire
 from adapter.mock.journal import FREED_AT_ONCE, Entry, Journal
@@ -154,7 +155,7 @@ def test_a_database_belongs_to_one_endpoint(tmp_path: Path) -> None:
     second = CliRunner().invoke(app, ["serve", "--port", "0", "--data", str(tmp_path)])
     first.connection.close()
     assert second.exit_code == 2
-    assert "default.sqlite: database is locked; give every running endpoint a --data folder of its own" in second.output
+    assert text("mock.store-in-use", "en", path=str(tmp_path / "default.sqlite")) in second.output
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
