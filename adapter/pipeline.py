@@ -233,8 +233,12 @@ class Line:
             self._audit_refusals(refused, sender.id)
 
     def close(self) -> None:
-        """Close the connections to the repository; nothing is delivered after this."""
+        """Close the connections to repository and database; nothing is delivered after this.
+
+        A SQLite database is one file then, nothing beside it.
+        """
         self._repository.close()
+        self._database.close()
 
     def status(self, submission_id: str, sender: str) -> submissions.Status | None:
         """Return where a submission of this sender is, or None (another sender's looks the same)."""

@@ -66,7 +66,8 @@ def half_sent(port: int, path: str, body: bytes) -> tuple[socket.socket, bytes]:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_the_adapter_takes_what_is_half_sent_and_ends_with_0(tmp_path: Path, number: signal.Signals) -> None:
-    """A record whose first half was there is answered with 202 after the signal; nobody else is let in."""
+    """A record whose first half was there is answered with 202 after the signal, nobody else is let in, and the
+    database is one file, nothing beside it."""
     port = free_port()
     with running(["serve"], port, tmp_path) as process:
         line, rest = half_sent(port, "/v1/records", record("client"))
@@ -79,6 +80,7 @@ def test_the_adapter_takes_what_is_half_sent_and_ends_with_0(tmp_path: Path, num
             line.sendall(rest)
             assert line.recv(65536).startswith(b"HTTP/1.1 202 ")
         assert process.wait(60) == 0
+    assert [file.name for file in tmp_path.glob("kykysilta.sqlite*")] == ["kykysilta.sqlite"]
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
