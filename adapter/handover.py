@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adapter.mapping import Mapped
 from adapter.release import Released, Word, grounds
@@ -42,6 +43,17 @@ class Accepted:
     resources: int
     warnings: tuple[Issue, ...]
     repeated: bool = False
+
+
+class Foreseen(NamedTuple):
+    """The answer to a record that would be taken.
+
+    Attributes:
+        warnings: what its sender would be told.
+    """
+
+    arrived: Arrived
+    warnings: tuple[Issue, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from adapter.delivery.outbox import LEASE_SECONDS
 from adapter.delivery.sending import Delivery
 from adapter.errors import AdapterError, ConsentRefused, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
-from adapter.handover import Accepted, Arrived, Checked, Sender
+from adapter.handover import Accepted, Arrived, Checked, Foreseen, Sender
 from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import map_record
 from adapter.mapping.contained import contain
@@ -40,7 +40,7 @@ from adapter.tracing import traced
 from adapter.types import Issue, Record, Resource
 from adapter.validation.judge import judge
 
-__all__ = ["Accepted", "Checked", "Line", "Sender"]
+__all__ = ["Accepted", "Foreseen", "Line", "Sender"]
 
 
 @dataclass(slots=True)
@@ -106,8 +106,8 @@ class Line:
     @traced("preview")
     def check(
         self, data: bytes, *, sender: Sender, record_type: str | None = None, vendor: str | None = None
-    ) -> Checked:
-        """Read, map, decide consent and validate; store nothing.
+    ) -> Foreseen:
+        """Say what `accept` would say of a record; store nothing.
 
         Args:
             data: JSON or XML bytes of one record.
@@ -116,14 +116,15 @@ class Line:
             vendor: name of a vendor format; None means the canonical form.
 
         Raises:
-            SourceError, MappingError, ConsentRefused, ValidationFailed: with every problem found at that stage.
+            AdapterError: with every problem found at the stage that would refuse it.
         """
         arrived = self._arrive(data, record_type, vendor)
         _refuse_foreign(arrived, sender)
         with self._database.reading() as connection:
             lane = clients.lane_of(connection, arrived.lookups)
             (known,) = on_file(connection, self._cipher, [(lane, arrived)])
-        return self._check(arrived, known)
+            judged = self._judged(arrived, known)
+            return Foreseen(arrived, self._storing.foresee(connection, sender.id, lane, arrived, judged))
 
     def accept(
         self,

@@ -6,7 +6,7 @@ nothing. What can be asked or written for all records by one statement is, so ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -88,6 +88,28 @@ class Storing:
             answers += self._store_apart(connection, sender, rest[:count], lanes)
         return answers
 
+    def foresee(
+        self, connection: Connection, sender: str, lane: str, arrived: Arrived, judged: Checked | AdapterError
+    ) -> tuple[Issue, ...]:
+        """Return what the sender of a record would be told if it were handed over now; nothing is stored.
+
+        Raises:
+            AdapterError: `store` would refuse it; its version is judged first there, and here.
+        """
+        newest = submissions.newest_versions(connection, sender, [arrived.key])
+        try:
+            _refuse_invalidated(arrived, invalidated_among(connection, sender, newest))
+            repeat = self._repeat(arrived, newest.get(arrived.key))
+            if repeat is not None:
+                return repeat.warnings
+            if isinstance(judged, AdapterError):
+                raise judged
+            self._decided(connection, lane, judged)
+        except AdapterError as error:
+            error.issues = arrived.placed(error.issues)
+            raise
+        return judged.warnings
+
     def _store_apart(
         self, connection: Connection, sender: str, records: Sequence[Handed], lanes: clients.Lanes
     ) -> list[Accepted | AdapterError]:
@@ -102,8 +124,7 @@ class Storing:
         for one in records:
             arrived = one.arrived
             try:
-                if arrived.key in invalidated:
-                    raise Invalid(Issue("error", "delivery.invalidated", {"field": "record_id"}))
+                _refuse_invalidated(arrived, invalidated)
                 earlier = answered.under(one.key)
                 repeat = earlier or self._repeat(arrived, newest.get(arrived.key))
                 told = repeat
@@ -222,6 +243,11 @@ class Storing:
             now=now,
             id_key=self._id_key,
         )
+
+
+def _refuse_invalidated(arrived: Arrived, invalidated: Collection[str]) -> None:
+    if arrived.key in invalidated:
+        raise Invalid(Issue("error", "delivery.invalidated", {"field": "record_id"}))
 
 
 def on_file(connection: Connection, cipher: Cipher, records: Sequence[tuple[str, Arrived]]) -> list[list[Resource]]:
