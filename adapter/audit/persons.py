@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.store.among import among
 from adapter.store.cipher import Cipher
+from adapter.store.inserting import Insertion
 from adapter.store.tables import audit_person, client_identity
 
 Kind = Literal["client", "professional"]
@@ -34,9 +35,7 @@ _FORMER = (
 )
 # Another process may have met the same person in the same moment: the first one wins for both.
 _ADD = {
-    name: insert(audit_person)
-    .on_conflict_do_nothing(index_elements=["lookup"])
-    .execution_options(preserve_rowcount=True)
+    name: Insertion(insert(audit_person).on_conflict_do_nothing(index_elements=["lookup"]))
     for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 
@@ -109,7 +108,7 @@ def pseudonyms_of(
     new = [one for lookup, one in asked.items() if lookup not in found]
     if new:
         rows = [_row(one, draw(), cipher) for one in new]
-        if connection.execute(_ADD[connection.dialect.name], rows).rowcount == len(rows):
+        if _ADD[connection.dialect.name](connection, rows) == len(rows):
             return found | {str(row["lookup"]): str(row["pseudonym"]) for row in rows}
         found |= _known(connection, [one.lookup for one in new])
     return found

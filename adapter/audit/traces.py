@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapter.audit.chain import WHOLE, Finding, Part
 from adapter.store.among import among
 from adapter.store.cipher import Cipher, CipherError, KeyNotConfigured
+from adapter.store.inserting import Insertion
 from adapter.store.tables import audit_entry, decision_trace
 
 FACT = "trace"
@@ -34,7 +35,7 @@ _NAMING = (
 )
 # Another process may decide the same in the same moment.
 _ADD = {
-    name: insert(decision_trace).on_conflict_do_nothing(index_elements=["hash"])
+    name: Insertion(insert(decision_trace).on_conflict_do_nothing(index_elements=["hash"]))
     for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 
@@ -76,8 +77,7 @@ def keep(connection: Connection, traces: Iterable[tuple[str, bytes]], cipher: Ci
         return
     new = bodies.keys() - connection.execute(_KNOWN, {"hashes": list(bodies)}).scalars()
     rows = [{"hash": name, "body": _sealed(name, bodies[name], cipher)} for name in sorted(new)]
-    if rows:
-        connection.execute(_ADD[connection.dialect.name], rows)
+    _ADD[connection.dialect.name](connection, rows)
 
 
 def read(connection: Connection, name: str, cipher: Cipher | None) -> bytes:

@@ -16,6 +16,7 @@ from adapter import audit
 from adapter.delivery import known
 from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.states import State
+from adapter.store.inserting import Insertion
 from adapter.store.tables import outbox, receipt, transition
 
 # Statements are built once: to build one takes longer than to run it.
@@ -23,8 +24,8 @@ _HELD = update(outbox).where(outbox.c.submission == bindparam("message"), outbox
 _BEGIN = _HELD.values(state=State.SENDING, attempts=outbox.c.attempts + 1)
 _CONCLUDE = _HELD.values(leased_until=0.0, leased_by=None)
 _DELIVER = _CONCLUDE.values(state=State.DELIVERED, final=True, http_status=200, issues=None)
-_RECORD = insert(transition).inline()
-_RECEIPT = insert(receipt).inline()
+_RECORD = Insertion(insert(transition))
+_RECEIPT = Insertion(insert(receipt))
 
 
 def record(connection: Connection, rows: Iterable[tuple[str, State, int, str]], now: float) -> None:
@@ -33,8 +34,7 @@ def record(connection: Connection, rows: Iterable[tuple[str, State, int, str]], 
         {"submission": name, "at": now, "state": state, "attempt": attempt, "cause": cause[:200]}
         for name, state, attempt, cause in rows
     ]
-    if written:
-        connection.execute(_RECORD, written)
+    _RECORD(connection, written)
 
 
 def begin(connection: Connection, messages: Sequence[Message], now: float, until: float) -> None:
@@ -60,7 +60,7 @@ def conclude(connection: Connection, outcomes: Sequence[Outcome], now: float) ->
     failed = [one for one in outcomes if isinstance(one, Failed)]
     if delivered:
         _change(connection, _DELIVER, [_held(one.message) | {"updated_at": now} for one in delivered])
-        connection.execute(_RECEIPT, [_receipt(one, now) for one in delivered])
+        _RECEIPT(connection, [_receipt(one, now) for one in delivered])
         known.remember(connection, delivered)
     if failed:
         _change(connection, _CONCLUDE, [_failure(one, now) for one in failed])

@@ -19,12 +19,13 @@ from adapter.fhir.canonical import canonical
 from adapter.source.json import read_json
 from adapter.store.among import among
 from adapter.store.cipher import keyed_hash
+from adapter.store.inserting import Insertion
 from adapter.store.tables import idempotency
 from adapter.types import Issue
 
 # Statements that are built once: to build one takes longer than to run it.
 _FIND = select(idempotency).where(idempotency.c.sender == bindparam("of"), among(idempotency.c.key, "keys"))
-_KEEP = insert(idempotency).inline()
+_KEEP = Insertion(insert(idempotency))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,7 @@ def keep(connection: Connection, answers: Iterable[tuple[Key, Kept]], now: float
         | {"answer": _answer(kept)}
         for key, kept in answers
     ]
-    if rows:
-        connection.execute(_KEEP, rows)
+    _KEEP(connection, rows)
 
 
 def _answer(kept: Kept) -> str:

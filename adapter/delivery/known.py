@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapter.delivery.messages import Delivered
 from adapter.delivery.states import Known
 from adapter.store.among import among
+from adapter.store.inserting import Insertion
 from adapter.store.tables import known_resource
 
 _PARTS = select(
@@ -30,8 +31,8 @@ def _remembering(add: postgresql.Insert | sqlite.Insert) -> postgresql.Insert | 
 
 
 _REMEMBER = {
-    "postgresql": _remembering(postgresql.insert(known_resource)),
-    "sqlite": _remembering(sqlite.insert(known_resource)),
+    "postgresql": Insertion(_remembering(postgresql.insert(known_resource))),
+    "sqlite": Insertion(_remembering(sqlite.insert(known_resource))),
 }
 
 
@@ -66,5 +67,4 @@ def remember(connection: Connection, delivered: Sequence[Delivered]) -> None:
         for one in delivered
         for url in one.owned
     ]
-    if rows:
-        connection.execute(_REMEMBER[connection.dialect.name], rows)
+    _REMEMBER[connection.dialect.name](connection, rows)

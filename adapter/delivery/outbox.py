@@ -16,11 +16,12 @@ from adapter.delivery.messages import Message, Outcome
 from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import State
 from adapter.store import Cipher, Database
+from adapter.store.inserting import Insertion
 from adapter.store.tables import outbox
 
 LEASE_SECONDS = 30.0
 
-_QUEUE = insert(outbox).inline()
+_QUEUE = Insertion(insert(outbox))
 _ANY = select(outbox.c.seq).limit(1)
 _STOCK = select(outbox.c.state, func.count(), func.min(outbox.c.updated_at)).group_by(outbox.c.state)
 
@@ -44,7 +45,7 @@ class Outbox:
             lanes: of each submission, by its id, in the order in which they came.
         """
         row = {"state": State.QUEUED, "final": False, "due": now, "updated_at": now}
-        connection.execute(_QUEUE, [row | {"submission": one, "lane": lane} for one, lane in lanes.items()])
+        _QUEUE(connection, [row | {"submission": one, "lane": lane} for one, lane in lanes.items()])
         changes.record(connection, [(one, State.QUEUED, 0, cause) for one in lanes], now)
         listening.tell(connection)
 

@@ -17,6 +17,7 @@ from adapter.mapping.lifting import lifted
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.among import among
+from adapter.store.inserting import Insertion
 from adapter.store.tables import outbox, receipt, submission, transition
 from adapter.types import Issue, Resource
 
@@ -37,7 +38,7 @@ _NEWEST = select(
         _LATER.c.record_version > submission.c.record_version,
     ),
 )
-_STORE = insert(submission).inline()
+_STORE = Insertion(insert(submission))
 _VERSION = submission.alias("version")
 _IS_INVALIDATED = exists().where(
     transition.c.cause == INVALIDATED,
@@ -199,7 +200,7 @@ def store(connection: Connection, cipher: Cipher, arrivals: Sequence[Arrival], n
         }
         for one in arrivals
     ]
-    connection.execute(_STORE, rows)
+    _STORE(connection, rows)
 
 
 class Known(NamedTuple):
