@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import cast
 from uuid import uuid4
 
-from adapter.delivery.circuit import Breaker, Circuit
+from adapter.delivery.circuit import Breaker
 from adapter.delivery.client import Answer, Repository
+from adapter.delivery.destination import Destination
 from adapter.delivery.heard import issue_codes, kept_issues
 from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.outbox import Outbox
@@ -28,12 +29,9 @@ from adapter.delivery.outgoing import (
     replaces,
 )
 from adapter.delivery.states import (
-    CERTIFICATE,
     CHANGED,
     CONFLICT,
     LONGEST_DELAY,
-    NOBODY_THERE,
-    PAUSE,
     Known,
     State,
     Verdict,
@@ -53,10 +51,6 @@ from adapter.types import Resource
 
 CHANGED_MEANWHILE = frozenset({CONFLICT, CHANGED})
 """Answers to replacing what was just found: somebody changed it in between, so it is looked up again."""
-
-FORBIDDEN = 403
-FORBIDDEN_TO_ALARM = 5
-"""So many messages in a row that are forbidden are no matter of one record."""
 
 EVENTS = {
     State.WAITING: Event.WAITING,
@@ -105,31 +99,11 @@ class Delivery:
         self._clock = clock
         self._chance = chance
         self._signer = signer
-        self._breaker = breaker
-        self._forbidden = 0
+        self._destination = Destination(repository, breaker, clock)
 
     def ready(self) -> bool:
-        """Say whether the destination takes messages; after a pause one caller probes it with `GET metadata`."""
-        state = self._breaker.state(self._clock())
-        if state is Circuit.PROBE:
-            self._judge_destination(self._repository.metadata())
-            state = self._breaker.state(self._clock())
-        return state is Circuit.CLOSED
-
-    def deliver(self, message: Message) -> None:
-        """Make one try of one message and commit its result; raises only when the database or a bug does."""
-        outcome: Try | Outcome | None = self.prepare(message)
-        if isinstance(outcome, Try):
-            if not message.doubtful and not self._begin(message):
-                return
-            outcome = self.send(outcome)
-        if outcome is not None:
-            try:
-                self._outbox.turn(self._clock(), outcomes=[outcome])
-            except LeaseLost:
-                log(Event.LEASE_LOST, submission=message.submission)
-            else:
-                self.tell(outcome)
+        """Say whether the destination takes messages."""
+        return self._destination.ready()
 
     @traced("prepare")
     def prepare(self, message: Message) -> Try | Outcome:
@@ -243,7 +217,7 @@ class Delivery:
                 answer = Answer(-1, cause="ChangedMeanwhile")
             if not 200 <= answer.status < 300:
                 return self._not_delivered(message, answer)
-        self._judge_destination(answer)
+        self._destination.judge(answer)
         return _delivered(message, bundle, resources, answer.request_id, "receipt", message.attempt + 1)
 
     def _settle(self, message: Message, bundle: Resource, refusal: Answer) -> Outcome:
@@ -273,7 +247,7 @@ class Delivery:
             if resource is None or not is_this_version(entry["resource"], resource):
                 return None
             resources[entry["fullUrl"]] = place
-        self._judge_destination(answer)
+        self._destination.judge(answer)
         return _delivered(message, bundle, resources, answer.request_id, "reconciled", attempt)
 
     def _not_delivered(self, message: Message, answer: Answer) -> Outcome:
@@ -281,7 +255,7 @@ class Delivery:
         return self._judged(message, answer, attempt, judge(answer.status, attempt, answer.retry_after))
 
     def _judged(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> Outcome:
-        self._judge_destination(answer)
+        self._destination.judge(answer)
         return self._failed(message, answer, attempt, verdict)
 
     def _failed(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> Outcome:
@@ -295,18 +269,6 @@ class Delivery:
             http_status=max(answer.status, 0),
             issues=kept_issues(answer.body),
         )
-
-    def _judge_destination(self, answer: Answer) -> None:
-        self._forbidden = self._forbidden + 1 if answer.status == FORBIDDEN else 0
-        if self._forbidden == FORBIDDEN_TO_ALARM:
-            log(Event.ALL_FORBIDDEN, count=self._forbidden)
-        if answer.status in PAUSE or answer.cause == CERTIFICATE:
-            self._breaker.pause(self._clock())
-            log(Event.PAUSED, http_status=answer.status, cause=answer.cause)
-        elif answer.status in NOBODY_THERE:
-            self._breaker.failed(self._clock())
-        else:
-            self._breaker.succeeded()
 
 
 def _delivered(

@@ -19,6 +19,7 @@ from adapter.pipeline import Line, Sender
 from adapter.security.token_source import ClientKey, NoToken, TokenSource
 from adapter.store import Cipher, Database
 from tests.attacks.conftest import body
+from tests.one_try import try_due
 
 SECRET = "080885-906S"
 NAME = "Tuulispää"
@@ -134,8 +135,7 @@ def test_a_hostile_answer_is_survived(tmp_path: Path, attack: str) -> None:
     taken = line.accept(body(), sender=Sender("local"))
     with structlog.testing.capture_logs() as logs:
         for moment in (time.time(), time.time() + 10_000):
-            for message in line.outbox.claim("worker", moment):
-                line.delivery.deliver(message)
+            try_due(line, moment)
     status = line.status(taken.submission, "local")
     assert status is not None
     assert status.state in ("unknown", "waiting", "rejected", "dead"), status.state

@@ -17,6 +17,7 @@ from adapter.events import Event
 from adapter.pipeline import Line, Sender
 from adapter.store import Cipher, Database
 from tests.delivery.test_faults import record
+from tests.one_try import try_due
 
 KEY = bytes(range(32))
 SENDER = Sender("ehr")
@@ -115,8 +116,7 @@ class Table:
 
     def try_once(self) -> None:
         """Make one try of every message that is due, ready or not."""
-        for message in self.line.outbox.claim("worker", self.now[0], 10):
-            self.line.delivery.deliver(message)
+        try_due(self.line, self.now[0])
 
     def state(self, submission: str) -> tuple[str, str, float]:
         """State, cause of the latest change, and seconds until the next try."""
@@ -232,7 +232,7 @@ def test_a_refused_token_is_replaced_once_and_at_once(table: Table) -> None:
 def test_refused_credentials_stop_the_destination(table: Table, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once and with an alarm; the messages stay, and go out when the credentials are taken again."""
     alarms: list[Event] = []
-    monkeypatch.setattr("adapter.delivery.sending.log", lambda event, **_fields: alarms.append(event))
+    monkeypatch.setattr("adapter.delivery.destination.log", lambda event, **_fields: alarms.append(event))
     table.endpoint.replies = [ONE_TRY[outcome][0]]
     submission = table.take()
     table.try_once()
@@ -248,7 +248,7 @@ def test_refused_credentials_stop_the_destination(table: Table, outcome: str, mo
 def test_many_forbidden_messages_are_an_alarm(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     """One is its own matter; five in a row are everybody's, and it is said once."""
     alarms: list[Event] = []
-    monkeypatch.setattr("adapter.delivery.sending.log", lambda event, **_fields: alarms.append(event))
+    monkeypatch.setattr("adapter.delivery.destination.log", lambda event, **_fields: alarms.append(event))
     table.endpoint.replies = [status(403)]
     for number in range(4):
         table.take(number)

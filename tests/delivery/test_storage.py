@@ -21,6 +21,7 @@ from adapter.pipeline import Line, Sender
 from adapter.store import Cipher, Database
 from adapter.store.tables import submission
 from tests.delivery.test_faults import endpoint, mock, observations, record
+from tests.one_try import try_due
 
 __all__ = ["endpoint", "mock"]
 
@@ -70,9 +71,8 @@ def hand_over(line: Line, *numbers: int) -> list[str]:
 
 def deliver(line: Line) -> None:
     """Deliver everything that is due now."""
-    while line.delivery.ready() and (messages := line.outbox.claim("worker", line._clock(), 10)):
-        for message in messages:
-            line.delivery.deliver(message)
+    while line.delivery.ready() and try_due(line, line._clock()):
+        pass
 
 
 def states(line: Line) -> dict[State, int]:
