@@ -289,7 +289,7 @@ class Line:
         """Judge the Bundle; returns what the sender should know."""
         mapped = arrived.mapped
         at = datetime.fromtimestamp(self._judged_at(mapped.record), UTC).isoformat()
-        outcome = judge(mapped.bundle, at=at, context=known)
+        outcome = judge(mapped.bundle, at=at, context=known, notes=False)
         log(Event.VALIDATED, record_type=mapped.record_type, issues=len(outcome.issues))
         # The sender's places are worked out only for what is told: most records have nothing.
         told = arrived.placed(issue for issue in outcome.issues if issue.severity != "information")

@@ -41,6 +41,7 @@ def judge(
     context: Iterable[Resource] = (),
     at: str | None = None,
     trace: Trace | None = None,
+    notes: bool = True,
 ) -> Outcome:
     """Return every problem of a resource.
 
@@ -51,13 +52,14 @@ def judge(
         context: related resources or Bundles that rules may look at.
         at: the present instant for invariants and rules (FHIR instant).
         trace: finds the sender's place by FHIRPath.
+        notes: also tell of claimed profiles that are known but not checked.
     """
     checker, related = validator or packaged_validator(), tuple(context)
     try:
         document, problems = read_resource(resource, checker.settings.limits)
     except SourceError as error:
         return Outcome(error.issues)
-    found = checker.judge(document, profiles, at=at, context=related, trace=trace, problems=problems)
+    found = checker.judge(document, profiles, at=at, context=related, trace=trace, problems=problems, notes=notes)
     if not found.ok:
         # Rules ask about meaning; on a resource that breaks R4 they would only add noise.
         return found

@@ -79,33 +79,42 @@ def _read_json(document: bytes | str, limits: Limits) -> Any:
 
 
 def _measure(document: Any, limits: Limits) -> None:
-    """Refuse a dict that is too deep (or goes in circles), too large, or holds what JSON does not."""
-    level, depth, nodes = [document], 0, 0
+    """Refuse a dict that is too deep (or goes in circles), too large, or holds what JSON does not.
+
+    Level by level; texts, which most values are, are counted and passed over.
+    """
+    level, depth, nodes = [document], 1, 1
     while level:
-        depth += 1
-        nodes += len(level)
+        objects: list[dict[Any, Any]] = []
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                objects.append(value)
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+            else:
+                _check_simple(value, limits)
+        try:
+            "".join(set().union(*objects))
+        except TypeError:
+            raise SourceError(Issue("fatal", "validation.not-json", {"type": "key"})) from None
+        depth += 1 if below else 0
+        nodes += len(below)
         if depth > limits.depth:
             raise SourceError(Issue("fatal", "validation.too-deep", {"max": str(limits.depth)}))
         if nodes > limits.nodes:
             raise SourceError(Issue("fatal", "validation.too-many-nodes", {"max": str(limits.nodes)}))
-        below: list[Any] = []
-        for value in level:
-            kind = value.__class__
-            if kind is str:
-                continue
-            if kind is dict or isinstance(value, dict):
-                try:
-                    "".join(value)
-                except TypeError:
-                    raise SourceError(Issue("fatal", "validation.not-json", {"type": "key"})) from None
-                below += value.values()
-            elif kind is list or isinstance(value, list):
-                below += value
-            elif isinstance(value, int | Decimal) and not isinstance(value, bool):
-                _digits(value, limits)
-            elif not (value is None or isinstance(value, bool | str)):
-                raise SourceError(Issue("fatal", "validation.not-json", {"type": type(value).__name__}))
-        level = below
+        level = [value for value in below if type(value) is not str]
+
+
+def _check_simple(value: Any, limits: Limits) -> None:
+    """Refuse what is neither null, Boolean nor text, nor a number within limits."""
+    if value is None or isinstance(value, bool | str):
+        return
+    if not isinstance(value, int | Decimal):
+        raise SourceError(Issue("fatal", "validation.not-json", {"type": type(value).__name__}))
+    _digits(value, limits)
 
 
 def _digits(value: int | Decimal, limits: Limits) -> None:

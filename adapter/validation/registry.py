@@ -180,6 +180,8 @@ class Registry:
             return run.found(Finding("profile-of-other-type", {"type": name, "actual": type_name}, path))
         if profile is None:
             unchecked = canonical.startswith(run.settings.known_unchecked) if run.settings.known_unchecked else False
+            if unchecked and path and not run.notes:
+                return None
             severity = "information" if unchecked else run.settings.unknown_profile
             severity = severity if path else "error"
             key = "profile-unchecked" if unchecked and path else "profile-unknown"

@@ -32,6 +32,7 @@ class Run:
         element_ids: ids of the elements of the present resource.
         local_references: every `#id` seen in the present resource so far.
         links: those of the contained resources, by id.
+        notes: tell of profiles that are known but not checked.
         at: the instant that `now()` and `today()` stand for, when the caller gave one.
         context: what FHIRPath may see, made when first needed.
         sound: the resource whose profiles are checked, when its shape has no error.
@@ -51,6 +52,7 @@ class Run:
         "left",
         "links",
         "local_references",
+        "notes",
         "registry",
         "related",
         "resource",
@@ -70,8 +72,11 @@ class Run:
         document: Resource,
         at: str | None = None,
         related: Mapping[str, Resource] = NOTHING,
+        *,
+        notes: bool = True,
     ) -> None:
         self.at = at
+        self.notes = notes
         self.related = related
         self.registry = registry
         self.settings = settings

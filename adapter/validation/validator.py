@@ -81,14 +81,16 @@ class Validator:
         context: Iterable[Resource] = (),
         trace: Trace | None = None,
         problems: Findings = None,
+        notes: bool = True,
     ) -> Outcome:
         """Return every problem of a resource that was read within limits already; see `validate`.
 
         Args:
             problems: what reading has found.
+            notes: also tell of claimed profiles that are known but not checked.
         """
         related = related_by_reference(context) if context else NOTHING
-        run = Run(self.registry, self.settings, document, at, related)
+        run = Run(self.registry, self.settings, document, at, related, notes=notes)
         found = self.findings(document, tuple(profiles), run)
         return Outcome(issues_of(joined(problems or None, found), run, trace))
 

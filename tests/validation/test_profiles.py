@@ -273,8 +273,12 @@ def test_versions_of_a_profile() -> None:
 def test_known_unchecked_profiles() -> None:
     """Profiles under a known canonical that are not checked are mentioned as information."""
     settings = ValidationSettings(known_unchecked=("https://hl7.fi/",))
-    (issue,) = Validator(settings=settings).validate(PATIENT | {"meta": {"profile": ["https://hl7.fi/fhir/x"]}}).issues
+    validator, patient = Validator(settings=settings), PATIENT | {"meta": {"profile": ["https://hl7.fi/fhir/x"]}}
+    (issue,) = validator.validate(patient).issues
     assert issue.severity == "information"
+    assert validator.judge(patient, notes=False).issues == ()
+    (issue,) = validator.judge(patient, ["https://hl7.fi/fhir/y"], notes=False).issues
+    assert issue.severity == "error"
 
 
 def test_profile_on_type_and_target() -> None:
