@@ -33,6 +33,7 @@ from adapter.api.refusals import (
     NotFound,
     of_database,
 )
+from adapter.api.turns import Turns
 from adapter.delivery import Chore, Chores, Worker
 from adapter.delivery.chores import WARNING_DAYS
 from adapter.errors import AdapterError
@@ -90,13 +91,16 @@ def create_app(
         certificates: our own, by what they are for; their end is announced a month ahead.
     """
     worker = Worker(line.outbox, line.delivery, threads=workers)
+    turns = Turns(line, worker.wake)
     beside = Chores(chores)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         beside.start()
         worker.start()
+        turns.start()
         yield
+        await run_in_threadpool(turns.stop)
         await run_in_threadpool(worker.stop)
         await run_in_threadpool(beside.stop)
         line.close()
@@ -112,6 +116,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.line = line
+    app.state.turns = turns
     app.state.wake = worker.wake
     app.state.access = access or Access(None, "", Pace(REQUESTS_A_SECOND, BURST, time.monotonic))
     app.state.in_work = InWork()

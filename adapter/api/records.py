@@ -15,13 +15,11 @@ from adapter.api.answers import json_answer, language_of, outcome
 from adapter.api.bodies import lines, read_body
 from adapter.api.keys import InWork, checked_key
 from adapter.api.refusals import of_database
+from adapter.api.turns import AT_ONCE, Turns, Way
 from adapter.errors import AdapterError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Sender
 from adapter.store import DATABASE_PROBLEMS
-
-AT_ONCE = 32
-"""Lines of a batch that may share a commit, and whose answers come together."""
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
@@ -128,11 +126,8 @@ class Answers(StreamingResponse):
 
 
 async def _take(request: Request, sender: Sender, data: bytes, asked: Asked) -> Accepted:
-    accepted: Accepted = await run_in_threadpool(
-        line_of(request).accept, data, sender=sender, idempotency_key=asked.key, **asked.reading
-    )
-    request.app.state.wake()
-    return accepted
+    turns: Turns = request.app.state.turns
+    return await turns.accept(Way(sender, **asked.reading), data, asked.key)
 
 
 async def _judged(request: Request, sender: Sender, numbered: Sequence[tuple[int, bytes]], asked: Asked) -> bytes:

@@ -72,7 +72,7 @@ class Broken(Line):
         """Fail as a bug does, with something personal in the text."""
         raise RuntimeError("080885-906S")
 
-    accept = check
+    accept_many = check
 
 
 def line(kind: type[Line], folder: Path) -> Line:

@@ -1,0 +1,109 @@
+"""Takes the records of many requests in turns: what came during one turn is judged and stored together in the next.
+
+One thread does it. Alone, a record is taken at once; when many callers hand over at the same time, they share commits
+as the lines of a batch do, and nobody waits for more than the turn under way and their own.
+"""
+
+from __future__ import annotations
+
+import threading
+from asyncio import Future, get_running_loop
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from adapter.pipeline import Accepted, Line, Sender
+
+AT_ONCE = 32
+"""Records that are judged and stored together, and answered together, at most."""
+
+
+class Way(NamedTuple):
+    """Who hands a record over, and how it is to be read: what records that are taken together have in common."""
+
+    sender: Sender
+    record_type: str | None
+    vendor: str | None
+
+
+class _Handed(NamedTuple):
+    """A record that waits for its turn: the sender's bytes, its idempotency key or empty, and who waits."""
+
+    way: Way
+    data: bytes
+    key: str
+    answer: Future[Accepted]
+
+
+class Turns:
+    """Takes records for one line.
+
+    Args:
+        wake: called when records were stored.
+    """
+
+    def __init__(self, line: Line, wake: Callable[[], None]) -> None:
+        self._line = line
+        self._wake = wake
+        self._waiting: SimpleQueue[_Handed | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="kykysilta-turns", daemon=True)
+
+    def start(self) -> None:
+        """Start to take records."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take what waits, and no more."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    async def accept(self, way: Way, data: bytes, key: str) -> Accepted:
+        """Take a record; see `Line.accept`.
+
+        Raises:
+            AdapterError: nothing was stored.
+        """
+        answer: Future[Accepted] = get_running_loop().create_future()
+        self._waiting.put(_Handed(way, data, key, answer))
+        return await answer
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            self._turn([first, *self._others()])
+
+    def _others(self) -> list[_Handed]:
+        """Return what waits besides the first one."""
+        others: list[_Handed] = []
+        with suppress(Empty):
+            while len(others) < AT_ONCE - 1:
+                one = self._waiting.get_nowait()
+                if one is None:
+                    self._waiting.put(None)
+                    break
+                others.append(one)
+        return others
+
+    def _turn(self, handed: Sequence[_Handed]) -> None:
+        for way in dict.fromkeys(one.way for one in handed):
+            group = [one for one in handed if one.way == way]
+            for one, answer in zip(group, self._answers(way, group), strict=True):
+                with suppress(RuntimeError):  # the caller's event loop has ended: nobody listens
+                    one.answer.get_loop().call_soon_threadsafe(_tell, one.answer, answer)
+        self._wake()
+
+    def _answers(self, way: Way, group: Sequence[_Handed]) -> Sequence[Accepted | Exception]:
+        records = [(one.data, one.key) for one in group]
+        try:
+            return self._line.accept_many(records, sender=way.sender, record_type=way.record_type, vendor=way.vendor)
+        except Exception as error:  # a bug is answered as one, and the next turn comes
+            return [error] * len(group)
+
+
+def _tell(waiting: Future[Accepted], answer: Accepted | Exception) -> None:
+    if waiting.done():  # the caller went away
+        return
+    if isinstance(answer, Exception):
+        waiting.set_exception(answer)
+    else:
+        waiting.set_result(answer)
