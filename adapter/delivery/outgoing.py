@@ -36,28 +36,6 @@ def is_owned(resource: Resource) -> bool:
     )
 
 
-def beside_their_client(bundle: Resource) -> Resource:
-    """Return the Bundle with each RelatedPerson looked for beside its own client.
-
-    R4 has a RelatedPerson for each client (`patient` 1..1), but a guardian may stand for several under one number:
-    that of another client must not be found.
-    """
-    patients = {
-        entry["fullUrl"]: entry["request"]["ifNoneExist"]
-        for entry in bundle["entry"]
-        if entry["resource"]["resourceType"] == "Patient"
-    }
-    return {**bundle, "entry": [_beside(entry, patients) for entry in bundle["entry"]]}
-
-
-def _beside(entry: dict[str, Any], patients: Mapping[str, str]) -> dict[str, Any]:
-    if entry["resource"]["resourceType"] != "RelatedPerson":
-        return entry
-    client = patients[entry["resource"]["patient"]["reference"]]
-    criterion = f"{entry['request']['ifNoneExist']}&patient.{client}"
-    return {**entry, "request": {**entry["request"], "ifNoneExist": criterion}}
-
-
 def outgoing(bundle: Resource, known: Mapping[str, Known], gone: Sequence[Known] = ()) -> Resource:
     """Return the transaction to send.
 
@@ -75,6 +53,8 @@ def renamed_core(bundle: Resource, known: Mapping[str, Known], former: Mapping[s
     """Return where the record's own resource lies when its identity changed, e.g. a temporary code became a real one.
 
     Its fullUrl is new then, but it is still the resource of the same record: it is replaced, not deleted (design §4).
+    The mapping sees one version of a record, and lanes know codes, not places: only receipts tell where an earlier
+    version lies. Without this the Patient would be deleted, and everything that refers to it would lose its client.
 
     Args:
         known: what receipts say about the Bundle's entries.

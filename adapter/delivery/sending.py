@@ -19,7 +19,6 @@ from adapter.delivery.heard import issue_codes, kept_issues
 from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.outbox import Outbox
 from adapter.delivery.outgoing import (
-    beside_their_client,
     client_of,
     is_owned,
     is_this_version,
@@ -112,7 +111,7 @@ class Delivery:
         What is doubtful is not signed yet. A Try of the others may be sent when it is committed that it begins.
         """
         try:
-            bundle = beside_their_client(cast("Resource", read_canonical(message.body)))
+            bundle = cast("Resource", read_canonical(message.body))
         except CipherError as problem:
             return self._unreadable(message, problem)
         return Try(message, bundle, {}, b"") if message.doubtful else self._signed(message, bundle)

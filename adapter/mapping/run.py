@@ -211,11 +211,30 @@ class Run:
         core = [entry for is_core, entry in self._owned if is_core]
         others = [entry for is_core, entry in self._owned if not is_core]
         shared = [entry for _, _, entry, _ in sorted(self._shared.values())]
-        made: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": [*core, *others, *shared]}
+        entries = _beside_their_client([*core, *others, *shared])
+        made: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
         given = self.record.get("security_labels")
         if given:
             made["meta"] = {"security": [dict(_labelled(_list_of(label), label)) for label in given]}
         return made
+
+
+def _beside_their_client(entries: list[Json]) -> list[Json]:
+    """Return the entries with each RelatedPerson looked for beside its own client.
+
+    R4 has a RelatedPerson for each client (`patient` 1..1), but a guardian may stand for several under one number:
+    that of another client must not be found.
+    """
+    clients = {
+        each["fullUrl"]: each["request"]["ifNoneExist"] for each in entries if each["request"]["url"] == "Patient"
+    }
+    return [_beside(each, clients) if each["request"]["url"] == "RelatedPerson" else each for each in entries]
+
+
+def _beside(entry: Json, clients: dict[str, str]) -> Json:
+    client = clients[entry["resource"]["patient"]["reference"]]
+    request = entry["request"]
+    return {**entry, "request": {**request, "ifNoneExist": f"{request['ifNoneExist']}&patient.{client}"}}
 
 
 def labels(sensitivity: str, given: Collection[str]) -> list[Json]:
