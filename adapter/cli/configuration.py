@@ -200,6 +200,8 @@ def _unwise(settings: Settings) -> Iterator[str]:
         yield "cli.config-demo"
     if not local and settings.tls is None:
         yield "cli.config-plain"
+    if settings.host in ("0.0.0.0", "::") and not settings.public_url:  # noqa: S104 - read, not listened at
+        yield "cli.config-no-public-url"
     if settings.repository_url.startswith("http://") and "://127.0.0.1" not in settings.repository_url:
         yield "cli.config-plain-repository"
     if settings.signing is None:

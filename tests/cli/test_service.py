@@ -244,8 +244,10 @@ def test_good_settings_are_fine_and_unwise_ones_told(tmp_path: Path) -> None:
     code, said = run("config", "check", "--config", str(file))
     assert code == 0
     assert "Asetukset ovat kunnossa" in said
-    for setting in ("demo:", "host:", "repository_url:", "signing:", "audit_key_file:"):
+    for setting in ("demo:", "host:", "public_url:", "repository_url:", "signing:", "audit_key_file:"):
         assert f"! {setting}" in said
+    file.write_text("demo = true\nhost = '0.0.0.0'\npublic_url = 'https://adapter.example'")
+    assert "public_url:" not in run("config", "check", "--config", str(file))[1]
 
 
 def test_the_outbox_is_listed_shown_and_watched(adapter_url: str) -> None:
