@@ -18,7 +18,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, text
 from adapter.audit.checkpoints import Checkpoint
 from adapter.audit.merkle import Tree, leaf_hash
 from adapter.source.identity_code import without_codes
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import audit_checkpoint, audit_entry
 
 START = "0" * 64
@@ -29,7 +29,7 @@ POSTGRESQL_LOCK = 0x6B796B79
 
 # Statements that are built once: to build one takes longer than to run it.
 _LOCK = text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})")
-_TAIL = select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1)
+_TAIL = Selection(select(audit_entry.c.seq, audit_entry.c.hash).order_by(audit_entry.c.seq.desc()).limit(1))
 _ADD = Insertion(insert(audit_entry))
 _ALL = select(audit_entry).order_by(audit_entry.c.seq).execution_options(yield_per=1000)
 _UP_TO = _ALL.where(audit_entry.c.seq <= bindparam("last"))
@@ -152,7 +152,7 @@ def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = (), part:
 
 def _tail(connection: Connection) -> tuple[int, str]:
     lock(connection)
-    row = connection.execute(_TAIL).first()
+    row = _TAIL(connection).first()
     return (row.seq, row.hash) if row else (0, START)
 
 

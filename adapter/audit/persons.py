@@ -19,13 +19,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapter.store.among import among
 from adapter.store.cipher import Cipher
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import audit_person, client_identity
 
 Kind = Literal["client", "professional"]
 
 # Built once: every accepted record asks it.
-_KNOWN = select(audit_person.c.lookup, audit_person.c.pseudonym).where(among(audit_person.c.lookup, "lookups"))
+_KNOWN = Selection(
+    select(audit_person.c.lookup, audit_person.c.pseudonym).where(among(audit_person.c.lookup, "lookups"))
+)
 _BEFORE = audit_person.alias("before")
 _FORMER = (
     select(_BEFORE.c.pseudonym.label("former"), audit_person.c.pseudonym)
@@ -153,7 +155,7 @@ def forget(connection: Connection, pseudonym: str) -> bool:
 
 
 def _known(connection: Connection, lookups: Collection[str]) -> dict[str, str]:
-    return {row.lookup: row.pseudonym for row in connection.execute(_KNOWN, {"lookups": list(lookups)})}
+    return {row.lookup: row.pseudonym for row in _KNOWN(connection, lookups=lookups)}
 
 
 def _row(one: Somebody, pseudonym: str, cipher: Cipher | None) -> dict[str, str | bytes | None]:

@@ -18,13 +18,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapter.audit.chain import WHOLE, Finding, Part
 from adapter.store.among import among
 from adapter.store.cipher import Cipher, CipherError, KeyNotConfigured
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import audit_entry, decision_trace
 
 FACT = "trace"
 """Name of the fact that lists the hashes."""
 
-_KNOWN = select(decision_trace.c.hash).where(among(decision_trace.c.hash, "hashes"))
+_KNOWN = Selection(select(decision_trace.c.hash).where(among(decision_trace.c.hash, "hashes")))
 _ONE = select(decision_trace.c.body).where(decision_trace.c.hash == bindparam("hash"))
 _ALL = select(decision_trace.c.hash, decision_trace.c.body).execution_options(yield_per=1000)
 _NAMING = (
@@ -75,7 +75,7 @@ def keep(connection: Connection, traces: Iterable[tuple[str, bytes]], cipher: Ci
     bodies = dict(traces)
     if not bodies:
         return
-    new = bodies.keys() - connection.execute(_KNOWN, {"hashes": list(bodies)}).scalars()
+    new = bodies.keys() - _KNOWN(connection, hashes=bodies).scalars()
     rows = [{"hash": name, "body": _sealed(name, bodies[name], cipher)} for name in sorted(new)]
     _ADD[connection.dialect.name](connection, rows)
 

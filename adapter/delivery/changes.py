@@ -16,7 +16,7 @@ from adapter import audit
 from adapter.delivery import known
 from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.states import State
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion
 from adapter.store.tables import outbox, receipt, transition
 
 # Statements are built once: to build one takes longer than to run it.

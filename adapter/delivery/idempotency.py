@@ -19,12 +19,12 @@ from adapter.fhir.canonical import canonical
 from adapter.source.json import read_json
 from adapter.store.among import among
 from adapter.store.cipher import keyed_hash
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import idempotency
 from adapter.types import Issue
 
 # Statements that are built once: to build one takes longer than to run it.
-_FIND = select(idempotency).where(idempotency.c.sender == bindparam("of"), among(idempotency.c.key, "keys"))
+_FIND = Selection(select(idempotency).where(idempotency.c.sender == bindparam("of"), among(idempotency.c.key, "keys")))
 _KEEP = Insertion(insert(idempotency))
 
 
@@ -98,8 +98,7 @@ def find(connection: Connection, keys: Iterable[Key | None]) -> Answered:
     asked = [key for key in keys if key]
     if not asked:
         return Answered(())
-    given = {"of": asked[0].sender, "keys": [key.text for key in asked]}
-    return Answered(connection.execute(_FIND, given))
+    return Answered(_FIND(connection, of=asked[0].sender, keys=[key.text for key in asked]))
 
 
 def keep(connection: Connection, answers: Iterable[tuple[Key, Kept]], now: float) -> None:

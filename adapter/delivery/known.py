@@ -14,12 +14,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapter.delivery.messages import Delivered
 from adapter.delivery.states import Known
 from adapter.store.among import among
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import known_resource
 
-_PARTS = select(
-    known_resource.c.record_key, known_resource.c.full_url, known_resource.c.location, known_resource.c.version
-).where(among(known_resource.c.record_key, "records"))
+_PARTS = Selection(
+    select(
+        known_resource.c.record_key, known_resource.c.full_url, known_resource.c.location, known_resource.c.version
+    ).where(among(known_resource.c.record_key, "records"))
+)
 _FORGET = delete(known_resource).where(
     known_resource.c.record_key == bindparam("record"), known_resource.c.full_url == bindparam("url")
 )
@@ -43,7 +45,7 @@ def parts(connection: Connection, record_keys: Collection[str]) -> dict[str, dic
     """
     found: dict[str, dict[str, Known]] = defaultdict(dict)
     if record_keys:
-        for record, url, location, version in connection.execute(_PARTS, {"records": list(record_keys)}):
+        for record, url, location, version in _PARTS(connection, records=record_keys):
             found[record][url] = Known(location, version)
     return found
 

@@ -16,7 +16,7 @@ from adapter.delivery.messages import Message, Outcome
 from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import State
 from adapter.store import Cipher, Database
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion
 from adapter.store.tables import outbox
 
 LEASE_SECONDS = 30.0

@@ -17,26 +17,28 @@ from adapter.mapping.lifting import lifted
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.among import among
-from adapter.store.inserting import Insertion
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import outbox, receipt, submission, transition
 from adapter.types import Issue, Resource
 
 # Statements that are built once: to build one takes longer than to run it.
 _LATER = submission.alias("later")
-_NEWEST = select(
-    submission.c.record_key,
-    submission.c.id,
-    submission.c.record_version,
-    submission.c.digest,
-    submission.c.warnings,
-).where(
-    submission.c.sender == bindparam("of"),
-    among(submission.c.record_key, "records"),
-    ~exists().where(
-        _LATER.c.sender == submission.c.sender,
-        _LATER.c.record_key == submission.c.record_key,
-        _LATER.c.record_version > submission.c.record_version,
-    ),
+_NEWEST = Selection(
+    select(
+        submission.c.record_key,
+        submission.c.id,
+        submission.c.record_version,
+        submission.c.digest,
+        submission.c.warnings,
+    ).where(
+        submission.c.sender == bindparam("of"),
+        among(submission.c.record_key, "records"),
+        ~exists().where(
+            _LATER.c.sender == submission.c.sender,
+            _LATER.c.record_key == submission.c.record_key,
+            _LATER.c.record_version > submission.c.record_version,
+        ),
+    )
 )
 _STORE = Insertion(insert(submission))
 _VERSION = submission.alias("version")
@@ -47,7 +49,7 @@ _IS_INVALIDATED = exists().where(
     _VERSION.c.record_key == submission.c.record_key,
 )
 _LATER_MESSAGE = outbox.alias("later_message")
-_NEWEST_BODIES = (
+_NEWEST_BODIES = Selection(
     select(outbox.c.lane, submission.c.record_type, submission.c.id, submission.c.body)
     .join(outbox, outbox.c.submission == submission.c.id)
     .where(
@@ -163,7 +165,7 @@ class Wanted:
 
 def newest_versions(connection: Connection, sender: str, record_keys: Iterable[str]) -> dict[str, Row[Any]]:
     """Return id, version, digest and warnings of the newest version that a sender handed over of records, by key."""
-    rows: Iterable[Any] = connection.execute(_NEWEST, {"of": sender, "records": list(record_keys)})
+    rows: Iterable[Any] = _NEWEST(connection, of=sender, records=record_keys)
     return {row.record_key: row for row in rows}
 
 
@@ -217,7 +219,7 @@ def newest(connection: Connection, cipher: Cipher, lanes: Collection[str], recor
 
     Nothing is contained, and a Consent has the id of its submission, so that the log can name what decided.
     """
-    found = connection.execute(_NEWEST_BODIES, {"clients": list(lanes), "kinds": list(record_types)})
+    found = _NEWEST_BODIES(connection, clients=lanes, kinds=record_types)
     rows = sorted(found, key=lambda row: record_types.index(row.record_type))
     return [Known(lane, kind, name, _opened(cipher, name, body)) for lane, kind, name, body in rows]
 

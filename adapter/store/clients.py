@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapter.fhir.ids import ids_under
 from adapter.store.among import among
 from adapter.store.cipher import keyed_hash
+from adapter.store.prepared import Selection
 from adapter.store.review_tables import review_note, review_permission
 from adapter.store.tables import client_identity, outbox
 from adapter.types import Resource
@@ -27,7 +28,9 @@ CODES = frozenset({"official", "old", "temp"})
 SAYS_WHO = "client"
 """Type of the records that may say that several codes are one person."""
 
-_KNOWN = select(client_identity.c.lookup, client_identity.c.lane).where(among(client_identity.c.lookup, "lookups"))
+_KNOWN = Selection(
+    select(client_identity.c.lookup, client_identity.c.lane).where(among(client_identity.c.lookup, "lookups"))
+)
 _OLDEST_FIRST = (
     select(outbox.c.lane).where(among(outbox.c.lane, "lanes")).group_by(outbox.c.lane).order_by(func.min(outbox.c.seq))
 )
@@ -90,7 +93,7 @@ class Lanes(dict[str, str]):
 
 def lanes(connection: Connection, named: Iterable[str]) -> Lanes:
     """Return the lanes of look-up values, of one client or many."""
-    rows = connection.execute(_KNOWN, {"lookups": list(named)})
+    rows = _KNOWN(connection, lookups=named)
     return Lanes((lookup, lane) for lookup, lane in rows)
 
 

@@ -1,4 +1,4 @@
-"""Rows are added whole, one or many, with what happens on a conflict; the same on both databases."""
+"""Prepared statements find and add rows as statements of SQLAlchemy do; the same on both databases."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from adapter.store import Database
-from adapter.store.inserting import Insertion
+from adapter.store.among import among
+from adapter.store.prepared import Insertion, Selection
 from adapter.store.tables import audit_person, decision_trace, outbox, submission
 from tests.databases import KINDS, empty_database
 
@@ -20,6 +21,8 @@ SUBMISSION = {
     "received_at": 0.1, "mapping": "m", "warnings": "[]", "source": b"\x00\xff", "body": None,
 }  # fmt: skip
 MESSAGE = {"submission": "1", "lane": "l", "state": "queued", "final": False, "due": 1.5, "updated_at": 1.5}
+MISSING = (KeyError, ProgrammingError)
+"""PostgreSQL's driver finds it out itself."""
 NEW_ONLY = {
     name: Insertion(of(audit_person).on_conflict_do_nothing(index_elements=["lookup"]))
     for name, of in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
@@ -80,3 +83,33 @@ def test_what_the_database_refuses_is_told_without_the_values(database: Database
     with pytest.raises(IntegrityError) as refused, database.transaction() as connection:
         add(connection, [row])
     assert "of-a-person" not in str(refused.value)
+
+
+def test_rows_are_found_by_parameters_and_by_what_the_statement_says_itself(database: Database) -> None:
+    """One value, many values as one, a constant, a limit; the rows name their columns."""
+    persons = audit_person.c
+    found = Selection(
+        select(persons.lookup, persons.identity)
+        .where(among(persons.lookup, "lookups"), persons.kind == "client", persons.pseudonym != bindparam("but"))
+        .order_by(persons.lookup.desc())
+        .limit(2)
+    )
+    rows = [{"pseudonym": name, "kind": "client", "lookup": name, "identity": b"\x00"} for name in "abcd"]
+    with database.transaction() as connection:
+        Insertion(insert(audit_person))(
+            connection, [*rows, rows[0] | {"pseudonym": "x", "kind": "else", "lookup": "x"}]
+        )
+        assert found(connection, lookups={"a", "b", "c", "x"}, but="c").all() == [("b", b"\x00"), ("a", b"\x00")]
+        (row,) = found(connection, lookups=["d"], but="")
+        assert (row.lookup, row.identity) == ("d", b"\x00")
+        assert found(connection, lookups=[], but="").first() is None
+
+
+def test_a_parameter_that_is_missing_is_an_error(database: Database) -> None:
+    """Not a search for nothing."""
+    found = Selection(select(submission.c.id).where(among(submission.c.id, "ids"), submission.c.id == bindparam("id")))
+    with database.reading() as connection:
+        with pytest.raises(MISSING):
+            found(connection, ids=["1"])
+        with pytest.raises(MISSING):
+            found(connection, id="1")

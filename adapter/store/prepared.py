@@ -1,0 +1,98 @@
+"""Statements that every record runs: made once for each database, then handed to the driver as text.
+
+What SQLAlchemy does anew for each run of a statement, and for each row that it adds, takes several times as long as
+the run itself. Connections, transactions, errors and events are SQLAlchemy's all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import ClauseElement, Connection, CursorResult, Select
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import Insert
+
+_COUNTED = {"preserve_rowcount": True}
+
+
+class _Made(NamedTuple):
+    """A statement as one database takes it.
+
+    Attributes:
+        text: SQL.
+        names: parameters in the order in which the driver takes them; None when it takes them by name.
+        constants: parameters that the statement gives itself.
+        processors: of the parameters that the driver takes in another form than we give them.
+    """
+
+    text: str
+    names: Sequence[str] | None
+    constants: Mapping[str, Any]
+    processors: Mapping[str, Callable[[Any], Any]]
+
+    def values(self, given: Mapping[str, Any]) -> Any:
+        """Return parameters as the driver takes them."""
+        row = {**self.constants, **given}
+        for name, process in self.processors.items():
+            row[name] = process(row[name])
+        return row if self.names is None else tuple(map(row.__getitem__, self.names))
+
+
+class _Prepared:
+    """A statement and what it became."""
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self._statement = statement
+        self._made: dict[tuple[str, ...], _Made] = {}
+
+    def _for(self, connection: Connection, columns: tuple[str, ...] = ()) -> _Made:
+        key = (connection.dialect.name, *columns)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = self._make(connection, columns)
+        return made
+
+    def _make(self, connection: Connection, columns: tuple[str, ...]) -> _Made:
+        dialect = connection.dialect
+        compiled = cast(SQLCompiler, self._statement.compile(dialect=dialect, column_keys=columns))
+        parameters = {name: each for each, name in compiled.bind_names.items()}
+        found = {name: each.type.dialect_impl(dialect).bind_processor(dialect) for name, each in parameters.items()}
+        processors = {name: process for name, process in found.items() if process is not None}
+        constants = {name: compiled.params[name] for name, each in parameters.items() if not each.required}
+        return _Made(compiled.string, compiled.positiontup, constants, processors)
+
+
+class Selection(_Prepared):
+    """Finds rows; their values are as the driver gives them: texts, numbers, bytes.
+
+    Args:
+        statement: all its parameters are named; for many values as one see `adapter.store.among`.
+    """
+
+    def __init__(self, statement: Select[Any]) -> None:
+        super().__init__(statement)
+
+    def __call__(self, connection: Connection, **given: Any) -> CursorResult[*tuple[Any, ...]]:
+        """Return the rows found with these parameters."""
+        made = self._for(connection)
+        return connection.exec_driver_sql(made.text, made.values(given))
+
+
+class Insertion(_Prepared):
+    """Adds rows to a table.
+
+    Args:
+        statement: names no values; it may say what happens on a conflict.
+    """
+
+    def __init__(self, statement: Insert) -> None:
+        # Inline: nobody asks for the keys that the database gives.
+        super().__init__(statement.inline())
+
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Add rows, all with the same columns; returns how many were added."""
+        if not rows:
+            return 0
+        made = self._for(connection, tuple(rows[0]))
+        return connection.exec_driver_sql(made.text, [made.values(row) for row in rows], _COUNTED).rowcount
