@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from adapter.errors import AdapterError
 from adapter.store import DamagedError
-from adapter.types import Issue
+from adapter.types import Issue, Severity
 
 
 class NotFound(AdapterError):  # noqa: N818
@@ -29,49 +31,45 @@ class NotAllowed(AdapterError):  # noqa: N818
         self.allowed = allowed
 
 
-class StillInWork(AdapterError):  # noqa: N818
-    """A request with the same `Idempotency-Key` has not been answered yet.
+class Later(AdapterError):  # noqa: N818
+    """What may go well when it is asked again.
 
     Attributes:
-        seconds: when to ask again.
+        seconds: when to ask again, as in the `Retry-After` header.
+        severity, key: of the issue that says so.
     """
 
     stage = "api"
+    http_status = 503
+    seconds: ClassVar[int]
+    severity: ClassVar[Severity] = "fatal"
+    key: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__(Issue(self.severity, self.key, {"seconds": str(self.seconds)}))
+
+
+class StillInWork(Later):
+    """A request with the same `Idempotency-Key` has not been answered yet."""
+
     http_status = 409
     seconds = 1
+    severity = "error"
+    key = "api.key-in-work"
 
-    def __init__(self) -> None:
-        super().__init__(Issue("error", "api.key-in-work", {"seconds": str(self.seconds)}))
 
+class Unavailable(Later):
+    """The database cannot be written or read just now; nothing was taken."""
 
-class Unavailable(AdapterError):  # noqa: N818
-    """The database cannot be written or read just now; nothing was taken.
-
-    Attributes:
-        seconds: when to try again.
-    """
-
-    stage = "api"
-    http_status = 503
     seconds = 5
-
-    def __init__(self) -> None:
-        super().__init__(Issue("fatal", "api.unavailable", {"seconds": str(self.seconds)}))
+    key = "api.unavailable"
 
 
-class Damaged(AdapterError):  # noqa: N818
-    """The database is damaged; nothing was taken, and nothing will be until a backup is restored.
+class Damaged(Later):
+    """The database is damaged; nothing was taken, and nothing will be until a backup is restored."""
 
-    Attributes:
-        seconds: when to try again.
-    """
-
-    stage = "api"
-    http_status = 503
     seconds = 300
-
-    def __init__(self) -> None:
-        super().__init__(Issue("fatal", "api.damaged"))
+    key = "api.damaged"
 
 
 def of_database(error: Exception) -> Damaged | Unavailable:

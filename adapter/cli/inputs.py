@@ -86,7 +86,7 @@ def show_issues(name: str, issues: Iterable[Issue], language: str) -> None:
     console.print(f"[bold]{escape(name)}[/]")
     for issue in issues:
         console.print(f"  {MARKS[issue.severity]} [bold]{escape(issue.rule_id)}[/] {escape(issue.text(language))}")
-        for line in _places(issue):
+        for line in places(issue):
             console.print(Padding(f"[dim]{escape(line)}[/]", (0, 0, 0, 4)), soft_wrap=True)
 
 
@@ -95,9 +95,10 @@ def show_error(name: str, error: AdapterError, language: str) -> None:
     show_issues(name, error.issues, language)
 
 
-def _places(issue: Issue) -> Iterator[str]:
+def places(issue: Issue) -> Iterator[str]:
+    """Yield where it is: the sender's field with line and column, the FHIR element, the profile."""
     if issue.source:
-        line = f", {issue.source.line}:{issue.source.column}" if issue.source.line else ""
+        line = f" ({issue.source.line}:{issue.source.column})" if issue.source.line else ""
         yield f"{issue.source.path}{line}"
     if issue.expression:
         yield issue.expression

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -18,6 +18,7 @@ from adapter.cli.inputs import (
     Vendor,
     documents,
     fail,
+    places,
     read_file,
     show_issues,
     write,
@@ -203,18 +204,8 @@ def _show_issue(console: Console, issue: Issue, language: str) -> None:
     console.print(
         f"    {MARKS[issue.severity]} [bold]{escape(issue.rule_id)}[/] {escape(issue.text(language))}", soft_wrap=True
     )
-    for line in _places(issue):
+    for line in places(issue):
         console.print(f"      [dim]{escape(line)}[/]", soft_wrap=True)
-
-
-def _places(issue: Issue) -> Iterator[str]:
-    if issue.source:
-        line = f" ({issue.source.line}:{issue.source.column})" if issue.source.line else ""
-        yield f"{issue.source.path}{line}"
-    if issue.expression:
-        yield issue.expression
-    if issue.profile:
-        yield issue.profile
 
 
 def _heading(expression: str, document: Any) -> str:

@@ -99,7 +99,7 @@ def test_map_names_the_vendors_json_field_with_line_and_column() -> None:
     wrong = text[:at] + text[at:].replace("voimassa", "voimasa", 1)
     result = run("map", "--vendor", "lahde", "-", given=wrong.encode())
     assert (result.exit_code, result.stdout) == (2, "")
-    place = f"suunnitelma.tila, {text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}"
+    place = f"suunnitelma.tila ({text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)})"
     assert place in said(result)
     assert "Koodia ei ole luettelossa" in said(result)
     assert "voimasa " not in said(result)
@@ -110,7 +110,7 @@ def test_map_names_the_vendors_xml_attribute_with_line_and_column() -> None:
     wrong = SILMU.read_bytes().replace(b'planType="typ-plan"', b'planType="typ-pla"')
     result = run("map", "--vendor", "silmu", "--lang", "en", "-", given=wrong)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "/Plan/@planType, 2:" in said(result)
+    assert "/Plan/@planType (2:" in said(result)
     assert "Did you mean typ-plan?" in said(result)
 
 
