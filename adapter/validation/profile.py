@@ -27,7 +27,7 @@ class Profile:
     """A StructureDefinition that constrains, with everything it inherits.
 
     Attributes:
-        url, version: its canonical.
+        url, version, canonical: its canonical, and both as one: `url|version`.
         type_name: the type it constrains.
         lineage: urls of itself and of all profiles that it builds on.
         tree: its overlay.
@@ -37,6 +37,7 @@ class Profile:
     def __init__(self, definition: dict[str, Any], registry: Registry) -> None:
         self.url: str = definition["url"]
         self.version: str = definition.get("version", "")
+        self.canonical = f"{self.url}|{self.version}" if self.version else self.url
         self.type_name: str = definition["type"]
         self.definition = definition
         self.registry = registry
@@ -45,11 +46,6 @@ class Profile:
         self._check: ItemCheck | None = None
         self._sure: Sure | None = None
         self._asked = 0
-
-    @property
-    def canonical(self) -> str:
-        """`url|version`, or the url alone."""
-        return f"{self.url}|{self.version}" if self.version else self.url
 
     def _lay_chain(self) -> Overlay:
         chain = [self.definition]

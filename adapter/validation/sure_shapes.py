@@ -69,8 +69,7 @@ class SureShapes:
             self._asked[type_name] += 1
             if not is_worth_writing(self._asked[type_name]):
                 return not_sure
-            name = self.name(type_name, "", type_name)
-            found = self._resources[type_name] = _never_raising(lambda: self.names[name])
+            found = self._resources[type_name] = _never_raising(self._written(type_name, "", type_name))
         return found
 
     def name(self, type_name: str, path: str = "", place: str = "") -> str:
@@ -81,14 +80,15 @@ class SureShapes:
         """
         name = "_".join(part.replace(".", "_") for part in (type_name, path, place and f"at_{place}"))
         if name not in self.names:
-
-            def write(value: Any, run: Run) -> bool:
-                text = "\n".join(_Node(self, type_name, path, place).lines(name))
-                exec(compile(text, f"<{type_name} {path}>", "exec"), self.names)  # noqa: S102 - text from definitions
-                return bool(self.names[name](value, run))
-
-            self.names[name] = write
+            self.names[name] = lambda value, run: self._written(type_name, path, place)(value, run)
         return name
+
+    def _written(self, type_name: str, path: str, place: str) -> Sure:
+        name = self.name(type_name, path, place)
+        text = "\n".join(_Node(self, type_name, path, place).lines(name))
+        exec(compile(text, f"<{type_name} {path}>", "exec"), self.names)  # noqa: S102 - text from definitions
+        function: Sure = self.names[name]
+        return function
 
     def given(self, letter: str, thing: Any) -> str:
         """Return the name of an object that the generated text uses."""
@@ -102,10 +102,10 @@ def not_sure(_value: Any, _run: Run) -> bool:
     return False
 
 
-def _never_raising(function: Callable[[], Sure]) -> Sure:
+def _never_raising(function: Sure) -> Sure:
     def test(value: Any, run: Run) -> bool:
         try:
-            return function()(value, run)
+            return function(value, run)
         except REFUSALS:
             return False
 
@@ -158,6 +158,7 @@ class _Node:
             " if s.__class__ is not dict: return False",
             " system, code = s.get('system'), s.get('code')",
             f" told = code in known.get(system, ()) or (system in {asking_nothing} and {is_code}(code))",
+            " if told and len(s) == 2: return True",
             " n = 2 if told else 0",
             " if not told:",
             "  learn(system)",

@@ -81,7 +81,10 @@ def exists(compiler: ArgumentCompiler, source: Code, arguments: tuple[Syntax, ..
     def some(this: Any, context: Context) -> bool:
         items = run(this, context)
         context.spend(len(items))
-        return any(test(item, context) for item in items)
+        for item in items:  # noqa: SIM110 - a generator costs more than the question
+            if test(item, context):
+                return True
+        return False
 
     return from_truth(some)
 
@@ -106,7 +109,10 @@ def every(compiler: ArgumentCompiler, source: Code, arguments: tuple[Syntax, ...
     def all_hold(this: Any, context: Context) -> bool:
         items = run(this, context)
         context.spend(len(items))
-        return all(test(item, context) for item in items)
+        for item in items:  # noqa: SIM110 - as above
+            if not test(item, context):
+                return False
+        return True
 
     return from_truth(all_hold)
 

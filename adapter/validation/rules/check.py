@@ -9,7 +9,10 @@ from typing import Any
 from adapter.types import Issue, Resource
 from adapter.validation.rules.load import catalogue
 from adapter.validation.rules.model import Breach, Rule
-from adapter.validation.rules.scope import Entry, Scope, TooLarge, claims_our_profile, codings
+from adapter.validation.rules.scope import Entry, Scope, Token, TooLarge, claims_our_profile, codings
+
+ANY: Token = ("", "")
+"""Stands for all codes, where rules are looked up by code."""
 
 
 def check_rules(bundle: Resource, *, at: str | None = None, context: Iterable[Resource] = ()) -> list[Issue]:
@@ -33,29 +36,22 @@ def check_rules(bundle: Resource, *, at: str | None = None, context: Iterable[Re
     issues: list[Issue] = []
     try:
         for entry in scope.entries:
-            issues.extend(_of_entry(scope, entry))
+            _judge_entry(scope, entry, issues)
     except TooLarge:
         issues.append(Issue("error", "rules.too-large"))
     return issues
 
 
-def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
+def _judge_entry(scope: Scope, entry: Entry, issues: list[Issue]) -> None:
+    """Add what breaks the rules in one resource."""
     resource = entry.resource
-    rules = _by_type().get(resource["resourceType"]) or _by_type()[""]
     if not claims_our_profile(resource):
         return
     context = scope.expression_context
     context.resource = context.root = resource
     conditions: dict[str, bool] = {}
     elements: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
-    tokens = None
-    for rule in rules:
-        if rule.codes:
-            if tokens is None:
-                tokens = set(codings(resource.get("code")))
-                tokens |= {(system, "*") for system, _ in tokens}
-            if tokens.isdisjoint(rule.codes):
-                continue
+    for rule in _rules_of(resource):
         if rule.condition is not None:
             text = rule.condition.text
             if text not in conditions:
@@ -69,7 +65,7 @@ def _of_entry(scope: Scope, entry: Entry) -> Iterator[Issue]:
                 elements[rule.each] = _elements(resource, rule.each)
             breaches = _unmet(scope, rule, elements[rule.each])
         for breach in breaches:
-            yield _issue(rule, entry.path, breach)
+            issues.append(_issue(rule, entry.path, breach))
 
 
 def _unmet(scope: Scope, rule: Rule, elements: list[tuple[str, Any]]) -> Iterator[Breach]:
@@ -117,12 +113,26 @@ def _issue(rule: Rule, path: str, breach: Breach) -> Issue:
     )
 
 
+def _rules_of(resource: Resource) -> Iterable[Rule]:
+    """Return the rules of a resource's type, of those that concern some codes only the ones that concern its own."""
+    by_code = _by_type().get(resource["resourceType"]) or _by_type()[""]
+    if len(by_code) == 1:
+        return by_code[ANY]
+    found = {rule.id: rule for rule in by_code[ANY]}
+    for system, code in codings(resource.get("code")):
+        for token in ((system, code), (system, "*")):
+            found |= {rule.id: rule for rule in by_code.get(token, ())}
+    return [found[name] for name in sorted(found)]
+
+
 @cache
-def _by_type() -> dict[str, list[Rule]]:
-    """Return the rules of every type that has some; those of every type stand under the empty name too."""
+def _by_type() -> dict[str, dict[Token, list[Rule]]]:
+    """Return the rules of every type that has some, by code; those of every type stand under the empty name too."""
     rules = catalogue().rules
     types = {type_ for rule in rules for type_ in rule.resource_types}
-    return {
-        type_: [rule for rule in rules if not rule.resource_types or type_ in rule.resource_types]
-        for type_ in (*types, "")
-    }
+    found: dict[str, dict[Token, list[Rule]]] = {type_: {ANY: []} for type_ in (*types, "")}
+    for rule in rules:
+        for type_ in rule.resource_types or found:
+            for token in rule.codes or (ANY,):
+                found[type_].setdefault(token, []).append(rule)
+    return found

@@ -28,15 +28,17 @@ def basis_always(scope: Scope, message: Resource) -> Iterator[Breach]:
 
 
 @judgement("security_label")
-def security_label(scope: Scope, resource: Resource) -> Iterator[Breach]:
+def security_label(scope: Scope, resource: Resource) -> list[Breach]:
     """BR-079: exactly one confidentiality code, none on contained resources; a log entry is no part of a record."""
     if resource["resourceType"] == "AuditEvent":
-        return
+        return []
     meta = resource.get("meta")
     labels = objects(meta.get("security")) if isinstance(meta, dict) else []
     systems = [label.get("system") for label in labels]
+    breaches = []
     if systems.count(CONFIDENTIALITY) != 1 and not scope.is_contained(resource):
-        yield Breach("meta.security")
+        breaches.append(Breach("meta.security"))
     for index, inner in enumerate(objects(resource.get("contained"))) if "contained" in resource else ():
         if isinstance(inner.get("meta"), dict) and "security" in inner["meta"]:
-            yield Breach(f"contained[{index}].meta.security", variant="contained")
+            breaches.append(Breach(f"contained[{index}].meta.security", variant="contained"))
+    return breaches
