@@ -246,7 +246,7 @@ def work(settings: Settings, *, threads: int) -> None:
     with listening(database, worker.wake):
         log(Event.STARTED, part="worker")
         stopping.wait()
-    worker.stop(SHUTDOWN_SECONDS)
+        worker.stop(SHUTDOWN_SECONDS)
     line.close()
     tracing.flush()
     log(Event.STOPPED, part="worker")

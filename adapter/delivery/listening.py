@@ -14,8 +14,11 @@ from sqlalchemy import Connection, Engine, text
 from adapter.events import Event, log
 from adapter.store import Database
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 """How often the listening thread looks whether it is to stop."""
+
+STOP_SECONDS = 5.0
+"""How long a thread that is just connecting to a silent server is waited for at the end."""
 
 AGAIN_SECONDS = 5.0
 """Pause before a lost connection is made again."""
@@ -48,7 +51,7 @@ def listening(database: Database, wake: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         stopping.set()
-        thread.join(2 * LOOK_SECONDS)
+        thread.join(STOP_SECONDS)
 
 
 def _listen(engine: Engine, wake: Callable[[], None], stopping: threading.Event) -> None:
