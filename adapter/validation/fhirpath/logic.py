@@ -117,17 +117,22 @@ def equality(left: Code, right: Code, exact: bool) -> Truth:
 
 
 def _equals_literal(code: Code, literal: Code) -> Truth | None:
-    """Make the comparison of at most one plain value with one text or Boolean of the expression."""
-    one = code.one
-    if one is None or literal.constant is None or len(literal.constant) != 1 or not _is_plain(code):
+    """Make the comparison of plain values with one text or Boolean of the expression; several never equal one."""
+    if literal.constant is None or len(literal.constant) != 1 or not _is_plain(code):
         return None
     wanted = literal.constant[0]
     if type(wanted) not in (str, bool):
         return None
-    kind = type(wanted)
+    one, run, kind = code.one, code.run, type(wanted)
 
     def equals(this: Any, context: Context) -> bool | None:
-        value = one(this, context)
+        if one is not None:
+            value = one(this, context)
+        else:
+            items = run(this, context)
+            if len(items) > 1:
+                return False
+            value = items[0] if items else None
         if value is None or type(value) is Node:
             return None
         return type(value) is kind and value == wanted

@@ -77,6 +77,11 @@ ON_PATIENT: list[tuple[str, list[Any]]] = [
     ("repeat(contained).count()", [2]),
     ("%resource.id = %context.id", [True]),
     ("photo.empty()", [True]),
+    ("name.family = 'Testi'", [True]),
+    ("'Koe' = name.family", [False]),
+    ("name.use = 'official'", [False]),
+    ("contact.name.family = 'Testi'", []),
+    ("name.where(use = 'official').given.skip(1) = 'Aino'", []),
 ]
 
 ON_OBSERVATION: list[tuple[str, list[Any]]] = [
