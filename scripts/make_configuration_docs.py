@@ -38,7 +38,7 @@ database = "postgresql+psycopg://kykysilta@db.example/kykysilta"
 
 [tls]
 certificate_file = "/etc/kykysilta/api.pem"
-key_file = "/etc/kykysilta/api.key.pem"
+key_file = "/etc/kykysilta/secrets/api.key.pem"
 
 [clients.vendor-a]                          # proves itself by signed assertions (private_key_jwt)
 jwks_url = "https://vendor-a.example/.well-known/jwks.json"
@@ -49,13 +49,13 @@ certificate_file = "/etc/kykysilta/vendor-b.pem"
 custodians = ["1.2.246.10.32213086.10.0"]
 
 [signing]
-key_file = "/etc/kykysilta/signing.key.pem"
+key_file = "/etc/kykysilta/secrets/signing.key.pem"
 certificate_file = "/etc/kykysilta/signing.pem"
 organisation = "1.2.246.10.32213086.10.0"
 
 [backend_client]
 client_id = "kykysilta"
-key_file = "/etc/kykysilta/client.key.pem"
+key_file = "/etc/kykysilta/secrets/kykysilta.key.pem"
 ```
 
 This page is made from `adapter/settings.py` by `scripts/make_configuration_docs.py`.
