@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from adapter import audit
 from adapter.audit import traces
@@ -146,12 +146,14 @@ class Storing:
         idempotency.keep(connection, kept, now)
         return answers
 
-    def _repeat(self, arrived: Arrived, row: Any) -> Kept | None:
+    def _repeat(self, arrived: Arrived, row: Row[Any] | None) -> Kept | None:
         """Return the answer that an equal record got before; None when this one is new.
 
         Raises:
             OutdatedVersion, ChangedContent: see `submissions.repeated`.
         """
+        if row is None:
+            return None
         if not submissions.repeated(arrived.mapped.record["record_version"], self._digest(arrived), row):
             return None
         return self._kept(row.id, arrived, warnings.read(row.warnings))

@@ -89,10 +89,12 @@ class DataClasses:
     def of(self, resource: Resource) -> str:
         """Return the class of a resource: by its label, else by its profile; empty when it has none."""
         meta = resource.get("meta", {})
-        marks = {(each.get("system"), each.get("code")) for each in meta.get("security", ())}
-        labelled = (code for coding, code in self.labels.items() if coding in marks)
-        profiled = (self.classes[one] for one in meta.get("profile", ()) if one in self.classes)
-        return next(labelled, "") or next(profiled, "")
+        if "security" in meta:
+            marks = {(each.get("system"), each.get("code")) for each in meta["security"]}
+            for coding, code in self.labels.items():
+                if coding in marks:
+                    return code
+        return next((self.classes[one] for one in meta.get("profile", ()) if one in self.classes), "")
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def newest_versions(connection: Connection, sender: str, record_keys: Iterable[s
     return {row.record_key: row for row in rows}
 
 
-def repeated(version: int, digest: str, row: Row[Any] | None) -> bool:
+def repeated(version: int, digest: str, row: Row[Any]) -> bool:
     """Judge the version of a record (domain model §2.0): is it equal to the newest one, or new?
 
     Args:
@@ -180,7 +180,7 @@ def repeated(version: int, digest: str, row: Row[Any] | None) -> bool:
         OutdatedVersion: a higher version was accepted (409).
         ChangedContent: the same version was accepted with other content (422).
     """
-    if row is None or row.record_version < version:
+    if row.record_version < version:
         return False
     if row.record_version > version:
         values = {"accepted": str(row.record_version), "field": "record_version"}

@@ -31,13 +31,6 @@ class _Made(NamedTuple):
     constants: Mapping[str, Any]
     processors: Mapping[str, Callable[[Any], Any]]
 
-    def values(self, given: Mapping[str, Any]) -> Any:
-        """Return parameters as the driver takes them."""
-        row = {**self.constants, **given}
-        for name, process in self.processors.items():
-            row[name] = process(row[name])
-        return row if self.names is None else tuple(map(row.__getitem__, self.names))
-
 
 class _Prepared:
     """A statement and what it became."""
@@ -75,12 +68,15 @@ class Selection(_Prepared):
 
     def __call__(self, connection: Connection, **given: Any) -> CursorResult[*tuple[Any, ...]]:
         """Return the rows found with these parameters."""
-        made = self._for(connection)
-        return connection.exec_driver_sql(made.text, made.values(given))
+        text, names, constants, processors = self._for(connection)
+        row = {**constants, **given}
+        for name, process in processors.items():
+            row[name] = process(row[name])
+        return connection.exec_driver_sql(text, row if names is None else tuple(map(row.__getitem__, names)))
 
 
 class Insertion(_Prepared):
-    """Adds rows to a table.
+    """Adds rows to a table; their values go to the driver as they are: texts, numbers, bytes, truth values, None.
 
     Args:
         statement: names no values; it may say what happens on a conflict.
@@ -94,5 +90,6 @@ class Insertion(_Prepared):
         """Add rows, all with the same columns; returns how many were added."""
         if not rows:
             return 0
-        made = self._for(connection, tuple(rows[0]))
-        return connection.exec_driver_sql(made.text, [made.values(row) for row in rows], _COUNTED).rowcount
+        text, names, *_ = self._for(connection, tuple(rows[0]))
+        values: Any = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
+        return connection.exec_driver_sql(text, values, _COUNTED).rowcount
