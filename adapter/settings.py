@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -292,14 +293,14 @@ def key_bytes(value: SecretStr) -> bytes:
     """Return the 32 bytes of a base64 key.
 
     Raises:
-        ValueError: not base64, not 32 bytes long, or made of one repeated byte.
+        PydanticCustomError: a ValueError: not base64, not 32 bytes long, or made of few different bytes.
     """
     try:
         key = base64.b64decode(value.get_secret_value(), validate=True)
     except binascii.Error:
-        raise ValueError("the key is not base64") from None
+        raise PydanticCustomError("key_encoding", "the key is not base64") from None
     if len(key) != KEY_BYTES:
-        raise ValueError(f"the key has {len(key)} bytes, {KEY_BYTES} are needed: openssl rand -base64 {KEY_BYTES}")
+        raise PydanticCustomError("key_length", "the key is not of {needed} bytes", {"needed": KEY_BYTES})
     if len(set(key)) < 8:
-        raise ValueError("the key is too regular to be random")
+        raise PydanticCustomError("key_regular", "the key is too regular to be random")
     return key

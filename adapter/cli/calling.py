@@ -44,7 +44,7 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
         ) as client:
             yield client
     except NotThere as error:
-        fail(f"{error}; start an adapter with: kykysilta serve", Exit.NOT_DELIVERED)
+        fail(text("cli.not-there", language, url=url, cause=error.cause), Exit.NOT_DELIVERED)
     except KeyProblem as problem:
         fail(problem.text(language))
     except (ApiError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import Lang, fail
 from adapter.data import DataFileError, data_root
+from adapter.i18n import text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,13 +53,13 @@ def mappings_docs(
     from adapter.mapping.documentation import pages
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages(each.mapping for each in mappings()).items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for name, page in pages(each.mapping for each in mappings()).items():
+        (folder / name).write_text(page, encoding="utf-8")
         print(folder / name)
 
 
 @profiles_app.command("check")
-def profiles_check(language: Lang = "en") -> None:
+def profiles_check(language: Lang = "fi") -> None:
     """Load the profiles and the business rules; list which rules are judged, which wait, and what is wrong."""
     from rich.console import Console
 
@@ -75,20 +76,23 @@ def profiles_check(language: Lang = "en") -> None:
     console = Console(width=None if sys.stdout.isatty() else 200)
     if not problems:
         number = sum(1 for _ in package_folder().glob("StructureDefinition-*.json"))
-        console.print(f"{number} profiles and extensions: all understood")
-    console.print(_table(f"judged: {len(rules.rules)} rules", "severity", [(r, r.severity) for r in rules.rules]))
+        console.print(text("cli.profiles-understood", language, count=str(number)))
+    console.print(_table("judged", [(rule, rule.severity) for rule in rules.rules], language))
     waiting = [(rule, ", ".join(rule.needs)) for rule in rules.waiting]
-    console.print(_table(f"waiting: {len(waiting)} rules for record types not built yet", "waits for", waiting))
+    console.print(_table("waiting", waiting, language))
     elsewhere = [(rule, ", ".join(rule.decided_by)) for rule in rules.elsewhere]
-    console.print(_table(f"decided elsewhere: {len(elsewhere)} rules", "by", elsewhere))
+    console.print(_table("elsewhere", elsewhere, language))
     if problems:
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _table(title: str, last: str, rows: Iterable[tuple[Rule | WaitingRule | ElsewhereRule, str]]) -> Table:
+def _table(kind: str, rows: Sequence[tuple[Rule | WaitingRule | ElsewhereRule, str]], language: str) -> Table:
+    """Rules of a kind, and why they are of it."""
     from rich.table import Table
 
-    table = Table("rule", "name", last, title=title, title_justify="left")
+    headings = (text(f"cli.{name}", language) for name in ("rule", "rule-name", f"rules-{kind}-why"))
+    title = text(f"cli.rules-{kind}", language, count=str(len(rows)))
+    table = Table(*headings, title=title, title_justify="left")
     for rule, why in rows:
         table.add_row(rule.id, rule.key, why)
     return table

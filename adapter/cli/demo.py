@@ -16,6 +16,7 @@ from adapter.cli.sending import Sender, Sent
 from adapter.data import data_root
 from adapter.demo import DEMO_REVIEWER, demo
 from adapter.events import configure_logging
+from adapter.i18n import text
 
 VENDORS = ("lahde", "silmu")
 WAIT_SECONDS = 60.0
@@ -35,11 +36,11 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
         sender, sent = Sender(client, language), list[Sent]()
         scenarios = scenario_files()
         with Progress(console=console) as progress:
-            sending = progress.add_task("lähetetään · sending", total=len(scenarios))
+            sending = progress.add_task(text("cli.demo-sending", language), total=len(scenarios))
             for name, path, vendor in scenarios:
                 sent.append(sender.send(name, path.read_bytes(), vendor=vendor, record_type=None))
                 progress.advance(sending)
-            arriving = progress.add_task("toimitetaan · delivering", total=len(sent))
+            arriving = progress.add_task(text("cli.demo-delivering", language), total=len(sent))
             sender.wait(
                 sent,
                 seconds=WAIT_SECONDS,
@@ -48,16 +49,16 @@ def run_demo(port: int, mock_port: int, *, once: bool, language: str) -> bool:
         sender.show(sent)
         arrived = all(item.state == "delivered" for item in sent)
         if not once:
-            console.print(
-                f"\nThe mock repository  {mock}/fhir/CarePlan\n"
-                f"Its page             {mock}/_mock/\n"
-                f"The vendor API       {adapter}/v1/docs\n"
-                f"How it goes          {adapter}/status\n"
-                f"The reviewer's pages {adapter}/review/  ({DEMO_REVIEWER} / {password})\n"
-                f"Where is a record?   {adapter}/v1/records/{_worth_a_look(sent)}",
-                soft_wrap=True,
-            )
-            console.print("\nStop with Ctrl-C.")
+            places = {
+                "cli.demo-repository": f"{mock}/fhir/CarePlan",
+                "cli.demo-page": f"{mock}/_mock/",
+                "cli.demo-api": f"{adapter}/v1/docs",
+                "cli.demo-status": f"{adapter}/status",
+                "cli.demo-review": f"{adapter}/review/  ({DEMO_REVIEWER} / {password})",
+                "cli.demo-record": f"{adapter}/v1/records/{_worth_a_look(sent)}",
+            }
+            told = "\n".join(f"{text(key, language):<24} {place}" for key, place in places.items())
+            console.print(f"\n{told}\n\n{text('cli.demo-stop', language)}", soft_wrap=True)
             _stay()
     return arrived
 

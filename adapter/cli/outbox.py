@@ -81,20 +81,28 @@ def show_one(submission: Submission, url: Url = HERE, language: Lang = "fi") -> 
 
 
 @outbox_app.command("replay")
-def replay(submissions: Submissions = None, url: Url = HERE, state: State = None, record_type: Type = None) -> None:
+def replay(
+    submissions: Submissions = None,
+    url: Url = HERE,
+    state: State = None,
+    record_type: Type = None,
+    language: Lang = "fi",
+) -> None:
     """Send rejected, dead or cancelled submissions again: the named ones, or all of a state (and type)."""
     if bool(submissions) == bool(state):
-        fail(f"name submissions, or --state {'|'.join(REPLAYABLE)}")
-    with calling(url) as adapter:
+        fail(text("cli.name-or-state", language, states=" ".join(REPLAYABLE)))
+    with calling(url, language) as adapter:
         for submission in submissions or _ids(adapter, state, record_type):
             adapter.replay(submission)
             print(submission)
 
 
 @outbox_app.command("cancel")
-def cancel(submissions: Annotated[list[str], typer.Argument(metavar="SUBMISSION…")], url: Url = HERE) -> None:
+def cancel(
+    submissions: Annotated[list[str], typer.Argument(metavar="SUBMISSION…")], url: Url = HERE, language: Lang = "fi"
+) -> None:
     """Take back submissions that were not sent yet."""
-    with calling(url) as adapter:
+    with calling(url, language) as adapter:
         for submission in submissions:
             adapter.cancel(submission)
             print(submission)

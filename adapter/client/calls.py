@@ -264,7 +264,7 @@ class AdapterClient:
                 yield answer
         except httpx.TransportError as error:
             if len(rest) == before:
-                raise NotThere(f"the answer breaks off ({type(error).__name__})") from None
+                raise NotThere("the answer breaks off", type(error).__name__) from None
         finally:
             response.close()
 

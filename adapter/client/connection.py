@@ -82,7 +82,7 @@ class Connection:
                 if cause.islower():  # an OAuth error code
                     raise Forbidden(401, text=DENIED.format(host=request.url.host, cause=cause)) from None
                 if last:
-                    raise NotThere(f"no answer from {request.url.host} ({cause})") from None
+                    raise NotThere(f"no answer from {request.url.host}", cause) from None
                 time.sleep(min(LONGEST_PAUSE, 0.2 * 2**attempt))
                 continue
             if response.is_success:

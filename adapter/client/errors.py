@@ -51,10 +51,15 @@ class TryLater(ApiError):  # noqa: N818
 
 
 class NotThere(ApiError):  # noqa: N818
-    """Nobody answers at the address, or gives a token; nothing says that the record was not taken: send it again."""
+    """Nobody answers at the address, or gives a token; nothing says that the record was not taken: send it again.
 
-    def __init__(self, text: str) -> None:
-        super().__init__(0, text=text)
+    Attributes:
+        cause: name of what went wrong, e.g. `ConnectError`.
+    """
+
+    def __init__(self, text: str, cause: str) -> None:
+        super().__init__(0, text=f"{text} ({cause})")
+        self.cause = cause
 
 
 class NotDelivered(ApiError):  # noqa: N818
