@@ -61,6 +61,9 @@ MESSAGES = {
 }
 """What is said about a kind of pydantic error; the others are told in pydantic's words."""
 
+CALLING = ("url", "client_id", "client_key_file", "client_certificate_file", "authorities_file")
+"""Ends of the variables that say how an adapter is called (`adapter.cli.calling`); they are no settings."""
+
 
 @config_app.command("check")
 def check(config: Config = None, lang: LangAsked = None) -> None:
@@ -141,7 +144,7 @@ def _unknown(place: Sequence[Any], language: str) -> str:
 
 def _unknown_variables() -> Iterator[tuple[str, str]]:
     """Yield variables that look like settings and are none, as written and as a setting: nobody reads them."""
-    known = _names(("",))
+    known = (*_names(("",)), *CALLING)
     for variable in sorted(os.environ):
         name = variable.lower().removeprefix("kykysilta_").partition("__")[0]
         if variable.upper().startswith("KYKYSILTA_") and name not in known:
