@@ -14,6 +14,7 @@ from adapter.delivery.messages import Lease, Message
 from adapter.delivery.states import State
 from adapter.store import Cipher
 from adapter.store.among import among
+from adapter.store.prepared import Selection
 from adapter.store.tables import outbox, submission
 
 LONGEST_WAIT = 3600.0
@@ -41,7 +42,7 @@ _LEASE = (
     .values(leased_until=bindparam("until"), leased_by=bindparam("worker"))
     .returning(outbox.c.seq)
 )
-_CLAIMED = (
+_CLAIMED = Selection(
     select(
         outbox.c.submission,
         outbox.c.state,
@@ -83,7 +84,7 @@ def claim(connection: Connection, cipher: Cipher, worker: str, now: float, lease
     """Lease up to `limit` due lane heads to `worker`, oldest first."""
     given = _when(now, lease) | {"until": now + lease, "worker": worker, "at_once": limit}
     seqs = connection.execute(_LEASE, given).scalars().all()
-    rows = connection.execute(_CLAIMED, {"seqs": seqs}).all() if seqs else ()
+    rows = _CLAIMED(connection, seqs=seqs).all() if seqs else ()
     places = known.parts(connection, [row.record_key for row in rows])
     return [
         Message(name, body, record, attempts, State(state), worker, status, cipher, places.get(record, {}))

@@ -20,6 +20,7 @@ from adapter.lifecycle.recipients import Recipient, recipients_of
 from adapter.source.json import read_json
 from adapter.store import Cipher
 from adapter.store.among import among
+from adapter.store.prepared import Selection
 from adapter.store.tables import outbox, submission, transition
 from adapter.types import Issue
 
@@ -57,7 +58,7 @@ class Invalidation:
 
 
 # Built once: every further version that is taken asks.
-_INVALIDATED = (
+_INVALIDATED = Selection(
     select(submission.c.record_key)
     .join(transition, transition.c.submission == submission.c.id)
     .where(
@@ -72,7 +73,7 @@ def invalidated_among(connection: Connection, sender: str, record_keys: Collecti
     """Return which of a sender's records were invalidated."""
     if not record_keys:
         return frozenset()
-    return frozenset(connection.execute(_INVALIDATED, {"of": sender, "records": list(record_keys)}).scalars())
+    return frozenset(_INVALIDATED(connection, of=sender, records=record_keys).scalars())
 
 
 def invalidate(
