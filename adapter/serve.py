@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -42,6 +43,20 @@ class PortTakenError(Exception):
     def __init__(self, port: int) -> None:
         super().__init__(f"port {port} is taken")
         self.port = port
+
+
+class NoAddressError(Exception):
+    """The system lets us not listen at an address.
+
+    Attributes:
+        address: host and port.
+        reason: in the system's words.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"nobody can listen at {host}:{port}: {reason}")
+        self.address = f"{host}:{port}"
+        self.reason = reason
 
 
 class MissingKeyError(Exception):
@@ -188,10 +203,11 @@ def _line(settings: Settings, database: Database, judged_at: Callable[[Record], 
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raise when somebody listens on the port.
+    """Raise when somebody listens on the port, or we may not.
 
     Raises:
         PortTakenError: names the port.
+        NoAddressError: the host is not this machine, or the port takes a right that we have not.
     """
     if port == 0:
         return
@@ -200,8 +216,10 @@ def refuse_taken_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            raise PortTakenError(port) from None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(port) from None
+            raise NoAddressError(host, port, error.strerror or str(error)) from None
 
 
 def run(settings: Settings) -> None:

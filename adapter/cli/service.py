@@ -29,13 +29,15 @@ def demo(
 ) -> None:
     """Show the main job end to end on this machine: mock repository, adapter, scenarios in, receipts out."""
     from adapter.cli.demo import run_demo
-    from adapter.serve import PortTakenError
+    from adapter.serve import NoAddressError, PortTakenError
 
     try:
         arrived = run_demo(port, mock_port, once=once, language=language)
     except PortTakenError as error:
         option = "--mock-port" if error.port == mock_port else "--port"
         fail(text("delivery.port-taken", language, port=str(error.port), option=option))
+    except NoAddressError as error:
+        fail(text("cli.no-address", language, address=error.address, reason=error.reason))
     if not arrived:
         raise typer.Exit(Exit.NOT_DELIVERED)
 

@@ -26,7 +26,7 @@ def configured(config: Path | None, language: str | None) -> Iterator[Settings]:
     from sqlalchemy.exc import OperationalError
 
     from adapter.security.keys import KeyProblem
-    from adapter.serve import MissingKeyError, PortTakenError
+    from adapter.serve import MissingKeyError, NoAddressError, PortTakenError
     from adapter.store import DamagedError
 
     settings = settings_of(config, language)
@@ -36,6 +36,8 @@ def configured(config: Path | None, language: str | None) -> Iterator[Settings]:
         fail(problem.text(settings.language))
     except PortTakenError as error:
         fail(text("delivery.port-taken", settings.language, port=str(error.port), option="KYKYSILTA_PORT"))
+    except NoAddressError as error:
+        fail(text("cli.no-address", settings.language, address=error.address, reason=error.reason))
     except DamagedError:
         fail(text("cli.database-damaged", settings.language))
     except OperationalError as error:
