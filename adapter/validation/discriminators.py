@@ -59,16 +59,18 @@ def test_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> Test |
     return None
 
 
-def text_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> str | None:
-    """Return the one text that a value of the slice has at the discriminator's path; None when that is not all."""
+def expected_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> Any:
+    """Return the one text or pattern that values of the slice have at the discriminator's path; None: not so simple."""
     if kind not in ("value", "pattern"):
         return None
     overlays = list(_seek([slice_], steps_of(path), compiler))
-    expected = [overlay.pattern if overlay.fixed is None else overlay.fixed for overlay in overlays]
-    if any(overlay.max == 0 for overlay in overlays) or sum(_holds(overlay) is not None for overlay in overlays) != 1:
+    telling = [overlay for overlay in overlays if _holds(overlay) is not None]
+    if any(overlay.max == 0 for overlay in overlays) or len(telling) != 1:
         return None
-    texts = [text for text in expected if type(text) is str]
-    return texts[0] if len(texts) == 1 else None
+    fixed, pattern = telling[0].fixed, telling[0].pattern
+    if fixed is not None:
+        return fixed if type(fixed) is str else None
+    return pattern if type(pattern) in (str, dict) else None
 
 
 def urls_of(kind: str, path: str, slice_: Overlay, compiler: Compiler) -> frozenset[str] | None:

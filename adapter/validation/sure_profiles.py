@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from adapter.fhir.definitions import ElementDefinition, choice_key, element, is_primitive, type_definition
 from adapter.validation.bindings import fits_surely
 from adapter.validation.compile import Compiler, type_path
-from adapter.validation.discriminators import test_of, text_of, urls_of
+from adapter.validation.discriminators import expected_of, test_of, urls_of
 from adapter.validation.evaluation import FhirPathError, compiled, holds
 from adapter.validation.facets import constraints_beyond, facet_checks
 from adapter.validation.items import Item
@@ -59,6 +59,13 @@ def _asks_for_types_alone(overlay: Overlay) -> bool:
     rules = overlay.types or ()
     plain = Overlay(overlay.path, overlay.min, overlay.max, overlay.types, is_modifier=overlay.is_modifier)
     return overlay == plain and not any(rule.profiles or rule.targets or rule.aggregation for rule in rules)
+
+
+def _only_coding(pattern: Any) -> dict[str, str] | None:
+    """Return the coding of a concept's pattern that says no more than this one coding, in texts."""
+    codings = pattern.get("coding") if pattern.__class__ is dict and len(pattern) == 1 else None
+    coding = codings[0] if codings.__class__ is list and len(codings) == 1 else None
+    return coding if coding.__class__ is dict and all(text.__class__ is str for text in coding.values()) else None
 
 
 class _Writer:
@@ -246,15 +253,10 @@ class _Writer:
 
     def belongs(self, kind: str, path: str, slice_: Overlay, place: tuple[str, str], w: str) -> str:
         """Return the expression that a value is in a slice by one discriminator; empty when the slice does not say."""
-        text = text_of(kind, path, slice_, self.compiler)
-        names = path.split(".")
-        steps = [element(place[0], ".".join((place[1], *names[: count + 1]))) for count in range(len(names))]
-        if text is not None and all(step is not None and not step.is_choice for step in steps):
-            lists = [step is not None and step.is_list for step in steps]
-            if lists == [False]:
-                return f"{w}.get({path!r}) == {text!r}"
-            if lists == [True, False]:
-                return f"{text!r} in [x.get({names[1]!r}) for x in {w}.get({names[0]!r}, ())]"
+        expected = expected_of(kind, path, slice_, self.compiler)
+        held = "" if expected is None else self.held(path, place, w, expected)
+        if held:
+            return held
         urls = urls_of(kind, path, slice_, self.compiler)
         if urls is not None:
             return f"{w}['url'] in {self.given('U', urls)}"
@@ -262,3 +264,26 @@ class _Writer:
         definition = element(*place)
         code = definition.types[0].code if definition is not None and definition.types else ""
         return "" if test is None else f"{self.given('D', test)}(Item('', {w}, None, {code!r}), run)"
+
+    def held(self, path: str, place: tuple[str, str], w: str, expected: Any) -> str:
+        """Return the expression that a value has what is expected at a path; empty when the path is no plain names."""
+        at, inside, loops = w, place[1], ""
+        for name in path.split(".") if path != "$this" else ():
+            inside = f"{inside}.{name}" if inside else name
+            step = element(place[0], inside)
+            if step is None or step.is_choice:
+                return ""
+            at = f"{at}.get({name!r}, {() if step.is_list else {}})"
+            if step.is_list:
+                variable = self.variable()
+                loops += f" for {variable} in {at}"
+                at = variable
+        coding = _only_coding(expected)
+        if coding:
+            test = self.fitting("x", coding)
+            loops += f" for x in {at}.get('coding', ())"
+        elif expected.__class__ is str:
+            test = f"{at} == {expected!r}"
+        else:
+            test = f"fits({at}, {self.given('F', expected)})"
+        return f"any([{test}{loops}])" if loops else test
