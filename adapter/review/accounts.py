@@ -69,7 +69,7 @@ class Account:
         return self.name.startswith(OPENID)
 
 
-class UnfitError(Exception):
+class UnfitError(ValueError):
     """A name or password that no account can have.
 
     Attributes:
