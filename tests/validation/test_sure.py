@@ -153,8 +153,6 @@ def constraining(url: str, elements: list[dict[str, Any]]) -> dict[str, Any]:
 
 ONE, OTHER = {"system": "urn:oid:1.2.3", "code": "a"}, {"system": "urn:oid:1.2.3", "code": "b"}
 KINDS = [{"coding": [ONE]}, {"coding": [OTHER, ONE]}, {"text": "a"}, {"coding": [{"code": "a"}]}, {"coding": [OTHER]}]
-
-
 CODE = {
     "id": "Patient.contact.relationship:one.coding.code",
     "path": "Patient.contact.relationship.coding.code",
@@ -166,24 +164,21 @@ CODE = {
     ("path", "said"), [*(("$this", {"patternCodeableConcept": kind}) for kind in KINDS[:4]), ("coding.code", CODE)]
 )
 def test_slices_are_told_apart_as_by_the_exact_check(path: str, said: dict[str, Any], exactly: Verdict) -> None:
-    """Whatever a slice says at the discriminator's path, the same values are in it."""
+    """Whatever a slice says at the discriminator's path, it has the same values, here one too many."""
     concept = {"id": "Patient.contact.relationship", "path": "Patient.contact.relationship"}
     slice_ = concept | {"id": f"{concept['id']}:one", "sliceName": "one", "max": "1"}
-    slicing = {"discriminator": [{"type": "pattern", "path": path}], "rules": "closed"}
-    elements = [concept | {"slicing": slicing}, *([slice_, said] if "id" in said else [slice_ | said])]
+    elements = [concept | {"slicing": {"discriminator": [{"type": "pattern", "path": path}], "rules": "open"}}]
+    elements += [slice_, said] if "id" in said else [slice_ | said]
     url = "https://kykysilta.example/sliced"
     validator = Validator([constraining(url, elements)])
-    verdicts = set()
-    for held in ([one] for one in KINDS):
-        contacts = [
-            {"name": {"text": "Aino"}, "relationship": held},
-            {"name": {"text": "Eino"}, "relationship": held * 2},
-        ]
-        patient = {"resourceType": "Patient", "meta": {"profile": [url]}, "contact": contacts}
+    too_many = 0
+    for held in KINDS:
+        contact = {"name": {"text": "Aino"}, "relationship": [held, held]}
+        patient = {"resourceType": "Patient", "meta": {"profile": [url]}, "contact": [contact]}
         issues = validator.validate(patient, at=AT).issues
         assert issues == exactly(validator, patient)
-        verdicts.add(tuple(issue.key for issue in issues if "slice" in issue.key or "profile" in issue.key))
-    assert len(verdicts) > 1
+        too_many += any(issue.severity == "error" for issue in issues)
+    assert 0 < too_many < len(KINDS)
 
 
 @pytest.mark.parametrize("text", ["Aino", "'\"\n): raise SystemExit #\\"])
