@@ -73,6 +73,7 @@ class Worker:
         self._under_way = 0
         self._ended: SimpleQueue[tuple[Message, Outcome | None]] = SimpleQueue()
         self._hopeless: list[Outcome] = []
+        self._shut = False
         senders = [
             threading.Thread(target=self._send, name=f"kykysilta-worker-{number}", daemon=True)
             for number in range(threads)
@@ -103,9 +104,14 @@ class Worker:
         while not self._stopping.is_set() or self._under_way or self._hopeless:
             self._wake.clear()
             if not self._turn():
-                self._wake.wait(self._idle)
+                self._pause()
         for _ in range(self._count):
             self._going.put(None)
+
+    def _pause(self) -> None:
+        """Wait until there may be something to do; what is queued while the destination is down is not that."""
+        asleep = self._shut and not self._under_way and not self._stopping.is_set()
+        (self._stopping if asleep else self._wake).wait(self._idle)
 
     def _turn(self) -> bool:
         """Take one turn; True when there is more to do at once."""
@@ -148,7 +154,8 @@ class Worker:
         if self._stopping.is_set() or 2 * room < self._count:
             return 0
         due = busy or self._trying(self._outbox.any_due, self._clock())
-        return room if due and self._trying(self._steps.ready) else 0
+        self._shut = bool(due) and not self._trying(self._steps.ready)
+        return room if due and not self._shut else 0
 
     def _commit(self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int) -> None:
         """Commit, and only then act on it.
