@@ -33,7 +33,7 @@ from adapter.mapping import map_record
 from adapter.mapping.contained import contain
 from adapter.security.signatures import Signer
 from adapter.source.record import read
-from adapter.store import Cipher, Database, clients
+from adapter.store import DATABASE_PROBLEMS, Cipher, Database, clients
 from adapter.store.cipher import keyed_hash
 from adapter.storing import Handed, Storing, decide, on_file
 from adapter.tracing import traced
@@ -192,9 +192,15 @@ class Line:
                         one.answer = Accepted(*told, repeated=True)
 
     def _take(self, waiting: Sequence[tuple[_Taken, Arrived]], sender: Sender) -> None:
-        """Answer at least the first of these; one that fails takes nobody with it."""
+        """Answer at least the first of these; one that fails takes nobody with it.
+
+        A database that takes nothing is asked once: one after the other, each would wait for it as long.
+        """
         try:
             self._take_together(waiting, sender)
+        except DATABASE_PROBLEMS as error:
+            for one, _ in waiting:
+                one.answer = one.answer or error
         except Exception as error:
             if len(waiting) == 1:
                 waiting[0][0].answer = error
@@ -221,17 +227,19 @@ class Line:
                 one.answer = answer
 
     def _note(self, taken: Sequence[_Taken], sender: Sender) -> None:
-        """Say in the logs what became of records."""
-        refused = []
+        """Say in the logs what became of records; a refusal that the audit does not take is not told."""
         for one in taken:
             if isinstance(one.answer, Accepted) and one.arrived is not None:
                 event = Event.REPEATED if one.answer.repeated else Event.ACCEPTED
                 version = one.arrived.mapped.record["record_version"]
                 log(event, submission=one.answer.submission, record_type=one.answer.record_type, version=version)
-            elif isinstance(one.answer, AdapterError):
-                refused.append((one.answer, one.arrived))
+        refused = [(one, one.answer) for one in taken if isinstance(one.answer, AdapterError)]
         if refused:
-            self._audit_refusals(refused, sender.id)
+            try:
+                self._audit_refusals([(error, one.arrived) for one, error in refused], sender.id)
+            except Exception as error:  # what was taken is told all the same
+                for one, _ in refused:
+                    one.answer = error
 
     def close(self) -> None:
         """Close the connections to repository and database; nothing is delivered after this.

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
+from adapter import audit
 from adapter.audit.rows import read_rows
 from adapter.delivery.submissions import Wanted
 from adapter.errors import AdapterError
@@ -148,6 +150,39 @@ def test_a_record_that_cannot_be_stored_takes_nobody_with_it(
     monkeypatch.setattr(Cipher, "encrypt", fails)
     assert hand(*(of_client(number) for number in range(4))) == ["taken", "taken", "OSError", "taken"]
     assert len(line.search("ehr", Wanted())) == 3
+
+
+def test_a_database_that_takes_nothing_is_asked_once(
+    hand: Hand, line: Line, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a locked database once for each record that came with theirs; then all are taken."""
+    asked: list[int] = []
+
+    def locked(_act: Any) -> Any:
+        asked.append(1)
+        raise OperationalError("", {}, Exception("database is locked"))
+
+    records = [of_client(number // 2, record_id=f"r-{number}") for number in range(8)]
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "together", locked)
+        assert hand(*records) == ["OperationalError"] * 8
+    assert len(asked) == 1
+    assert hand(*records) == ["taken"] * 8
+    assert len(line.search("ehr", Wanted())) == 8
+
+
+def test_a_refusal_that_cannot_be_kept_takes_nobody_with_it(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored is answered so, though the log does not take the refusal of another record; that is an error."""
+    add = audit.append
+
+    def full(connection: Any, at: float, kind: str, *entries: Any) -> int:
+        if kind == "refusal":
+            raise OperationalError("", {}, Exception("disk is full"))
+        return add(connection, at, kind, *entries)
+
+    monkeypatch.setattr(audit, "append", full)
+    broken = of_client(2, record_version="first")
+    assert hand(of_client(1), broken, of_client(3)) == ["taken", "OperationalError", "taken"]
 
 
 def test_what_cannot_be_read_of_one_client_stops_nobody_else(hand: Hand, database: Database) -> None:
