@@ -1,22 +1,26 @@
 """Takes the records of many requests in turns: what came during one turn is judged and stored together in the next.
 
 One thread does it. Alone, a record is taken at once; when many callers hand over at the same time, they share commits
-as the lines of a batch do, and nobody waits for more than the turn under way and their own.
+as the lines of a batch do. Senders follow one another: however much one of them hands over, another waits for no more
+than the turn under way and its own.
 """
 
 from __future__ import annotations
 
 import threading
 from asyncio import Future, get_running_loop
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from adapter.pipeline import Accepted, Line, Sender
 
 AT_ONCE = 32
 """Records that are judged and stored together, and answered together, at most."""
+
+MUCH = 1_000_000
+"""Bytes with which a turn has enough: what is large takes long, and everybody waits for the end of a turn."""
 
 
 class Way(NamedTuple):
@@ -36,6 +40,42 @@ class _Handed(NamedTuple):
     answer: Future[Accepted]
 
 
+class _Waiting:
+    """Records that wait, in the order in which they came from each sender."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._of_senders: dict[str, deque[_Handed]] = {}
+        self._ended = False
+
+    def put(self, one: _Handed) -> None:
+        """Let a record wait."""
+        with self._changed:
+            self._of_senders.setdefault(one.way.sender.id, deque()).append(one)
+            self._changed.notify()
+
+    def end(self) -> None:
+        """Tell that no more come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def next(self) -> list[_Handed]:
+        """Return the records of the next turn, from each sender in its turn; waits for one, and is empty at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._of_senders or self._ended)
+            found: list[_Handed] = []
+            size = 0
+            while self._of_senders and len(found) < AT_ONCE and size < MUCH:
+                sender = next(iter(self._of_senders))
+                records = self._of_senders.pop(sender)
+                found.append(records.popleft())
+                size += len(found[-1].data)
+                if records:
+                    self._of_senders[sender] = records  # behind the others
+            return found
+
+
 class Turns:
     """Takes records for one line.
 
@@ -46,7 +86,7 @@ class Turns:
     def __init__(self, line: Line, wake: Callable[[], None]) -> None:
         self._line = line
         self._wake = wake
-        self._waiting: SimpleQueue[_Handed | None] = SimpleQueue()
+        self._waiting = _Waiting()
         self._thread = threading.Thread(target=self._work, name="kykysilta-turns", daemon=True)
 
     def start(self) -> None:
@@ -55,7 +95,7 @@ class Turns:
 
     def stop(self) -> None:
         """Take what waits, and no more."""
-        self._waiting.put(None)
+        self._waiting.end()
         self._thread.join()
 
     async def accept(self, way: Way, data: bytes, key: str) -> Accepted:
@@ -69,20 +109,8 @@ class Turns:
         return await answer
 
     def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            self._turn([first, *self._others()])
-
-    def _others(self) -> list[_Handed]:
-        """Return what waits besides the first one."""
-        others: list[_Handed] = []
-        with suppress(Empty):
-            while len(others) < AT_ONCE - 1:
-                one = self._waiting.get_nowait()
-                if one is None:
-                    self._waiting.put(None)
-                    break
-                others.append(one)
-        return others
+        while handed := self._waiting.next():
+            self._turn(handed)
 
     def _turn(self, handed: Sequence[_Handed]) -> None:
         for way in dict.fromkeys(one.way for one in handed):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapter.api.turns import AT_ONCE, Turns, Way
+from adapter.api.turns import AT_ONCE, MUCH, Turns, Way
 from adapter.errors import SourceError
 from adapter.pipeline import Accepted, Sender
 from adapter.types import Issue
@@ -77,6 +77,25 @@ def test_a_turn_has_an_end() -> None:
     many = [(HERE, str(number)) for number in range(2 * AT_ONCE)]
     assert answers(line, *many)[1:] == [data for _, data in many]
     assert [len(bodies) for _, bodies in line.turns] == [1, AT_ONCE, AT_ONCE]
+
+
+def test_senders_follow_one_another() -> None:
+    """However many records one sender hands over, the first one of another is in the next turn."""
+    line = Slow()
+    many = [(HERE, str(number)) for number in range(3 * AT_ONCE)]
+    assert answers(line, *many, (THERE, "b"))[-1] == "b"
+    assert [sender for sender, _ in line.turns] == ["here", "here", "there", "here", "here", "here"]
+    assert [data for sender, bodies in line.turns[1:] if sender == "here" for data in bodies] == [
+        data for _, data in many
+    ]
+
+
+def test_what_is_large_has_a_turn_of_its_own() -> None:
+    """Records that take long to judge are not judged one after the other while everybody waits."""
+    line = Slow()
+    large = "x" * MUCH
+    assert answers(line, (HERE, large), (HERE, large), (THERE, "b")) == ["first", large, large, "b"]
+    assert [sender for sender, _ in line.turns] == ["here", "here", "there", "here"]
 
 
 def test_a_refusal_is_told_to_its_sender_alone() -> None:
