@@ -126,19 +126,24 @@ def _refusals(
             yield Issue("error", "release.unknown-team", values)
         for requester in requesters:
             passed = pass_gate(_reader(record, basis, requester), asked, on_file, at, witness)
-            refused = _refused(passed.decision, asked.resources, values)
+            refused = _refused(passed.decision, asked.resources, basis, values)
             if refused is not None:
                 yield refused
                 break
 
 
-def _refused(decision: Decision | None, entries: Sequence[Resource], values: Mapping[str, str]) -> Issue | None:
+def _refused(
+    decision: Decision | None, entries: Sequence[Resource], basis: str, values: Mapping[str, str]
+) -> Issue | None:
     """Return why a submission is refused, by the first entry that is; None when it is not."""
     if decision is None or decision.decision == "permit":
         return None
     refused = [entry for entry in decision.entries.values() if entry.decision != "permit"]
     reason = refused[0].reason if refused else decision.reason
     told = {**values, "reason": str(reason)}
+    if basis in STATUTORY:
+        rules = ", ".join(rule.id for rule in packaged_configuration().statutory_rules)
+        return Issue("error", "release.statute-not-covered", told | {"rules": rules}, rule=str(reason))
     if reason is not Reason.CLASS_NOT_COVERED:
         return Issue("error", "release.refused", told, rule=str(reason))
     indexes = [entry.index for entry in refused if entry.reason is reason] or range(len(entries))

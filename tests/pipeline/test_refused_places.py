@@ -73,3 +73,16 @@ def test_a_data_class_that_a_consent_does_not_cover_is_named(send: Send) -> None
     assert (issue.key, issue.rule_id) == ("release.class-not-covered", "CLASS_NOT_COVERED")
     assert issue.values["classes"] == "functional-assessment"
     assert all("functional-assessment" in issue.text(language) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize("named", [{}, {"legal_basis": "of-my-own"}])
+def test_who_names_no_known_statute_is_told_which_are_known(send: Send, named: dict[str, str]) -> None:
+    """A release by statute is not advised to look at the consent, but at the legal bases that the adapter knows."""
+    plan = record("12-work-ability-plan")
+    recipient = {"organisation": plan["custodian"] | {"id": "1.2.246.10.90000011.19.0"}}
+    release = {"basis": "other-statutory", "recipients": [recipient]} | named
+    with pytest.raises(ConsentRefused) as refused:
+        send(record("12-work-ability-plan", release=release))
+    (issue,) = refused.value.issues
+    assert (issue.key, issue.rule_id) == ("release.statute-not-covered", "LEGAL_BASIS_UNKNOWN")
+    assert all("concern-notification-social-welfare" in issue.text(language) for language in LANGUAGES)
