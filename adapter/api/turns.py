@@ -111,6 +111,7 @@ class Turns:
     def _work(self) -> None:
         while handed := self._waiting.next():
             self._turn(handed)
+            handed.clear()  # what was read for the last ones is not held until somebody comes
 
     def _turn(self, handed: Sequence[_Handed]) -> None:
         for way in dict.fromkeys(one.way for one in handed):

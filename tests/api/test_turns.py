@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -101,6 +104,27 @@ def test_what_is_large_has_a_turn_of_its_own() -> None:
 def test_a_refusal_is_told_to_its_sender_alone() -> None:
     """One refused record takes nobody with it."""
     assert answers(Slow(), (HERE, "a"), (HERE, "bad"), (HERE, "b")) == ["first", "a", SourceError, "b"]
+
+
+def test_nothing_is_held_between_turns() -> None:
+    """While nobody hands over, what the last records were and became is forgotten, however large it was."""
+    line = Slow()
+    line.go.set()
+    turns = Turns(line, lambda: None)  # type: ignore[arg-type]
+    turns.start()
+
+    async def refused() -> weakref.ref[SourceError]:
+        with pytest.raises(SourceError) as caught:
+            await turns.accept(Way(HERE, None, None), b"bad", "")
+        return weakref.ref(caught.value)
+
+    told = asyncio.run(refused())
+    until = time.monotonic() + 5
+    while told() is not None and time.monotonic() < until:
+        gc.collect()
+        time.sleep(0.01)
+    assert told() is None
+    turns.stop()
 
 
 def test_turns_go_on_after_a_bug() -> None:
