@@ -37,7 +37,7 @@ class _Handed(NamedTuple):
     way: Way
     data: bytes
     key: str
-    answer: Future[Accepted]
+    answer: Future[Accepted | Exception]
 
 
 class _Waiting:
@@ -104,9 +104,12 @@ class Turns:
         Raises:
             AdapterError: nothing was stored.
         """
-        answer: Future[Accepted] = get_running_loop().create_future()
-        self._waiting.put(_Handed(way, data, key, answer))
-        return await answer
+        waiting: Future[Accepted | Exception] = get_running_loop().create_future()
+        self._waiting.put(_Handed(way, data, key, waiting))
+        answer = await waiting
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _work(self) -> None:
         while handed := self._waiting.next():
@@ -129,10 +132,6 @@ class Turns:
             return [error] * len(group)
 
 
-def _tell(waiting: Future[Accepted], answer: Accepted | Exception) -> None:
-    if waiting.done():  # the caller went away
-        return
-    if isinstance(answer, Exception):
-        waiting.set_exception(answer)
-    else:
+def _tell(waiting: Future[Accepted | Exception], answer: Accepted | Exception) -> None:
+    if not waiting.done():  # else the caller went away
         waiting.set_result(answer)

@@ -25,6 +25,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.turns: list[tuple[str, list[str]]] = []
+        self.bug: Exception = ZeroDivisionError()
         self.begun, self.go = threading.Event(), threading.Event()
 
     def accept_many(self, records: Iterable[tuple[bytes, str]], *, sender: Sender, **_: Any) -> list[Any]:
@@ -34,7 +35,7 @@ class Slow:
         self.begun.set()
         assert self.go.wait(10)
         if "bug" in bodies:
-            raise ZeroDivisionError
+            raise self.bug
         refused = SourceError(Issue("error", "api.bad-request"))
         return [refused if body == "bad" else Accepted(body, "client", 1, ()) for body in bodies]
 
@@ -127,9 +128,12 @@ def test_nothing_is_held_between_turns() -> None:
     turns.stop()
 
 
-def test_turns_go_on_after_a_bug() -> None:
-    """Who shared the turn with a fault of ours is told so, and the other sender's records are taken."""
-    assert answers(Slow(), (HERE, "bug"), (THERE, "a")) == ["first", ZeroDivisionError, "a"]
+@pytest.mark.parametrize(("bug", "told"), [(ZeroDivisionError(), ZeroDivisionError), (StopIteration(), RuntimeError)])
+def test_turns_go_on_after_a_bug(bug: Exception, told: type[Exception]) -> None:
+    """Who shared the turn with a fault of ours, of whatever kind, is told so, and the other sender's are taken."""
+    line = Slow()
+    line.bug = bug
+    assert answers(line, (HERE, "bug"), (THERE, "a")) == ["first", told, "a"]
 
 
 def test_who_goes_away_holds_nobody_up() -> None:
