@@ -73,11 +73,20 @@ class Breaker:
         taken = self._database.together(lambda connection: connection.execute(_PROBE, given).rowcount)
         return Circuit.PROBE if taken == 1 else Circuit.OPEN
 
-    def failed(self, now: float) -> None:
-        """Count a try that found nobody there; after some in a row the circuit opens, longer each time."""
+    def failed(self, now: float, *, probe: bool = False) -> None:
+        """Count a try that found nobody there; after some in a row the circuit opens, longer after each failed probe.
+
+        Args:
+            now: UTC seconds.
+            probe: it was the probe. Other tries that end while the circuit is open were on their way when it opened:
+                they tell of the same outage once more, and do not make its pause longer.
+        """
 
         def act(connection: Connection) -> None:
-            failures = connection.execute(_STATE.with_for_update(), self._self).one().failures + 1
+            row = connection.execute(_STATE.with_for_update(), self._self).one()
+            if row.failures >= FAILURES_TO_OPEN and now < row.open_until and not probe:
+                return
+            failures = row.failures + 1
             beyond = min(failures - FAILURES_TO_OPEN, 10)
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**beyond) if beyond >= 0 else 0.0
             connection.execute(_CHANGE, self._self | {"failures": failures, "open_until": now + pause})

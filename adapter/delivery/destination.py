@@ -31,11 +31,11 @@ class Destination:
         """Say whether it takes messages; after a pause one caller probes it with `GET metadata`."""
         state = self._breaker.state(self._clock())
         if state is Circuit.PROBE:
-            self.judge(self._repository.metadata())
+            self.judge(self._repository.metadata(), probe=True)
             state = self._breaker.state(self._clock())
         return state is Circuit.CLOSED
 
-    def judge(self, answer: Answer) -> None:
+    def judge(self, answer: Answer, *, probe: bool = False) -> None:
         """Take note of an answer: a good one closes the circuit, silence opens it in the end, some pause it at once."""
         self._forbidden = self._forbidden + 1 if answer.status == FORBIDDEN else 0
         if self._forbidden == FORBIDDEN_TO_ALARM:
@@ -44,6 +44,6 @@ class Destination:
             self._breaker.pause(self._clock())
             log(Event.PAUSED, http_status=answer.status, cause=answer.cause)
         elif answer.status in NOBODY_THERE:
-            self._breaker.failed(self._clock())
+            self._breaker.failed(self._clock(), probe=probe)
         else:
             self._breaker.succeeded()
