@@ -24,6 +24,8 @@ STYLES = {"delivered": "green", "rejected": "red", "dead": "red", "unknown": "ye
 WHEN = "%Y-%m-%d %H:%M:%S"
 REPLAYABLE = ("rejected", "dead", "cancelled")
 ID_LENGTH = 32
+WIDTH_OF_A_PIPE = 120
+"""Columns: whole lines for whoever filters them."""
 
 Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that the adapter gave.")]
 Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
@@ -58,7 +60,10 @@ def show_list(
             cells = (status.id, status.record_type, str(status.record_version))
             when = f"{status.received_at.astimezone():{WHEN}}"
             table.add_row(*cells, _coloured(status.state), str(status.attempts), when)
-    Console().print(table)
+    screen = Console()
+    if not screen.is_terminal:
+        screen.width = max(screen.width, WIDTH_OF_A_PIPE)
+    screen.print(table)
 
 
 @outbox_app.command("show")

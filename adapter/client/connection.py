@@ -20,6 +20,7 @@ File = str | PathLike[str]
 SCOPES = "system/Bundle.crs"
 PAUSES = frozenset({408, 429, 503})
 LONGEST_PAUSE = 60.0
+NO_ANSWER = "no answer from {address}: is that the address of the adapter, and is it running?"
 DENIED = "{host} gives no token ({cause}): are client id and public key registered there, and is this clock right?"
 
 
@@ -82,7 +83,7 @@ class Connection:
                 if cause.islower():  # an OAuth error code
                     raise Forbidden(401, text=DENIED.format(host=request.url.host, cause=cause)) from None
                 if last:
-                    raise NotThere(f"no answer from {request.url.host}", cause) from None
+                    raise NotThere(NO_ANSWER.format(address=request.url.netloc.decode()), cause) from None
                 time.sleep(min(LONGEST_PAUSE, 0.2 * 2**attempt))
                 continue
             if response.is_success:

@@ -284,7 +284,10 @@ def test_the_outbox_is_listed_shown_and_watched(adapter_url: str) -> None:
         client.wait_for_receipt(taken.id)
     code, said = run("outbox", "list", "--url", adapter_url)
     assert (code, taken.id in said, "delivered" in said) == (0, True, True)
-    assert taken.id in run("outbox", "list", "--url", adapter_url, columns=80)[1]
+    lines = run("outbox", "list", "--url", adapter_url, columns=80)[1].splitlines()
+    (line,) = [each for each in lines if taken.id in each]
+    assert line.split()[1:5] == ["client", "1", "delivered", "1"]
+    assert len(line.split()) == 7  # with day and time
     assert taken.id not in run("outbox", "list", "--url", adapter_url, "--state", "dead")[1]
     code, said = run("outbox", "show", taken.id, "--url", adapter_url)
     assert code == 0

@@ -197,8 +197,9 @@ def test_an_adapter_that_starts_late_is_waited_for(repository: str, tmp_path: Pa
 
 
 def test_nobody_there_is_said(tmp_path: Path) -> None:
-    """After the last attempt."""
-    with AdapterClient(f"http://127.0.0.1:{free_port()}", attempts=1) as adapter, pytest.raises(NotThere):
+    """After the last attempt, with the address that was asked."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with AdapterClient(url, attempts=1) as adapter, pytest.raises(NotThere, match=url.removeprefix("http://")):
         adapter.send(record("client"))
 
 
