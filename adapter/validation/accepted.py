@@ -8,6 +8,9 @@ from adapter.validation.findings import Findings
 from adapter.validation.run import Run
 
 MISSES = frozenset(("binding-extensible", "code-unknown"))
+ANY = "any"
+"""Stands for the type of the resource in a place that is the same in all types."""
+
 _POSITIONS = re.compile(r"\[[0-9]+\]")
 
 
@@ -26,10 +29,11 @@ class Accepted:
         return place in self._elements or place.partition(".")[2] in self._elements
 
     def around(self, place: str) -> str:
-        """Return the place, of all types where that is enough, when an accepted element lies in it; else empty."""
-        for known in (place, place.partition(".")[2]):
+        """Return the place, below `ANY` where that is enough, when an accepted element lies in it; else empty."""
+        below = place.partition(".")[2]
+        for known, shown in ((place, place), (below, f"{ANY}.{below}")):
             if known and any(element.startswith(f"{known}.") for element in self._elements):
-                return known
+                return shown
         return ""
 
     def silenced(self, found: Findings, type_name: str, run: Run) -> Findings:

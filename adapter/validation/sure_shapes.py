@@ -152,7 +152,7 @@ class _Node:
         pair = {key: options[key] for key in ("system", "code")}
         others = {key: found for key, found in options.items() if key not in pair and key != "id"}
         is_code = self.shapes.given("P", PRIMITIVES["code"].fast)
-        asking_nothing = "lenient" if self.accepted.holds(f"{self.place}.code") else "opened"
+        asking_nothing = "lenient" if self.place and self.accepted.holds(f"{self.place}.code") else "opened"
         return [
             f"def {name}(s, run):",
             " if s.__class__ is not dict: return False",

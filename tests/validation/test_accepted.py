@@ -77,6 +77,18 @@ def test_an_element_without_a_type_is_accepted_in_every_type() -> None:
 
 
 @pytest.mark.usefixtures("first")
+def test_an_element_of_every_type_is_accepted_there_alone() -> None:
+    """`security` and `code` stand for an element right below a type, not for the same name deeper down."""
+    patient = {"resourceType": "Patient", "meta": {"security": [LABEL]}}
+    label = (EXTENSIBLE, "Patient.meta.security[0]")
+    assert told(accepting("meta.security.code", "security"), patient) == [label]
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "NNFIN"}]}
+    numbered = {"resourceType": "Patient", "identifier": [{"type": kind, "system": "urn:oid:1.2.3", "value": "1"}]}
+    code = ("validation.code-unknown", "Patient.identifier[0].type.coding[0].code")
+    assert told(accepting("code"), numbered) == [code]
+
+
+@pytest.mark.usefixtures("first")
 @pytest.mark.parametrize(("depth", "count"), [(1, 0), (2, 0), (3, 1)])
 def test_a_repeated_structure_is_accepted_where_it_is_named(depth: int, count: int) -> None:
     """Provisions lie in provisions; one deeper than those that are named is told of."""
