@@ -80,12 +80,12 @@ def test_a_flood_of_large_records_holds_up_no_other_vendor(guarded: Guarded) -> 
 
     with ThreadPoolExecutor(9) as pool:
         large = [pool.submit(flood, number) for number in range(8)]
-        time.sleep(0.5)
+        time.sleep(0.2)
         small = guarded.http.post("/v1/records", content=dumps(of(THEIRS)), headers=other, timeout=120)
         through = time.monotonic()
         later = [one.result() - through for one in large]
     assert small.status_code == 202
-    assert sum(seconds > 0 for seconds in later) >= 3
+    assert sum(seconds > 0 for seconds in later) >= 2
 
 
 @pytest.mark.stores("what was sent before its sender hung up, and one more", records=range(1, 42))
