@@ -221,3 +221,5 @@ def _unwise(settings: Settings) -> Iterator[str]:
         yield "cli.config-unsigned"
     if settings.audit_key_file is None:
         yield "cli.config-no-checkpoints"
+    if settings.workers == 0:
+        yield "cli.config-no-workers"

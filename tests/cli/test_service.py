@@ -267,11 +267,11 @@ def test_an_address_of_another_machine_is_not_called_a_taken_port(tmp_path: Path
 def test_good_settings_are_fine_and_unwise_ones_told(tmp_path: Path) -> None:
     """Exit 0, with a remark on what is not safe."""
     file = tmp_path / "kykysilta.toml"
-    file.write_text("demo = true\nhost = '0.0.0.0'\nrepository_url = 'http://kanta.example/fhir'")
+    file.write_text("demo = true\nhost = '0.0.0.0'\nworkers = 0\nrepository_url = 'http://kanta.example/fhir'")
     code, said = run("config", "check", "--config", str(file))
     assert code == 0
     assert "Asetukset ovat kunnossa" in said
-    for setting in ("demo:", "host:", "public_url:", "repository_url:", "signing:", "audit_key_file:"):
+    for setting in ("demo:", "host:", "public_url:", "repository_url:", "signing:", "audit_key_file:", "workers:"):
         assert f"! {setting}" in said
     file.write_text("demo = true\nhost = '0.0.0.0'\npublic_url = 'https://adapter.example'")
     assert "public_url:" not in run("config", "check", "--config", str(file))[1]
