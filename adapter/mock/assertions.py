@@ -76,7 +76,7 @@ ONCE = (
 KEEP = "Keep what no answer has confirmed, and send it again."
 ADVICE = {
     "stored-once": ONCE,
-    "no-duplicates": ONCE,
+    "no-duplicates": f"{ONCE} When nothing was sent twice, the sender gives two things one identifier.",
     "retry-spacing": "After 429 and 503 wait as long as Retry-After says, and not always equally long.",
     "updated-with-if-match": 'Read the resource, and send its version with the change: If-Match: W/"1".',
     "withdrawal-respected": "Ask for the consent before each delivery, not only before the first.",
