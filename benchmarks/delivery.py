@@ -246,6 +246,7 @@ def adapter(folder: str, name: str, repository: str, *, worker: bool = False) ->
         "KYKYSILTA_SIGNING__ORGANISATION": ORGANISATION,
         "KYKYSILTA_DEMO": "true",
         "KYKYSILTA_WORKERS": "0" if worker else "8",
+        "KYKYSILTA_REQUESTS_PER_SECOND": "10000",
     }
     command = [sys.executable, "-c", "from adapter.cli import main; main()"]
     with serving([*command, "serve"], port, environment) as found, ExitStack() as stack:
