@@ -122,6 +122,7 @@ def test_a_variable_that_nobody_reads_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("KYKYSILTA_XYZZY", "1")
     for variable in CALLING:
         monkeypatch.setenv(f"KYKYSILTA_{variable.upper()}", "x")
+    monkeypatch.delenv("KYKYSILTA_TEST_POSTGRESQL", raising=False)
     code, said = run("config", "check")
     assert code == 0
     assert "KYKYSILTA_REPOSITORY: tällaista asetusta ei ole; tarkoititko: repository_url" in said
