@@ -103,6 +103,35 @@ def test_a_try_is_on_disk_before_it_is_sent(outbox: Outbox, put: Put) -> None:
     assert all(1 <= count <= 3 for count in seen)
 
 
+@dataclass
+class Down(Steps):
+    """Nobody is there; counts how often that was asked."""
+
+    asked: int = 0
+
+    def ready(self) -> bool:
+        """Say that no message may go out."""
+        self.asked += 1
+        return False
+
+
+def test_what_is_queued_while_nobody_is_there_wakes_no_worker(outbox: Outbox, put: Put) -> None:
+    """A destination that is down is asked for when the worker looks, not for every record; told to stop, it stops."""
+    put("moona")
+    steps = Down()
+    worker = Worker(outbox, steps, threads=1, idle=30)
+    worker.start()
+    assert until(lambda: steps.asked == 1)
+    for number in range(5):
+        put(f"lane-{number}")
+        worker.wake()
+        time.sleep(0.05)
+    assert steps.asked == 1
+    begun = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - begun < 5
+
+
 def test_a_worker_that_stops_gives_back_what_it_did_not_begin(outbox: Outbox, put: Put) -> None:
     """With one thread held up, the second message in hand is free again at once, not after its lease."""
     names = [put("moona"), put("matti")]
