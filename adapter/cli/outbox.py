@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from itertools import islice
@@ -24,8 +25,18 @@ STYLES = {"delivered": "green", "rejected": "red", "dead": "red", "unknown": "ye
 WHEN = "%Y-%m-%d %H:%M:%S"
 REPLAYABLE = ("rejected", "dead", "cancelled")
 ID_LENGTH = 32
+DAY = "%m-%d %H:%M"
 WIDTH_OF_A_PIPE = 120
 """Columns: whole lines for whoever filters them."""
+
+LAYOUTS = (
+    ("submission", "record", "version", "state", "attempts", "received"),
+    ("submission", "record", "version", "state", "received"),
+    ("submission", "record", "state", "received"),
+    ("submission", "record", "state", "day"),
+    ("submission", "state"),
+)
+"""Columns of the list, for ever narrower screens: the fourth fits into 80, and every row is one line."""
 
 Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that the adapter gave.")]
 Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
@@ -44,26 +55,17 @@ def show_list(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
     language: Lang = "fi",
 ) -> None:
-    """List the newest submissions."""
-    from rich.box import SIMPLE_HEAD
+    """List the newest submissions; a narrow screen shows fewer columns, `show` tells the rest."""
     from rich.console import Console
-    from rich.table import Table
 
-    columns = ("submission", "record", "version", "state", "attempts", "received")
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in columns:  # on a narrow screen nothing is cut off, and other commands want the id whole
-        whole = column in ("submission", "state")
-        table.add_column(text(f"cli.{column}", language), no_wrap=whole, overflow="fold")
-    table.columns[0].min_width = ID_LENGTH
-    with calling(url, language) as adapter:
-        for status in islice(adapter.search(state=state, record_type=record_type), limit):
-            cells = (status.id, status.record_type, str(status.record_version))
-            when = f"{status.received_at.astimezone():{WHEN}}"
-            table.add_row(*cells, _coloured(status.state), str(status.attempts), when)
     screen = Console()
     if not screen.is_terminal:
         screen.width = max(screen.width, WIDTH_OF_A_PIPE)
-    screen.print(table)
+    with calling(url, language) as adapter:
+        found = list(islice(adapter.search(state=state, record_type=record_type), limit))
+    tables = [_table(found, columns, language) for columns in LAYOUTS]
+    endless = Console(width=sys.maxsize)
+    screen.print(next((one for one in tables if endless.measure(one).maximum <= screen.width), tables[-1]))
 
 
 @outbox_app.command("show")
@@ -161,6 +163,29 @@ def watch(
 def _ids(adapter: AdapterClient, state: str | None, record_type: str | None) -> list[str]:
     """Ids of a state, oldest first: a client's records keep their order."""
     return [status.id for status in adapter.search(state=state, record_type=record_type)][::-1]
+
+
+def _table(found: list[Status], columns: tuple[str, ...], language: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        title = text("cli.received" if column == "day" else f"cli.{column}", language)
+        table.add_column(title, no_wrap=True, min_width=ID_LENGTH if column == "submission" else None)
+    for status in found:
+        received = status.received_at.astimezone()
+        cells = {
+            "submission": status.id,
+            "record": status.record_type,
+            "version": str(status.record_version),
+            "state": _coloured(status.state),
+            "attempts": str(status.attempts),
+            "received": f"{received:{WHEN}}",
+            "day": f"{received:{DAY}}",
+        }
+        table.add_row(*(cells[column] for column in columns))
+    return table
 
 
 def _picture(found: list[Status], language: str) -> Table:

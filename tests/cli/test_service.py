@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import re
 import secrets
 import signal
 import socket
@@ -297,6 +298,27 @@ def test_the_outbox_is_listed_shown_and_watched(adapter_url: str) -> None:
     code, said = run("outbox", "watch", "--url", adapter_url, "--looks", "2", "--every", "0.1")
     assert code == 0
     assert "█" in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_list_is_one_line_a_submission_on_every_screen(
+    adapter_url: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A narrow terminal shows fewer columns, the important ones whole; none has lines that go on in the next."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    with AdapterClient(adapter_url) as client:
+        records = ("functional-assessment", "work-ability-plan")
+        ids = [client.send(record(name)).id for name in records]
+        for submission in ids:
+            client.wait_for_receipt(submission)
+    for columns, cells in {120: 7, 100: 6, 80: 5, 60: 2}.items():
+        said = run("outbox", "list", "--url", adapter_url, "--lang", language, columns=columns)[1]
+        lines = re.sub(r"\x1b\[[\d;]*m", "", said).splitlines()
+        for submission, name in zip(ids, records, strict=True):
+            (line,) = [each for each in lines if each.startswith(submission)]
+            assert (len(line.split()), len(line.rstrip()) <= columns) == (cells, True)
+            assert "delivered" in line.split()
+            assert name.replace("-", "_") in line or columns < 80
 
 
 def test_a_consent_has_a_receipt_and_a_record_is_taken_back(adapter_url: str) -> None:
