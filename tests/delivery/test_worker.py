@@ -148,7 +148,12 @@ def test_a_worker_that_stops_gives_back_what_it_did_not_begin(outbox: Outbox, pu
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
     free: list[Message] = []
-    assert until(lambda: bool(free.extend(outbox.claim("next", time.time())) or free))
+
+    def given_back() -> bool:
+        free.extend(outbox.claim("next", time.time()))
+        return bool(free)
+
+    assert until(given_back)
     go_on.set()
     stopping.join(10)
     assert [message.submission for message in free] == names[1:]
@@ -266,8 +271,13 @@ def test_nothing_is_claimed_while_the_destination_is_down(outbox: Outbox, put: P
 def test_an_idle_worker_writes_nothing(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking for work takes no lock of the database."""
     looks: list[float] = []
+
+    def any_due(now: float) -> bool:
+        looks.append(now)
+        return False
+
     monkeypatch.setattr(outbox, "turn", lambda *_, **__: pytest.fail("nothing is due"))
-    monkeypatch.setattr(outbox, "any_due", lambda now: bool(looks.append(now)))
+    monkeypatch.setattr(outbox, "any_due", any_due)
     worker = Worker(outbox, Steps(), threads=2, idle=0.01)
     worker.start()
     assert until(lambda: len(looks) > 3)

@@ -38,8 +38,8 @@ def first(kind: str, tmp_path: Path) -> Iterator[str]:
             connection.close()
         else:
             engine = create_engine(url)
-            with engine.begin() as connection:
-                connection.exec_driver_sql(script.replace("%", "%%"))
+            with engine.begin() as transaction:
+                transaction.exec_driver_sql(script.replace("%", "%%"))
             engine.dispose()
         yield url
 
