@@ -65,7 +65,8 @@ class VendorApi(FastAPI):
         # What comes out here is answered and logged already by `_broken`; the server would print the values in it.
         with suppress(Exception):
             await super().__call__(scope, receive, noting)
-        route = getattr(scope.get("route"), "path", "")
+        # What is mounted (the reviewer's pages) knows its routes from its own place on.
+        route = scope.get("root_path", "") + getattr(scope.get("route"), "path", "")
         milliseconds = round((time.monotonic() - began) * 1000)
         method = scope["method"] if scope["method"] in METHODS else "other"
         log(Event.ANSWERED, method=method, route=route, http_status=status, milliseconds=milliseconds)

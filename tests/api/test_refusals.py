@@ -120,3 +120,19 @@ def test_a_database_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         other.execute("ALTER TABLE outbox_gone RENAME TO outbox")
         other.close()
         assert httpx.post(f"{url}/v1/records", content=data).json()["repeated"] is False
+
+
+def test_each_request_is_logged_by_its_whole_route(client: httpx.Client) -> None:
+    """Also pages that are mounted: under their place, with the pattern of the address in place of the address."""
+    routes = {
+        "/healthz": "/healthz",
+        f"/v1/records/{'0' * 32}": "/v1/records/{submission}",
+        "/review/sign-in": "/review/sign-in",
+        "/review/clients/somebody": "/review/clients/{handle}",
+        "/nothing/here": "",
+    }
+    with structlog.testing.capture_logs() as logs:
+        for path in (*routes, "/healthz"):  # a line is written after its answer, and before the next request
+            client.get(path)
+    told = [each["route"] for each in logs if each["event_number"] == 3007]
+    assert told[: len(routes)] == list(routes.values())
