@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.audit import traces
@@ -146,7 +146,7 @@ class Storing:
         idempotency.keep(connection, kept, now)
         return answers
 
-    def _repeat(self, arrived: Arrived, row: Row[Any] | None) -> Kept | None:
+    def _repeat(self, arrived: Arrived, row: Any | None) -> Kept | None:
         """Return the answer that an equal record got before; None when this one is new.
 
         Raises:

@@ -32,6 +32,7 @@ from adapter.security.key_files import KeyFile
 from adapter.security.signatures import Signer
 from adapter.store import Cipher, Database
 from benchmarks.crash import ORGANISATION, new_key
+from benchmarks.databases import statements
 from benchmarks.delivery import bare, bodies
 
 KEY = bytes(range(32))
@@ -63,16 +64,13 @@ def counting(database: Database) -> Iterator[Counter[str]]:
     """Count statements and commits while the block runs."""
     counts: Counter[str] = Counter()
 
-    def statement(*_: object) -> None:
-        counts["statements"] += 1
-
     def commit(_: object) -> None:
         counts["commits"] += 1
 
-    event.listen(database.engine, "before_cursor_execute", statement)
     event.listen(database.engine, "commit", commit)
-    yield counts
-    event.remove(database.engine, "before_cursor_execute", statement)
+    with statements(database.engine) as heard:
+        yield counts
+    counts["statements"] = len(heard)
     event.remove(database.engine, "commit", commit)
 
 

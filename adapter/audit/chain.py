@@ -152,8 +152,8 @@ def verify(connection: Connection, checkpoints: Iterable[Checkpoint] = (), part:
 
 def _tail(connection: Connection) -> tuple[int, str]:
     lock(connection)
-    row = _TAIL(connection).first()
-    return (row.seq, row.hash) if row else (0, START)
+    rows = _TAIL(connection)
+    return (rows[0].seq, rows[0].hash) if rows else (0, START)
 
 
 def _line(seq: int, at: float, kind: str, entry: str, previous: str) -> bytes:

@@ -75,7 +75,7 @@ def keep(connection: Connection, traces: Iterable[tuple[str, bytes]], cipher: Ci
     bodies = dict(traces)
     if not bodies:
         return
-    new = bodies.keys() - _KNOWN(connection, hashes=bodies).scalars()
+    new = bodies.keys() - {row.hash for row in _KNOWN(connection, hashes=bodies)}
     rows = [{"hash": name, "body": _sealed(name, bodies[name], cipher)} for name in sorted(new)]
     _ADD[connection.dialect.name](connection, rows)
 

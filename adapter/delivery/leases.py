@@ -84,7 +84,7 @@ def claim(connection: Connection, cipher: Cipher, worker: str, now: float, lease
     """Lease up to `limit` due lane heads to `worker`, oldest first."""
     given = _when(now, lease) | {"until": now + lease, "worker": worker, "at_once": limit}
     seqs = connection.execute(_LEASE, given).scalars().all()
-    rows = _CLAIMED(connection, seqs=seqs).all() if seqs else ()
+    rows = _CLAIMED(connection, seqs=seqs) if seqs else ()
     places = known.parts(connection, [row.record_key for row in rows])
     return [
         Message(name, body, record, attempts, State(state), worker, status, cipher, places.get(record, {}))

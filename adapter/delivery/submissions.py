@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, insert, select
+from sqlalchemy import Connection, Select, bindparam, exists, insert, select
 
 from adapter.delivery import warnings
 from adapter.delivery.states import INVALIDATED, State
@@ -163,13 +163,12 @@ class Wanted:
     limit: int = 100
 
 
-def newest_versions(connection: Connection, sender: str, record_keys: Iterable[str]) -> dict[str, Row[Any]]:
+def newest_versions(connection: Connection, sender: str, record_keys: Iterable[str]) -> dict[str, Any]:
     """Return id, version, digest and warnings of the newest version that a sender handed over of records, by key."""
-    rows: Iterable[Any] = _NEWEST(connection, of=sender, records=record_keys)
-    return {row.record_key: row for row in rows}
+    return {row.record_key: row for row in _NEWEST(connection, of=sender, records=record_keys)}
 
 
-def repeated(version: int, digest: str, row: Row[Any]) -> bool:
+def repeated(version: int, digest: str, row: Any) -> bool:
     """Judge the version of a record (domain model §2.0): is it equal to the newest one, or new?
 
     Args:

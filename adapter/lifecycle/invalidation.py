@@ -73,7 +73,7 @@ def invalidated_among(connection: Connection, sender: str, record_keys: Collecti
     """Return which of a sender's records were invalidated."""
     if not record_keys:
         return frozenset()
-    return frozenset(_INVALIDATED(connection, of=sender, records=record_keys).scalars())
+    return frozenset(row.record_key for row in _INVALIDATED(connection, of=sender, records=record_keys))
 
 
 def invalidate(

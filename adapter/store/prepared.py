@@ -1,19 +1,18 @@
 """Statements that every record runs: made once for each database, then handed to the driver as text.
 
-What SQLAlchemy does anew for each run of a statement, and for each row that it adds, takes several times as long as
-the run itself. Connections, transactions, errors and events are SQLAlchemy's all the same.
+What SQLAlchemy does anew for each run of a statement, and for each row that it adds or finds, takes several times as
+long as the run itself. Connections, transactions and errors are SQLAlchemy's all the same.
 """
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ClauseElement, Connection, CursorResult, Select
+from sqlalchemy import ClauseElement, Connection, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert
-
-_COUNTED = {"preserve_rowcount": True}
 
 
 class _Made(NamedTuple):
@@ -65,14 +64,17 @@ class Selection(_Prepared):
 
     def __init__(self, statement: Select[Any]) -> None:
         super().__init__(statement)
+        row: Any = namedtuple("Row", statement.selected_columns.keys())  # type: ignore[misc]
+        self._row: Callable[[Sequence[Any]], Any] = row._make
 
-    def __call__(self, connection: Connection, **given: Any) -> CursorResult[*tuple[Any, ...]]:
-        """Return the rows found with these parameters."""
+    def __call__(self, connection: Connection, **given: Any) -> list[Any]:
+        """Return the rows found with these parameters; a row is a tuple that knows its columns by name."""
         text, names, constants, processors = self._for(connection)
         row = {**constants, **given}
         for name, process in processors.items():
             row[name] = process(row[name])
-        return connection.exec_driver_sql(text, row if names is None else tuple(map(row.__getitem__, names)))
+        values = row if names is None else tuple(map(row.__getitem__, names))
+        return list(map(self._row, _run(connection, text, [values]).rows))
 
 
 class Insertion(_Prepared):
@@ -92,4 +94,27 @@ class Insertion(_Prepared):
             return 0
         text, names, *_ = self._for(connection, tuple(rows[0]))
         values: Any = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
-        return connection.exec_driver_sql(text, values, _COUNTED).rowcount
+        return _run(connection, text, values).added
+
+
+class _Result(NamedTuple):
+    """What the driver says: rows that were found, and how many were added."""
+
+    rows: Sequence[Sequence[Any]]
+    added: int
+
+
+def _run(connection: Connection, text: str, values: Sequence[Any]) -> _Result:
+    """Run a statement with the parameters of one row or of each of many."""
+    cursor = connection.connection.cursor()
+    try:
+        if len(values) == 1:
+            cursor.execute(text, values[0])
+        else:
+            cursor.executemany(text, values)
+        return _Result(cursor.fetchall() if cursor.description else (), cursor.rowcount)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # As for its own statements: it names the error, and gives up a connection that is lost.
+        connection._handle_dbapi_exception(error, text, None, cursor, None)
+    finally:
+        cursor.close()

@@ -17,6 +17,7 @@ from adapter.errors import AdapterError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Line
 from adapter.store import Cipher, Database
+from benchmarks.databases import statements
 from tests.pipeline.conftest import EHR, record
 from tests.pipeline.test_races import WITHDRAWN
 
@@ -53,14 +54,14 @@ def of_client(number: int, **changes: Any) -> dict[str, Any]:
 
 def test_records_of_many_clients_cost_little_more_than_one(hand: Hand, database: Database) -> None:
     """Sixteen need one commit and as many statements as one does."""
-    statements: list[str] = []
     commits: list[int] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     event.listen(database.engine, "commit", lambda _connection: commits.append(1))
-    hand(of_client(0))
-    alone = len(statements)
-    assert hand(*(of_client(number) for number in range(1, 17))) == ["taken"] * 16
-    assert (len(statements), len(commits)) == (2 * alone, 2)
+    with statements(database.engine) as heard:
+        hand(of_client(0))
+        alone = len(heard)
+        assert hand(*(of_client(number) for number in range(1, 17))) == ["taken"] * 16
+    assert alone > 10
+    assert (len(heard), len(commits)) == (2 * alone, 2)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -69,21 +70,16 @@ def test_no_table_is_searched_through(hand: Hand, database: Database) -> None:
 
     PostgreSQL plans by the size of its tables, so only SQLite can be asked.
     """
-    statements: dict[str, int] = {}
-
-    def note(*given: Any) -> None:
-        statements[given[2]] = len(given[3] if isinstance(given[3], tuple) else given[3][0])
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    hand(of_client(1), of_client(2), keys=("k-1", "k-2"))
-    hand(of_client(1, record_version=2), of_client(2, record_version=2))
-    event.remove(database.engine, "before_cursor_execute", note)
+    with statements(database.engine) as heard:
+        hand(of_client(1), of_client(2), keys=("k-1", "k-2"))
+        hand(of_client(1, record_version=2), of_client(2, record_version=2))
+    different = dict(heard)
     with database.reading() as connection:
-        for statement, count in statements.items():
+        for statement, row in different.items():
             if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (None,) * count).all()
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (None,) * len(row)).all()
                 assert [row.detail for row in plan if re.match(SCAN, row.detail)] == [], statement
-    assert len(statements) > 10
+    assert len(different) > 10
 
 
 def test_versions_and_contents_are_judged_in_their_order(hand: Hand, line: Line) -> None:

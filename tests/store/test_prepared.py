@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from adapter.store import Database
 from adapter.store.among import among
@@ -99,10 +99,10 @@ def test_rows_are_found_by_parameters_and_by_what_the_statement_says_itself(data
         Insertion(insert(audit_person))(
             connection, [*rows, rows[0] | {"pseudonym": "x", "kind": "else", "lookup": "x"}]
         )
-        assert found(connection, lookups={"a", "b", "c", "x"}, but="c").all() == [("b", b"\x00"), ("a", b"\x00")]
+        assert found(connection, lookups={"a", "b", "c", "x"}, but="c") == [("b", b"\x00"), ("a", b"\x00")]
         (row,) = found(connection, lookups=["d"], but="")
         assert (row.lookup, row.identity) == ("d", b"\x00")
-        assert found(connection, lookups=[], but="").first() is None
+        assert found(connection, lookups=[], but="") == []
 
 
 def test_a_parameter_that_is_missing_is_an_error(database: Database) -> None:
@@ -113,3 +113,20 @@ def test_a_parameter_that_is_missing_is_an_error(database: Database) -> None:
             found(connection, ids=["1"])
         with pytest.raises(MISSING):
             found(connection, id="1")
+
+
+@pytest.mark.postgresql
+def test_a_connection_that_is_lost_is_given_up(tmp_path: Path) -> None:
+    """Its error says so, and what follows gets another one."""
+    found = Selection(select(submission.c.id))
+    with empty_database("postgresql", tmp_path) as url:
+        database = Database(url)
+        with database.reading() as connection, database.reading() as other:
+            own = connection.execute(select(func.pg_backend_pid())).scalar_one()
+            other.execute(select(func.pg_terminate_backend(own, 10_000)))
+            with pytest.raises(OperationalError) as lost:
+                found(connection)
+        assert lost.value.connection_invalidated
+        with database.reading() as connection:
+            assert found(connection) == []
+        database.close()
