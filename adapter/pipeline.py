@@ -241,6 +241,10 @@ class Line:
                 for one, _ in refused:
                     one.answer = error
 
+    def hurry(self) -> None:
+        """Tell that the process is to stop; see `Database.hurry`."""
+        self._database.hurry()
+
     def close(self) -> None:
         """Close the connections to repository and database; nothing is delivered after this.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -39,6 +39,7 @@ from adapter.delivery.chores import WARNING_DAYS
 from adapter.errors import AdapterError
 from adapter.events import Event, log
 from adapter.pipeline import Line
+from adapter.security.connections import STOPPING
 from adapter.store import DATABASE_PROBLEMS
 from adapter.types import Issue
 
@@ -96,11 +97,11 @@ def create_app(
     beside = Chores(chores)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
         beside.start()
         worker.start()
         turns.start()
-        yield
+        yield {STOPPING: line.hurry}
         await run_in_threadpool(turns.stop)
         await run_in_threadpool(worker.stop)
         await run_in_threadpool(beside.stop)

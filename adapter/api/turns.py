@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from adapter.pipeline import Accepted, Line, Sender
+from adapter.store import is_locked
 
 AT_ONCE = 32
 """Records that are judged and stored together, and answered together, at most."""
@@ -117,9 +118,13 @@ class Turns:
             handed.clear()  # what was read for the last ones is not held until somebody comes
 
     def _turn(self, handed: Sequence[_Handed]) -> None:
+        locked: Accepted | Exception | None = None
         for way in dict.fromkeys(one.way for one in handed):
             group = [one for one in handed if one.way == way]
-            for one, answer in zip(group, self._answers(way, group), strict=True):
+            # A locked database is asked once: one after the other, each sender would wait for it as long.
+            answers = [locked] * len(group) if locked else self._answers(way, group)
+            locked = next(filter(is_locked, answers), None)
+            for one, answer in zip(group, answers, strict=True):
                 with suppress(RuntimeError):  # the caller's event loop has ended: nobody listens
                     one.answer.get_loop().call_soon_threadsafe(_tell, one.answer, answer)
         self._wake()

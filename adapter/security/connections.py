@@ -6,8 +6,9 @@ Used by the vendor API and by the mock endpoint, so both bind tokens to certific
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from adapter.security.certificates import thumbprint
 
 TRANSPORT = "kykysilta.transport"
+STOPPING = "kykysilta.stopping"
+"""Name, in the state of an application's lifespan, of what is called when the server is told to stop."""
+
 HEAD_SECONDS = 20.0
 """A caller that has not sent the whole head of a request by then is hung up on."""
 
@@ -138,6 +142,13 @@ class GentleServer(Server):
             yield
             if not self.force_exit:
                 self._captured_signals.clear()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the application before requests in hand are waited for; ASGI tells it only when they are answered."""
+        tell: Callable[[], None] | None = self.lifespan.state.get(STOPPING)
+        if tell is not None:
+            tell()
+        await super().shutdown(sockets)
 
 
 def peer_thumbprint(scope: Mapping[str, Any]) -> str:

@@ -5,7 +5,9 @@ SQLite runs with WAL and `synchronous=FULL`: what is committed survives `kill -9
 
 from __future__ import annotations
 
+import math
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -39,6 +41,22 @@ DATABASE_PROBLEMS = (OperationalError, InternalError, InterfaceError, TimeoutErr
 """What a database throws that is full, locked, read-only, busy, gone or damaged."""
 
 
+LOCK_SECONDS = 30.0
+"""How long a transaction waits for SQLite's write lock while another process holds it."""
+
+HURRY_SECONDS = 3.0
+"""How long all transactions together still wait for it once the process is to stop."""
+
+LOOK_MILLISECONDS = 250
+"""SQLite waits so long by itself; then we look whether to go on waiting."""
+
+
+def is_locked(error: object) -> bool:
+    """Say whether another process held SQLite's write lock for too long: true for everybody, whatever they write."""
+    code: int = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 class Database:
     """One SQLAlchemy engine with our pragmas and migrations.
 
@@ -59,6 +77,7 @@ class Database:
         # An error of the database must not carry what was to be stored into a log.
         self.engine: Engine = create_engine(url, hide_parameters=True, **pool)
         self.damaged = False
+        self._patient_until = math.inf
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
             event.listen(self.engine, "connect", _sqlite_pragmas)
@@ -75,8 +94,7 @@ class Database:
         """
         self.refuse_damaged()
         with self._watching(), self.engine.begin() as connection:
-            # One that will write takes the write lock at once: upgrading a read lock can fail half-way.
-            self._begin(connection, "BEGIN IMMEDIATE")
+            self._lock(connection)
             yield connection
 
     def together(self, act: Callable[[Connection], T]) -> T:
@@ -90,6 +108,10 @@ class Database:
         with self._watching(), self.engine.connect() as connection:
             self._begin(connection, "BEGIN")
             yield connection
+
+    def hurry(self) -> None:
+        """Tell that the process is to stop: who waits for the lock of another process waits no longer."""
+        self._patient_until = time.monotonic() + HURRY_SECONDS
 
     def check(self) -> None:
         """Read every page of a SQLite file; PostgreSQL has checksums of its own.
@@ -121,6 +143,18 @@ class Database:
         if self._sqlite:
             connection.exec_driver_sql(statement)
 
+    def _lock(self, connection: Connection) -> None:
+        # One that will write takes the write lock at once: upgrading a read lock can fail half-way.
+        until = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                self._begin(connection, "BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not is_locked(error) or time.monotonic() > min(until, self._patient_until):
+                    raise
+            else:
+                return
+
     @contextmanager
     def _watching(self) -> Iterator[None]:
         """Tell damage from what passes."""
@@ -142,6 +176,6 @@ class Database:
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={LOOK_MILLISECONDS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -1,7 +1,8 @@
 """Group commit: whoever writes while a transaction is being committed shares the next one, and its one fsync.
 
 What an act returns is handed to its caller only after the commit. An act that raises takes nobody with it: the
-transaction is rolled back, and each act runs again in one of its own.
+transaction is rolled back, and each act runs again in one of its own. A transaction that cannot even begin is tried
+once for all: one after the other, each would wait for the database as long.
 """
 
 from __future__ import annotations
@@ -53,12 +54,15 @@ class Together:
         return taken
 
     def _commit(self, jobs: list[Job]) -> None:
+        begun = False
         try:
             with self._transaction() as connection:
+                begun = True
                 values = [act(connection) for act, _ in jobs]
         except BaseException as error:
-            if len(jobs) == 1 and not _is_deadlock(error):
-                jobs[0][1].set_exception(error)
+            if not begun or (len(jobs) == 1 and not _is_deadlock(error)):
+                for _, result in jobs:
+                    result.set_exception(error)
                 return
             for job in jobs:
                 self._commit([job])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import threading
 import time
 import weakref
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from adapter.api.turns import AT_ONCE, MUCH, Turns, Way
 from adapter.errors import SourceError
@@ -105,6 +107,17 @@ def test_what_is_large_has_a_turn_of_its_own() -> None:
 def test_a_refusal_is_told_to_its_sender_alone() -> None:
     """One refused record takes nobody with it."""
     assert answers(Slow(), (HERE, "a"), (HERE, "bad"), (HERE, "b")) == ["first", "a", SourceError, "b"]
+
+
+def test_a_locked_database_is_asked_once_a_turn() -> None:
+    """Who is behind the first sender of a turn does not wait for the lock as well; any other problem is its own."""
+    cause = sqlite3.OperationalError("database is locked")
+    for code, senders in ((sqlite3.SQLITE_BUSY, ["here"]), (sqlite3.SQLITE_FULL, ["here", "there"])):
+        line = Slow()
+        cause.sqlite_errorcode = code
+        line.bug = OperationalError("BEGIN IMMEDIATE", {}, cause)
+        assert answers(line, (HERE, "bug"), (THERE, "bug"))[1:] == [OperationalError, OperationalError]
+        assert [sender for sender, _ in line.turns[1:]] == senders
 
 
 def test_nothing_is_held_between_turns() -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +83,33 @@ def test_the_adapter_takes_what_is_half_sent_and_ends_with_0(tmp_path: Path, num
             assert line.recv(65536).startswith(b"HTTP/1.1 202 ")
         assert process.wait(60) == 0
     assert [file.name for file in tmp_path.glob("kykysilta.sqlite*")] == ["kykysilta.sqlite"]
+
+
+def test_a_database_that_stays_locked_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """While another process keeps the database, requests in hand of whatever kind are answered with 503 soon after the
+    signal, lines of a batch too; the process ends with 0, and what was answered with 202 before is there."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v1/records"
+    types = ("client", "consent", "team", "health-check", "functional-assessment", "work-ability-plan")
+    with running(["serve"], port, tmp_path) as process, ThreadPoolExecutor(len(types) + 1) as threads:
+        assert httpx.post(url, content=record("client")).status_code == 202
+        with sqlite3.connect(tmp_path / "kykysilta.sqlite", timeout=30) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asked = [threads.submit(httpx.post, f"{url}?type={one}", content=record(one), timeout=60) for one in types]
+            lines = b"\n".join(record("client") for _ in range(100))
+            batch = threads.submit(httpx.post, f"{url}/batch", content=lines, timeout=60)
+            time.sleep(1)
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            answers = [one.result() for one in asked]
+            told = [json.loads(line)["status"] for line in batch.result().text.splitlines()]
+            assert process.wait(60) == 0
+            assert time.monotonic() - began < 30
+            other.rollback()
+        assert [(one.status_code, one.headers["Retry-After"]) for one in answers] == [(503, "5")] * len(types)
+        assert told == [503] * 100
+        assert other.execute("SELECT count(*) FROM submission").fetchone() == (1,)
+        other.close()
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, text
 
-from adapter.store import Database
+from adapter.store import Database, is_locked
 
 
 @pytest.fixture
@@ -85,3 +85,29 @@ def test_an_act_that_fails_takes_nobody_with_it(database: Database) -> None:
     assert [answers[0].result(0), answers[2].result(0)] == [1, 3]
     assert sorted(numbers(database)) == [1, 3]
     assert isinstance(answers[1].exception(0), ValueError)
+
+
+def test_a_database_that_stays_locked_is_asked_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers that came meanwhile wait together for a lock that is not to be had, not one after the other."""
+    monkeypatch.setattr("adapter.store.database.LOCK_SECONDS", 0.5)
+    with database.transaction(), ThreadPoolExecutor(8) as threads:
+        began = time.monotonic()
+        asked = [threads.submit(database.together, lambda connection: write(connection, 1)) for _ in range(8)]
+        problems = [one.exception() for one in asked]
+        assert time.monotonic() - began < 4
+    assert all(is_locked(problem) for problem in problems)
+    assert numbers(database) == []
+
+
+def test_nobody_is_patient_when_the_process_stops(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the lock already, and who comes later, is told soon after the stop that it is not to be had."""
+    monkeypatch.setattr("adapter.store.database.HURRY_SECONDS", 0.1)
+    with database.transaction(), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(database.together, lambda connection: write(connection, 1))
+        time.sleep(0.6)
+        assert not waiting.done()
+        database.hurry()
+        assert is_locked(waiting.exception(5))
+        assert is_locked(threads.submit(database.together, lambda connection: write(connection, 2)).exception(5))
+    assert database.together(lambda connection: write(connection, 3)) == 3
+    assert numbers(database) == [3]
