@@ -28,7 +28,7 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
     `KYKYSILTA_CLIENT_CERTIFICATE_FILE` (certificate and key in one PEM file), and `KYKYSILTA_AUTHORITIES_FILE` when the
     adapter's own certificate is not of a public authority.
     """
-    from adapter.client import AdapterClient, ApiError, NotThere
+    from adapter.client import AdapterClient, ApiError, NotThere, OtherAddress
     from adapter.security.keys import KeyProblem
 
     pair = os.environ.get("KYKYSILTA_CLIENT_CERTIFICATE_FILE")
@@ -43,6 +43,8 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
             attempts=2,
         ) as client:
             yield client
+    except OtherAddress:
+        fail(text("cli.other-address", language, url=url), Exit.NOT_DELIVERED)
     except NotThere as error:
         fail(text("cli.not-there", language, url=url, cause=error.cause), Exit.NOT_DELIVERED)
     except KeyProblem as problem:

@@ -16,6 +16,7 @@ from adapter.client.errors import (
     NotDelivered,
     NotFound,
     NotThere,
+    OtherAddress,
     Refused,
     TryLater,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "NotDelivered",
     "NotFound",
     "NotThere",
+    "OtherAddress",
     "Preview",
     "Problem",
     "Recipient",

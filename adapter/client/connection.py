@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 
 from adapter.client import answers
-from adapter.client.errors import FAMILY, ApiError, Forbidden, NotThere, Refused, TryLater
+from adapter.client.errors import FAMILY, ApiError, Forbidden, NotThere, OtherAddress, Refused, TryLater
 from adapter.errors import SourceError
 from adapter.security.key_files import KeyFile
-from adapter.security.token_source import ClientKey, NoToken, TokenSource
+from adapter.security.token_source import FOREIGN, ClientKey, NoToken, TokenSource
 from adapter.source.json import read_json
 
 File = str | PathLike[str]
@@ -21,6 +21,10 @@ SCOPES = "system/Bundle.crs"
 PAUSES = frozenset({408, 429, 503})
 LONGEST_PAUSE = 60.0
 NO_ANSWER = "no answer from {address}: is that the address of the adapter, and is it running?"
+OTHER_ADDRESS = (
+    "the adapter at {scheme}://{address} names a token endpoint at another address, and no proof of who calls is sent "
+    "there: call the adapter by its own address, or have {scheme}://{address} set as its public_url"
+)
 DENIED = "{host} gives no token ({cause}): are client id and public key registered there, and is this clock right?"
 
 
@@ -80,10 +84,9 @@ class Connection:
                 response = self._authorized(request, stream=stream)
             except (httpx.TransportError, NoToken) as error:
                 cause = error.cause if isinstance(error, NoToken) else type(error).__name__
-                if cause.islower():  # an OAuth error code
-                    raise Forbidden(401, text=DENIED.format(host=request.url.host, cause=cause)) from None
-                if last:
-                    raise NotThere(NO_ANSWER.format(address=request.url.netloc.decode()), cause) from None
+                unanswered = _unanswered(request.url, cause)
+                if last or type(unanswered) is not NotThere:
+                    raise unanswered from None
                 time.sleep(min(LONGEST_PAUSE, 0.2 * 2**attempt))
                 continue
             if response.is_success:
@@ -107,6 +110,16 @@ class Connection:
             request.headers["Authorization"] = f"Bearer {self._tokens.token()}"
             response = self._http.send(request, stream=stream)
         return response
+
+
+def _unanswered(url: httpx.URL, cause: str) -> ApiError:
+    """Return what a request without an answer means; any but a plain `NotThere` stays so, however often it is sent."""
+    address = url.netloc.decode()
+    if cause.islower():  # an OAuth error code
+        return Forbidden(401, text=DENIED.format(host=url.host, cause=cause))
+    if cause == FOREIGN:
+        return OtherAddress(OTHER_ADDRESS.format(scheme=url.scheme, address=address), cause)
+    return NotThere(NO_ANSWER.format(address=address), cause)
 
 
 def _refusal(response: httpx.Response) -> ApiError:

@@ -62,6 +62,10 @@ class NotThere(ApiError):  # noqa: N818
         self.cause = cause
 
 
+class OtherAddress(NotThere):
+    """The adapter knows itself by another address than it is called at, so no token is asked for (see `public_url`)."""
+
+
 class NotDelivered(ApiError):  # noqa: N818
     """The submission is final and did not arrive, or is not final yet when the patience is over.
 

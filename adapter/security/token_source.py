@@ -23,6 +23,8 @@ EARLY_SECONDS = 30.0
 LONGEST_LIFE = 86_400.0
 _VISIBLE = re.compile(r"[!-~]{1,20000}")
 REFUSALS = (400, 401, 403)
+FOREIGN = "ForeignTokenEndpoint"
+"""Cause: the token endpoint that was discovered is not where the base URL is."""
 
 
 class NoToken(Exception):  # noqa: N818
@@ -118,7 +120,7 @@ class TokenSource:
     def _discover(self) -> str:
         found = str(self._json(self._http.get(".well-known/smart-configuration"))["token_endpoint"])
         if _origin(httpx.URL(found)) != _origin(self._http.base_url):
-            raise NoToken("ForeignTokenEndpoint")
+            raise NoToken(FOREIGN)
         return found
 
     @staticmethod

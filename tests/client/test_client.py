@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from adapter.cli.calling import calling
 from adapter.client import (
     AdapterClient,
     Conflict,
@@ -21,6 +24,7 @@ from adapter.client import (
     NotDelivered,
     NotFound,
     NotThere,
+    OtherAddress,
     Refused,
     Status,
     TryLater,
@@ -201,6 +205,34 @@ def test_nobody_there_is_said(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with AdapterClient(url, attempts=1) as adapter, pytest.raises(NotThere, match=url.removeprefix("http://")):
         adapter.send(record("client"))
+
+
+def test_an_adapter_with_another_address_is_told_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No proof goes to an address that nobody gave; at once, with the setting to look at, on the command line too."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [KeyFile(tmp_path / "key.pem").current().public_jwk]}))
+    settings = load_settings(
+        database=f"sqlite:///{tmp_path / 'k.sqlite'}",
+        demo=True,
+        public_url="https://adapter.example",
+        clients={"ehr": {"jwks_file": tmp_path / "jwks.json", "custodians": [OURS]}},
+    )
+    monkeypatch.setenv("KYKYSILTA_CLIENT_ID", "ehr")
+    monkeypatch.setenv("KYKYSILTA_CLIENT_KEY_FILE", str(tmp_path / "key.pem"))
+    with in_background(adapter_app(settings), "127.0.0.1", 0) as url:
+        began = time.monotonic()
+        adapter = AdapterClient(url, client_id="ehr", key_file=tmp_path / "key.pem", attempts=10)
+        with adapter, pytest.raises(OtherAddress, match=f"have {url} set as its public_url"):
+            adapter.send(record("client"))
+        assert time.monotonic() - began < 5
+        for language, word in {"fi": "kirjataan", "sv": "låt sätta", "en": "have"}.items():
+            with pytest.raises(typer.Exit), calling(url, language) as caller:
+                caller.send(record("client"))
+            told = capsys.readouterr().err
+            assert (word in told, "public_url" in told, url in told) == (True, True, True)
 
 
 def test_haste_is_waited_out(repository: str, tmp_path: Path) -> None:
