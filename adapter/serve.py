@@ -248,7 +248,6 @@ def work(settings: Settings, *, threads: int) -> None:
         MissingKeyError: a key is missing or cannot be used.
     """
     from adapter.delivery import Worker
-    from adapter.delivery.listening import listening
     from adapter.delivery.worker import ALONE_SECONDS
     from adapter.store import Database
 
@@ -261,10 +260,9 @@ def work(settings: Settings, *, threads: int) -> None:
     line = _line(settings, database)
     worker = Worker(line.outbox, line.delivery, threads=threads, idle=ALONE_SECONDS)
     worker.start()
-    with listening(database, worker.wake):
-        log(Event.STARTED, part="worker")
-        stopping.wait()
-        worker.stop(SHUTDOWN_SECONDS)
+    log(Event.STARTED, part="worker")
+    stopping.wait()
+    worker.stop(SHUTDOWN_SECONDS)
     line.close()
     tracing.flush()
     log(Event.STOPPED, part="worker")

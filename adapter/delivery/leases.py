@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Float, Integer, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Float, Integer, Select, bindparam, exists, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapter.delivery import known
 from adapter.delivery.messages import Lease, Message
@@ -19,6 +20,9 @@ from adapter.store.tables import outbox, submission
 
 LONGEST_WAIT = 3600.0
 """No pause is longer; a time further ahead was written before the clock was set back, and is not waited for."""
+
+AT_ONCE = 100
+"""So many lanes are found again at once; the others when these are under way."""
 
 # Statements are built once: to build one takes longer than to run it.
 _NOW = bindparam("now", type_=Float)
@@ -36,15 +40,28 @@ _DUE = select(outbox.c.seq).where(*_FREE, _IS_HEAD)
 _ANY_DUE = _DUE.limit(1)
 # SKIP LOCKED: on PostgreSQL many workers claim at once; SQLite has one writer and ignores it.
 _HEADS = _DUE.order_by(outbox.c.seq).limit(bindparam("at_once", type_=Integer)).with_for_update(skip_locked=True)
-_LEASE = (
-    update(outbox)
-    .where(outbox.c.seq.in_(_HEADS.scalar_subquery()), *_FREE)
-    .values(leased_until=bindparam("until"), leased_by=bindparam("worker"))
-    .returning(outbox.c.seq)
+_OF_LANES = among(outbox.c.lane, "lanes")
+
+
+def _lease(heads: Select[tuple[int]]) -> ReturningUpdate[tuple[int]]:
+    return (
+        update(outbox)
+        .where(outbox.c.seq.in_(heads.scalar_subquery()), *_FREE)
+        .values(leased_until=bindparam("until"), leased_by=bindparam("worker"))
+        .returning(outbox.c.seq)
+    )
+
+
+_LEASE = _lease(_HEADS)
+_LEASE_OF_LANES = _lease(_HEADS.where(_OF_LANES))
+_HEADS_OF_LANES = select(outbox.c.lane, outbox.c.due, outbox.c.state, outbox.c.leased_until).where(
+    ~outbox.c.final, _IS_HEAD, _OF_LANES
 )
+_FORGOTTEN = select(outbox.c.lane).where(*_FREE, _IS_HEAD, outbox.c.due <= bindparam("before")).limit(AT_ONCE)
 _CLAIMED = Selection(
     select(
         outbox.c.submission,
+        outbox.c.lane,
         outbox.c.state,
         outbox.c.attempts,
         outbox.c.http_status,
@@ -80,15 +97,45 @@ def any_due(connection: Connection, now: float, lease: float) -> bool:
     return connection.execute(_ANY_DUE, _when(now, lease)).first() is not None
 
 
-def claim(connection: Connection, cipher: Cipher, worker: str, now: float, lease: float, limit: int) -> list[Message]:
-    """Lease up to `limit` due lane heads to `worker`, oldest first."""
-    given = _when(now, lease) | {"until": now + lease, "worker": worker, "at_once": limit}
-    seqs = connection.execute(_LEASE, given).scalars().all()
+def waits(connection: Connection, lanes: Collection[str], now: float, lease: float) -> dict[str, float | None]:
+    """Return in how many seconds each of these lanes has something to claim; None for a lane that is empty."""
+    found: dict[str, float | None] = dict.fromkeys(lanes)
+    for lane, due, state, leased_until in connection.execute(_HEADS_OF_LANES, {"lanes": list(lanes)}):
+        pause = 0.0 if state == State.QUEUED or due > now + LONGEST_WAIT else due - now
+        held = 0.0 if leased_until > now + 2 * lease else leased_until - now
+        found[lane] = max(pause, held, 0.0)
+    return found
+
+
+def forgotten(connection: Connection, now: float, lease: float) -> list[str]:
+    """Return lanes that nobody works on though something has been due for longer than a lease."""
+    return list(connection.execute(_FORGOTTEN, _when(now, lease) | {"before": now - lease}).scalars())
+
+
+def claim(
+    connection: Connection,
+    cipher: Cipher,
+    worker: str,
+    now: float,
+    lease: float,
+    limit: int,
+    lanes: Collection[str] | None = None,
+) -> list[Message]:
+    """Lease up to `limit` due lane heads to `worker`, oldest first.
+
+    Args:
+        lanes: only of these; None for all.
+    """
+    given: dict[str, object] = _when(now, lease) | {"until": now + lease, "worker": worker, "at_once": limit}
+    if lanes is None:
+        seqs = connection.execute(_LEASE, given).scalars().all()
+    else:
+        seqs = connection.execute(_LEASE_OF_LANES, given | {"lanes": list(lanes)}).scalars().all()
     rows = _CLAIMED(connection, seqs=seqs) if seqs else ()
     places = known.parts(connection, [row.record_key for row in rows])
     return [
-        Message(name, body, record, attempts, State(state), worker, status, cipher, places.get(record, {}))
-        for name, state, attempts, status, body, record in rows
+        Message(name, lane, body, record, attempts, State(state), worker, status, cipher, places.get(record, {}))
+        for name, lane, state, attempts, status, body, record in rows
     ]
 
 

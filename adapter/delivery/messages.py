@@ -27,6 +27,7 @@ class Message:
 
     Attributes:
         submission: opaque id.
+        lane: of the client whose record it is.
         sealed: the validated Bundle as it is stored; None when it was deleted.
         record_key: keyed hash that names the record over its versions.
         attempt: tries before this one.
@@ -38,6 +39,7 @@ class Message:
     """
 
     submission: str
+    lane: str
     sealed: bytes | None = field(repr=False)
     record_key: str
     attempt: int

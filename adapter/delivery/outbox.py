@@ -7,11 +7,11 @@ people do: `steering`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
-from adapter.delivery import changes, leases, listening, steering
+from adapter.delivery import changes, leases, spreading, steering
 from adapter.delivery.messages import Message, Outcome
 from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import State
@@ -47,7 +47,7 @@ class Outbox:
         row = {"state": State.QUEUED, "final": False, "due": now, "updated_at": now}
         _QUEUE(connection, [row | {"submission": one, "lane": lane} for one, lane in lanes.items()])
         changes.record(connection, [(one, State.QUEUED, 0, cause) for one in lanes], now)
-        listening.tell(connection)
+        spreading.spread(connection, lanes.values())
 
     def turn(
         self,
@@ -57,6 +57,7 @@ class Outbox:
         begin: Sequence[Message] = (),
         worker: str = "",
         limit: int = 0,
+        lanes: Collection[str] | None = None,
     ) -> list[Message]:
         """Commit at once what came of tries, that others begin, and who takes the next messages; returns these.
 
@@ -64,6 +65,7 @@ class Outbox:
             begin: messages that are sent when this is committed, and not before.
             worker: names the claim; each has a name of its own.
             limit: so many messages are claimed at most.
+            lanes: only of these; None for all.
 
         Raises:
             LeaseLost: another worker has one of the messages; nothing was committed, and nothing may be sent.
@@ -74,9 +76,9 @@ class Outbox:
                 changes.conclude(connection, outcomes, now)
             if begin:
                 changes.begin(connection, begin, now, now + self.lease)
-            claimed = leases.claim(connection, self._cipher, worker, now, self.lease, limit) if limit else []
+            claimed = limit and leases.claim(connection, self._cipher, worker, now, self.lease, limit, lanes)
             changes.attest(connection, outcomes, now)
-            return claimed
+            return claimed or []
 
         return self._database.together(act)
 
@@ -96,6 +98,20 @@ class Outbox:
         """Say whether there is something to claim; it writes nothing and waits for nobody."""
         with self._database.reading() as connection:
             return leases.any_due(connection, now, self.lease)
+
+    def waits(self, lanes: Collection[str], now: float) -> dict[str, float | None]:
+        """Return in how many seconds each of these lanes has something to claim; None for a lane that is empty."""
+        with self._database.reading() as connection:
+            return leases.waits(connection, lanes, now, self.lease)
+
+    def share(self, lanes: int, clock: Callable[[], float]) -> spreading.Share | None:
+        """Return what deals out lanes to a worker, so many at once; None where it may take any: on SQLite."""
+
+        def lost() -> list[str]:
+            with self._database.reading() as connection:
+                return leases.forgotten(connection, clock(), self.lease)
+
+        return spreading.share_of(self._database.engine, lanes=lanes, lease=self.lease, lost=lost)
 
     def renew(self, workers: Collection[str], now: float) -> None:
         """Hold on to what these workers have in hand, however slow the repository is."""

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, se
 from adapter import audit
 from adapter.delivery import changes
 from adapter.delivery.leases import UNLEASED, instants
+from adapter.delivery.spreading import spread
 from adapter.delivery.states import INVALIDATED, MAYBE_DONE, State
 from adapter.store.tables import outbox, submission, transition
 
@@ -68,11 +69,12 @@ def take_back(connection: Connection, submission_ids: Sequence[str], now: float,
         update(outbox)
         .where(outbox.c.submission.in_(submission_ids), or_(_TAKEABLE, outbox.c.state.in_(REPLAYABLE)), UNLEASED)
         .values(state=State.CANCELLED, final=True, updated_at=now)
-        .returning(outbox.c.submission)
+        .returning(outbox.c.submission, outbox.c.lane)
     )
-    names = list(connection.execute(stopped, instants(now, lease)).scalars())
-    changes.record(connection, [(name, State.CANCELLED, 0, INVALIDATED) for name in names], now)
-    return names
+    taken = connection.execute(stopped, instants(now, lease)).all()
+    changes.record(connection, [(row.submission, State.CANCELLED, 0, INVALIDATED) for row in taken], now)
+    spread(connection, [row.lane for row in taken])
+    return [row.submission for row in taken]
 
 
 def _steer(
@@ -85,8 +87,11 @@ def _steer(
 ) -> int:
     changed = {"state": state, "final": state == State.CANCELLED, "due": now, "attempts": 0, "http_status": None}
     steered = update(outbox).where(allowed, UNLEASED).values(**changed, updated_at=now)
-    moved = connection.execute(steered.returning(outbox.c.submission, outbox.c.state), instants(now, lease)).all()
+    moved = connection.execute(
+        steered.returning(outbox.c.submission, outbox.c.state, outbox.c.lane), instants(now, lease)
+    ).all()
     changes.record(connection, [(row.submission, State(row.state), 0, cause) for row in moved], now)
+    spread(connection, [row.lane for row in moved])
     if moved:
         audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
     return len(moved)

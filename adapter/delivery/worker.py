@@ -3,6 +3,9 @@
 The clerk works in turns, and each turn is one commit: what came of the tries that ended, that the next tries begin, and
 which messages it takes in hand. So a commit is shared by as many messages as there are threads, a try begins only when
 that is on disk, and a lane goes on only when what came of its head is. When nothing is due, all threads sleep.
+
+On SQLite the clerk takes messages of any lane. On PostgreSQL it takes those of the lanes that are dealt out to this
+process (`adapter.delivery.spreading`), and gives a lane back when nothing of it is due.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from queue import SimpleQueue
 from typing import ParamSpec, Protocol, TypeVar
 from uuid import uuid4
@@ -64,6 +67,7 @@ class Worker:
         self._steps = steps
         self._clock = clock
         self._count = threads
+        self._share = outbox.share(2 * threads, clock) if threads else None
         self._idle = idle
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -86,6 +90,8 @@ class Worker:
         """Start the threads."""
         for thread in self._threads:
             thread.start()
+        if self._share:
+            self._share.start(self.wake)
 
     def wake(self) -> None:
         """Tell that something was queued."""
@@ -95,9 +101,13 @@ class Worker:
         """Finish what is under way and stop; a message in hand after `timeout` seconds is found again by its lease."""
         self._stopping.set()
         self._wake.set()
+        if self._share:
+            self._share.finish()
         until = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        if self._share:
+            self._share.close(max(1.0, until - time.monotonic()))
 
     def _work(self) -> None:
         """Take turns until told to stop and nothing is under way."""
@@ -119,11 +129,12 @@ class Worker:
             self._give_back()
         outcomes = self._collected()
         begin = [self._prepared.popleft() for _ in range(min(len(self._prepared), self._free()))]
-        limit = self._room(busy=bool(begin or outcomes))
+        lanes = self._lanes_to_claim(outcomes)
+        limit = self._room(lanes, busy=bool(begin or outcomes))
         if not (begin or outcomes or limit):
             return False
         try:
-            self._commit(outcomes, begin, limit)
+            self._commit(outcomes, begin, limit, lanes)
         except LeaseLost:
             self._commit_each(outcomes, begin)
         except Exception as error:  # the next turn may find the database again
@@ -131,6 +142,13 @@ class Worker:
             self._commit_each(outcomes, begin)
             return False
         return bool(self._hopeless or (self._prepared and self._free()))
+
+    def _lanes_to_claim(self, outcomes: Sequence[Outcome]) -> frozenset[str] | None:
+        """Return our lanes of which nothing is in hand when these outcomes are written; None when any lane is ours."""
+        if not self._share:
+            return None
+        ended = {one.message.lease for one in outcomes}
+        return self._share.lanes - {message.lane for lease, message in self._in_hand.items() if lease not in ended}
 
     def _free(self) -> int:
         """Return how many threads have nothing to send."""
@@ -148,16 +166,18 @@ class Worker:
                 outcomes.append(outcome)
         return outcomes
 
-    def _room(self, *, busy: bool) -> int:
+    def _room(self, lanes: Collection[str] | None, *, busy: bool) -> int:
         """Return how many messages to claim: none while the destination is down, or when none is due."""
         room = self._count - len(self._prepared)
-        if self._stopping.is_set() or 2 * room < self._count:
+        if self._stopping.is_set() or 2 * room < self._count or (lanes is not None and not lanes):
             return 0
-        due = busy or self._trying(self._outbox.any_due, self._clock())
+        due = busy or lanes or self._trying(self._outbox.any_due, self._clock())
         self._shut = bool(due) and not self._trying(self._steps.ready)
         return room if due and not self._shut else 0
 
-    def _commit(self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int) -> None:
+    def _commit(
+        self, outcomes: Sequence[Outcome], begin: Sequence[Try], limit: int = 0, lanes: frozenset[str] | None = None
+    ) -> None:
         """Commit, and only then act on it.
 
         Raises:
@@ -167,7 +187,8 @@ class Worker:
         begun = [one.message for one in begin if not one.message.doubtful]
         # Each claim has a name of its own: who lost a lease and took it again is somebody else.
         name = uuid4().hex
-        claimed = self._outbox.turn(self._clock(), outcomes=outcomes, begin=begun, worker=name, limit=limit)
+        now = self._clock()
+        claimed = self._outbox.turn(now, outcomes=outcomes, begin=begun, worker=name, limit=limit, lanes=lanes)
         for outcome in outcomes:
             self._let_go(outcome.message)
             self._steps.tell(outcome)
@@ -175,6 +196,8 @@ class Worker:
             self._under_way += 1
             self._going.put(one)
         self._prepare(claimed)
+        if self._share and lanes and len(claimed) < limit:
+            self._share.drained(self._trying(self._outbox.waits, lanes - {one.lane for one in claimed}, now) or {})
 
     def _commit_each(self, outcomes: Iterable[Outcome], begin: Iterable[Try]) -> None:
         """Commit one by one, so that what cannot be written takes nothing else with it.
@@ -190,7 +213,7 @@ class Worker:
     def _settled(self, message: Message, outcomes: Sequence[Outcome], begin: Sequence[Try]) -> bool:
         """Commit what concerns one message; False when the database or a bug did not let it."""
         try:
-            self._commit(outcomes, begin, 0)
+            self._commit(outcomes, begin)
         except LeaseLost:
             self._let_go(message)
             log(Event.LEASE_LOST, submission=message.submission)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, delete, inspect, text
 from sqlalchemy.schema import CreateColumn
 
+from adapter.store.jobs import create_job_tables
 from adapter.store.review_tables import review_account
 from adapter.store.tables import (
     audit_person,
@@ -80,6 +81,11 @@ def _keep_traces_of_decisions(connection: Connection) -> None:
     decision_trace.create(connection, checkfirst=True)
 
 
+def _spread_lanes_by_jobs(connection: Connection) -> None:
+    """What is queued already has no job: a worker that has nothing to do finds it."""
+    create_job_tables(connection)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Add a column that an older program did not make; a new database has it already."""
     table = column.table.name
@@ -97,6 +103,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _name_clients_by_all_their_codes,
     _remember_used_assertions,
     _keep_traces_of_decisions,
+    _spread_lanes_by_jobs,
 )
 """The first made the tables of version 1."""
 
@@ -111,6 +118,7 @@ def migrate(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})"))
     if not inspect(connection).has_table("store_version"):
         metadata.create_all(connection)
+        create_job_tables(connection)
         connection.execute(text("CREATE TABLE store_version (version INTEGER NOT NULL)"))
         connection.execute(text("INSERT INTO store_version VALUES (:newest)"), {"newest": len(MIGRATIONS)})
         return

@@ -14,6 +14,7 @@ from adapter.delivery import Outbox, Worker
 from adapter.delivery.messages import Delivered, Failed, LeaseLost, Message, Outcome
 from adapter.delivery.sending import Try
 from adapter.delivery.states import Known, State
+from adapter.store import Database
 from tests.delivery.conftest import Put
 
 
@@ -268,8 +269,8 @@ def test_nothing_is_claimed_while_the_destination_is_down(outbox: Outbox, put: P
     worker.stop()
 
 
-def test_an_idle_worker_writes_nothing(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking for work takes no lock of the database."""
+def test_an_idle_worker_writes_nothing(outbox: Outbox, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for work takes no lock of the database; a worker to whom lanes are dealt out does not even look."""
     looks: list[float] = []
 
     def any_due(now: float) -> bool:
@@ -280,5 +281,9 @@ def test_an_idle_worker_writes_nothing(outbox: Outbox, monkeypatch: pytest.Monke
     monkeypatch.setattr(outbox, "any_due", any_due)
     worker = Worker(outbox, Steps(), threads=2, idle=0.01)
     worker.start()
-    assert until(lambda: len(looks) > 3)
+    if database.engine.dialect.name == "sqlite":
+        assert until(lambda: len(looks) > 3)
+    else:
+        time.sleep(0.2)
+        assert looks == []
     worker.stop()

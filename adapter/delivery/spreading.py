@@ -1,0 +1,270 @@
+"""On PostgreSQL procrastinate spreads the lanes: a job `drain(lane)` says which process works on a lane (design §8).
+
+The outbox stays the one truth of what is sent, in which order, and who has it in hand; a job only says where. It is
+added in the transaction that makes a message due, so each message has a job that begins when the message is there to
+be seen. The lane is the lock of the job: two processes do not wait for each other's messages. SQLite has no jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from adapter.events import Event, log
+
+if TYPE_CHECKING:
+    from procrastinate import App
+    from procrastinate.jobs import Job
+    from procrastinate.manager import JobManager
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+QUEUE = "kykysilta"
+TASK = "drain"
+
+LOOK_SECONDS = 0.5
+"""How often a job is looked for that begins by the clock; of others the database tells at once."""
+
+AGAIN_SECONDS = 1.0
+"""Pause before a lost database is asked again, and before a job that could not end here begins elsewhere."""
+
+
+class _Stopping(Exception):  # noqa: N818
+    """The lane is given back; another process goes on with it."""
+
+
+def spread(connection: Connection, lanes: Iterable[str]) -> None:
+    """Have these lanes drained by some process when this transaction is committed.
+
+    Raises:
+        OperationalError: the database did not take it.
+    """
+    wanted = [_job(lane, lock=lane) for lane in dict.fromkeys(lanes)] if _has_jobs(connection.engine) else []
+    if not wanted:
+        return
+    from procrastinate.exceptions import ConnectorException
+
+    try:
+        _manager().batch_defer_jobs(wanted, connection=connection.connection.driver_connection)
+    except ConnectorException as error:
+        raise OperationalError("spread", None, error.__cause__ or error) from error
+
+
+class Share:
+    """The lanes that are this process's to drain, as procrastinate deals them out.
+
+    Args:
+        engine: of a PostgreSQL database.
+        lanes: at most so many at once.
+        lease: seconds of silence after which the jobs of a worker are dealt out again.
+        lost: finds lanes that are due and have been for long, for what has no job.
+    """
+
+    def __init__(self, engine: Engine, *, lanes: int, lease: float, lost: Callable[[], Collection[str]]) -> None:
+        self._engine = engine
+        self._count = lanes
+        self._lease = lease
+        self._lost = lost
+        self._wake: Callable[[], None] = lambda: None
+        self._open: dict[str, list[asyncio.Future[float | None]]] = {}
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kykysilta-share", daemon=True)
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to take lanes; `wake` is called when there is one more."""
+        self._wake = wake
+        self._thread.start()
+
+    @property
+    def lanes(self) -> frozenset[str]:
+        """The lanes that are ours now."""
+        with self._lock:
+            return frozenset(self._open)
+
+    def drained(self, lanes: Mapping[str, float | None]) -> None:
+        """Give back lanes of which nothing is due.
+
+        Args:
+            lanes: in how many seconds the next message of each is due; None when it has no other.
+        """
+        with self._lock:
+            for lane, seconds in lanes.items():
+                for one in self._open.pop(lane, ()):
+                    self._in_loop(_settle, one, seconds)
+
+    def finish(self) -> None:
+        """Take no more lanes."""
+        with self._lock:
+            # Told twice, it would not wait for the lanes that are given back.
+            if self._working and not self._ending.is_set():
+                self._in_loop(self._working.cancel)
+            self._ending.set()
+
+    def close(self, timeout: float) -> None:
+        """Give all lanes back at once, so that another process goes on with them."""
+        self.finish()
+        with self._lock:
+            for futures in self._open.values():
+                for one in futures:
+                    self._in_loop(_give_up, one)
+            self._open.clear()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _in_loop(self, act: Callable[..., object], *given: object) -> None:
+        if self._loop:
+            self._loop.call_soon_threadsafe(act, *given)
+
+    def _run(self) -> None:
+        # What they say names lanes and the server; the log has lines of its own.
+        for name in ("procrastinate", "psycopg.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        while not self._ending.is_set():
+            try:
+                asyncio.run(self._work())
+            except Exception as error:  # a database that is gone may come back
+                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            self._ending.wait(AGAIN_SECONDS)
+
+    async def _work(self) -> None:
+        """Take jobs until told to stop or the database is gone."""
+        app = self._app()
+        async with app.open_async():
+            working = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=self._count,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=LOOK_SECONDS,
+                    update_heartbeat_interval=self._lease / 6,
+                    stalled_worker_timeout=self._lease,
+                    shutdown_graceful_timeout=self._lease,
+                )
+            )
+            with self._lock:
+                self._loop, self._working = asyncio.get_running_loop(), working
+                if self._ending.is_set():
+                    working.cancel()
+            beside = asyncio.create_task(self._look_after(app))
+            try:
+                with suppress(asyncio.CancelledError):
+                    await working
+            finally:
+                beside.cancel()
+                with self._lock:
+                    self._loop = self._working = None
+                    self._open.clear()
+
+    def _app(self) -> App:
+        from procrastinate import App, PsycopgConnector, RetryStrategy
+
+        _, given = self._engine.dialect.create_connect_args(self._engine.url)
+        # A job that is lost is found again: nothing is waited for here.
+        given["options"] = f"{given.get('options', '')} -c synchronous_commit=off".strip()
+        app = App(connector=PsycopgConnector(kwargs=given, pool_factory=_pool, min_size=1, max_size=4))
+
+        @app.task(name=TASK, queue=QUEUE, retry=RetryStrategy(wait=int(AGAIN_SECONDS)))
+        async def drain(lane: str) -> None:
+            seconds = await self._dealt(lane)
+            if seconds is not None:
+                # Without the lock: what waits must not hold up what a person has sent again meanwhile.
+                at = datetime.now(UTC) + timedelta(seconds=seconds)
+                await _add(app, _job(lane, at=at, queueing_lock=f"{lane} {at:%Y%m%d%H%M%S}"))
+
+        return app
+
+    async def _dealt(self, lane: str) -> float | None:
+        """Return when nothing of the lane is due; see `drained`."""
+        future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self._open.setdefault(lane, []).append(future)
+        self._wake()
+        seconds: float | None = await future
+        return seconds
+
+    async def _look_after(self, app: App) -> None:
+        """Deal out again what a silent worker had, and what has no job: it was queued by an older program, or lost."""
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            try:
+                for job in await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._lease):
+                    await app.job_manager.retry_job(job)
+                for lane in () if self.lanes else await asyncio.to_thread(self._lost):
+                    await _add(app, _job(lane, lock=lane, queueing_lock=lane))
+            except Exception as error:  # another process was faster, or the database is gone
+                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+
+
+def _has_jobs(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+def share_of(engine: Engine, *, lanes: int, lease: float, lost: Callable[[], Collection[str]]) -> Share | None:
+    """Return the share of a worker, or None where one process has all lanes: on SQLite."""
+    return Share(engine, lanes=lanes, lease=lease, lost=lost) if _has_jobs(engine) else None
+
+
+def _job(lane: str, *, lock: str | None = None, queueing_lock: str | None = None, at: datetime | None = None) -> Job:
+    from procrastinate.jobs import Job
+
+    return Job(
+        id=None,
+        queue=QUEUE,
+        task_name=TASK,
+        task_kwargs={"lane": lane},
+        lock=lock,
+        queueing_lock=queueing_lock,
+        scheduled_at=at,
+    )
+
+
+async def _add(app: App, job: Job) -> None:
+    """Add a job unless such a one waits."""
+    from procrastinate.exceptions import AlreadyEnqueued
+
+    with suppress(AlreadyEnqueued):
+        await app.job_manager.defer_job_async(job)
+
+
+@cache
+def _manager() -> JobManager:
+    """Adds jobs in transactions of ours."""
+    from procrastinate import SyncPsycopgConnector
+    from procrastinate.manager import JobManager
+
+    return JobManager(SyncPsycopgConnector())
+
+
+def _pool(**given: Any) -> AsyncConnectionPool:
+    """Return connections that are not tried before each use: when one is lost, all are made anew."""
+    from psycopg_pool import AsyncConnectionPool
+
+    return AsyncConnectionPool(**given | {"check": None, "configure": _one_by_one})
+
+
+async def _one_by_one(connection: AsyncConnection[Any]) -> None:
+    """Let each statement be a transaction: one way to the database instead of three."""
+    await connection.set_autocommit(True)
+
+
+def _settle(future: asyncio.Future[float | None], seconds: float | None) -> None:
+    if not future.done():
+        future.set_result(seconds)
+
+
+def _give_up(future: asyncio.Future[float | None]) -> None:
+    if not future.done():
+        future.set_exception(_Stopping())
