@@ -41,6 +41,5 @@ class Accepted:
         for finding in found or ():
             if finding.severity == "warning" and finding.key in MISSES and not finding.silent:
                 finding.silent = self.holds(f"{type_name}.{_POSITIONS.sub('', finding.path)}")
-                if finding.silent and run.left > 0:
-                    run.left += 1
+                run.others_left += finding.silent
         return found

@@ -63,7 +63,7 @@ def unknown_element(key: str, known: Iterable[str], type_name: str, run: Run) ->
 
 def nearest(name: str, options: Iterable[str], count: int, run: Run) -> list[str]:
     """Return the options that a name may have meant, nearest first; costly, so for the first issues only."""
-    if run.left <= run.settings.most_issues - ADVISED:
+    if run.count >= ADVISED:
         return []
     return get_close_matches(name[:LONGEST_ADVISED], list(options), n=count)
 

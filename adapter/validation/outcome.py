@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from adapter.types import Issue, Severity, SourcePlace
+from adapter.types import Issue, SourcePlace
 from adapter.validation.causes import without_consequences
 from adapter.validation.contexts import fits
 from adapter.validation.findings import Finding, Findings
@@ -18,11 +18,11 @@ _ORDER = {"fatal": 0, "error": 1, "warning": 2, "information": 3}
 
 def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Issue, ...]:
     """Return every problem once, errors first, in the order of the document."""
-    if found is None and run.left > 0 and run.work_left >= 0:
+    if found is None and run.left_out is None and run.work_left >= 0:
         return ()
     kept: dict[tuple[object, ...], Issue] = {}
     found = [finding for finding in found or () if not (finding.contexts and fits(finding.contexts, finding.path, run))]
-    for finding in without_consequences(found) if found else ():
+    for finding in sorted(without_consequences(found), key=lambda one: _ORDER[one.severity]) if found else ():
         if finding.silent:
             continue
         values = tuple(sorted(finding.values.items())) if finding.values else ()
@@ -30,11 +30,10 @@ def issues_of(found: Findings, run: Run, trace: Trace | None = None) -> tuple[Is
         if mark not in kept and len(kept) < run.settings.most_issues:
             kept[mark] = _issue(finding, trace)
         elif mark not in kept:
-            run.left, run.suppressed_error = 0, run.suppressed_error or finding.severity == "error"
-    issues = sorted(kept.values(), key=lambda issue: _ORDER[issue.severity])
-    if run.left <= 0:
-        severity: Severity = "error" if run.suppressed_error else "information"
-        issues.append(Issue(severity, "validation.more-issues", {"count": str(run.settings.most_issues)}))
+            run.leave_out(finding)
+    issues = list(kept.values())
+    if run.left_out is not None:
+        issues.append(Issue(run.left_out, "validation.more-issues", {"count": str(run.settings.most_issues)}))
     if run.work_left < 0:
         issues.insert(0, Issue("error", "validation.too-much-work", {"max": str(run.settings.most_work)}))
     return tuple(issues)

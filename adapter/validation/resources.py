@@ -45,7 +45,7 @@ def check_resource(value: Any, run: Run) -> Findings:
     run.local_references = set()
     found = joined(found, _shape(value, type_name, run))
     if not run.structure_only:
-        run.sound = value if run.left > 0 and (found is None or not has_errors(found)) else None
+        run.sound = value if run.errors_left > 0 and (found is None or not has_errors(found)) else None
         found = joined(found, _meaning(value, type_name, run))
     if type_name == "Bundle":
         run.bundles.pop()

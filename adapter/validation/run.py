@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from adapter.types import Severity
 from adapter.validation.bundle_index import BundleIndex
 from adapter.validation.findings import Finding, Findings
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from adapter.validation.settings import ValidationSettings
 
 Resource = dict[str, Any]
-
+Room = tuple[int, int, Severity | None, int]
 
 NOTHING: Mapping[str, Resource] = MappingProxyType({})
 
@@ -39,6 +40,8 @@ class Run:
         structure_only: rules, bindings of concepts and profiles are left out (`ValidationSettings`).
         related: resources outside the document that the caller gave, by `Type/id` and full URL.
         bundles: the Bundles around us, innermost last; `full_url` is that of the present entry.
+        errors_left, others_left: room in the report; however much is worth knowing, it takes no room of an error.
+        left_out: the severity of what found no room, the worst of it; None while everything did.
     """
 
     __slots__ = (
@@ -48,11 +51,13 @@ class Run:
         "context",
         "document",
         "element_ids",
+        "errors_left",
         "full_url",
-        "left",
+        "left_out",
         "links",
         "local_references",
         "notes",
+        "others_left",
         "registry",
         "related",
         "resource",
@@ -60,7 +65,6 @@ class Run:
         "settings",
         "sound",
         "structure_only",
-        "suppressed_error",
         "under_check",
         "work_left",
     )
@@ -90,33 +94,44 @@ class Run:
         self.links: dict[str, set[str]] = {}
         self.bundles: list[BundleIndex] = []
         self.full_url = ""
-        self.left = settings.most_issues
+        self.errors_left = self.others_left = settings.most_issues
+        self.left_out: Severity | None = None
         self.work_left = settings.most_work
-        self.suppressed_error = False
         self.sound: Resource | None = None
         self.context: Context | None = None
         self.under_check: set[tuple[int, str]] = set()
 
     def found(self, finding: Finding) -> Findings:
         """Return the finding as a list, or None when the report is full."""
-        if self.left <= 0:
-            self.suppressed_error = self.suppressed_error or finding.severity == "error"
+        error = finding.severity == "error"
+        if (self.errors_left if error else self.others_left) <= 0:
+            self.leave_out(finding)
             return None
-        self.left -= 1
+        self.errors_left -= error
+        self.others_left -= not error
         return [finding]
+
+    def leave_out(self, finding: Finding) -> None:
+        """Note that a finding found no room in the report."""
+        self.left_out = "error" if finding.severity == "error" else self.left_out or "information"
+
+    @property
+    def count(self) -> int:
+        """How many findings there are so far."""
+        return 2 * self.settings.most_issues - self.errors_left - self.others_left
 
     def spend(self, work: int) -> bool:
         """Count work; False when there was too much of it already and no more is done."""
         self.work_left -= work
         return self.work_left >= 0
 
-    def room(self) -> tuple[int, bool, int]:
+    def room(self) -> Room:
         """Return what is left of issues and work, for `give_back` after a test that was not sure."""
-        return self.left, self.suppressed_error, self.work_left
+        return self.errors_left, self.others_left, self.left_out, self.work_left
 
-    def give_back(self, room: tuple[int, bool, int]) -> None:
+    def give_back(self, room: Room) -> None:
         """Forget what a test has taken: the exact check counts again."""
-        self.left, self.suppressed_error, self.work_left = room
+        self.errors_left, self.others_left, self.left_out, self.work_left = room
 
     def counted(self, findings: Findings) -> Findings:
         """Let findings of a trial into the report, as far as there is room."""
@@ -127,10 +142,10 @@ class Run:
 
     def trial(self, act: Callable[[], Findings]) -> Findings:
         """Return what a check finds without counting it: to tell whether something would fit."""
-        left, suppressed = self.left, self.suppressed_error
-        self.left = self.settings.most_issues
+        errors, others, left_out, _ = self.room()
+        self.errors_left = self.others_left = self.settings.most_issues
         found = act()
-        self.left, self.suppressed_error = left, suppressed
+        self.errors_left, self.others_left, self.left_out = errors, others, left_out
         return found
 
     def at_resource(self, target: Resource, act: Callable[[], Findings]) -> Findings:

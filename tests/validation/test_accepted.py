@@ -31,6 +31,12 @@ def accepting(*elements: str, **settings: Any) -> Validator:
     return Validator(settings=ValidationSettings(accepted=frozenset(elements), **settings))
 
 
+def patient_with_codes(count: int) -> dict[str, Any]:
+    """Return a patient with so many codes of our own, and an error behind them."""
+    kinds = [{"type": OWN, "system": "urn:oid:1.2.3", "value": str(number)} for number in range(count)]
+    return {"resourceType": "Patient", "identifier": kinds, "link": [{"type": "seealso"}]}
+
+
 def consent(depth: int) -> dict[str, Any]:
     """Return a consent with a class of our own in a provision so deep."""
     provision: dict[str, Any] = {"class": [LABEL]}
@@ -127,3 +133,18 @@ def test_what_is_accepted_takes_no_room() -> None:
     validator = accepting("Patient.maritalStatus", most_issues=2)
     (issue,) = validator.validate({"resourceType": "Parameters", "parameter": parameters}).issues
     assert issue.expression == "Parameters.parameter[9].resource.x"
+
+
+@pytest.mark.usefixtures("first")
+def test_an_error_is_told_after_as_many_accepted_codes_as_fill_a_report() -> None:
+    """Also when all of them stand in the one resource that has the error, at its end."""
+    (issue,) = accepting("Patient.identifier.type").validate(patient_with_codes(500)).issues
+    assert (issue.key, issue.expression) == ("validation.missing", "Patient.link[0]")
+
+
+def test_an_error_is_told_before_however_many_warnings() -> None:
+    """Warnings fill a report of their own; what is left out of it refuses nothing."""
+    first, *others, last = Validator().validate(patient_with_codes(600)).issues
+    assert (first.severity, first.expression) == ("error", "Patient.link[0]")
+    assert {issue.severity for issue in others} == {"warning"}
+    assert (len(others), last.key, last.severity) == (499, "validation.more-issues", "information")
