@@ -46,22 +46,23 @@ class GatheringTransport:
     def write(self, data: bytes) -> None:
         """Send `data` at the end of this turn, or now when much is waiting."""
         if not self._waiting:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._waiting.append(data)
         self._size += len(data)
         if self._size > LARGEST_HEAD:
-            self._flush()
+            self.flush()
 
     def close(self) -> None:
         """Send what waits, then close."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is done by the connection itself."""
         return getattr(self._transport, name)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what waits."""
         if self._waiting and not self._transport.is_closing():
             self._transport.write(b"".join(self._waiting))
         self._waiting.clear()
@@ -115,7 +116,8 @@ class OpenProtocol(HttpToolsProtocol):
         self._in_head, self._head_size = True, 0
 
     def on_response_complete(self) -> None:
-        """Be ready for the next request."""
+        """Send the answer, whatever the application does after it, and be ready for the next request."""
+        cast(GatheringTransport, self.transport).flush()
         super().on_response_complete()
         self._wait_for_head()
 

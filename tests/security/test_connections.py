@@ -48,6 +48,21 @@ def test_what_is_written_in_one_turn_is_sent_at_once() -> None:
     assert asyncio.run(written()) == [b"head body", b"more"]
 
 
+def test_a_whole_answer_does_not_wait_for_the_end_of_the_turn() -> None:
+    """What was told to go is sent at once, and once."""
+
+    async def written() -> list[bytes]:
+        line, transport = await _gathering()
+        transport.write(b"head ")
+        transport.write(b"body")
+        transport.flush()
+        line.written.append(b"(the application goes on)")
+        await asyncio.sleep(0)
+        return line.written
+
+    assert asyncio.run(written()) == [b"head body", b"(the application goes on)"]
+
+
 def test_what_waits_is_sent_before_the_connection_closes() -> None:
     """A closed connection loses nothing that was written before, and takes nothing after."""
 
