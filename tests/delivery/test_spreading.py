@@ -132,6 +132,28 @@ def test_a_message_that_waits_is_tried_again_when_it_is_due(
     assert until(lambda: jobs(ask) == [])
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+def test_a_worker_whose_clock_is_an_hour_off_waits_as_long_as_it_was_told(
+    ahead: float, put: Put, ask: Ask, outbox: Outbox
+) -> None:
+    """A job begins by the clock of the database: in a second, not at once, again and again, nor in an hour."""
+    count = "SELECT nextval('procrastinate_jobs_id_seq')"
+
+    def send(message: Message) -> Outcome:
+        if not message.attempt:
+            return Failed(message, State.WAITING, time.time() + ahead + 1.0, 1, "HTTP 503", 503)
+        return Delivered(message, "r", {}, set(), "receipt", attempts=2)
+
+    worker = Worker(outbox, Steps(send), threads=1, clock=lambda: time.time() + ahead)
+    worker.start()
+    begun = time.time()
+    put("moona", at=begun + ahead)
+    assert until(lambda: delivered(outbox) == 1)
+    assert 1.0 <= time.time() - begun < 10
+    worker.stop()
+    assert ask(count) == [(3,)]
+
+
 @pytest.mark.parametrize("act", ["cancel", "take back"])
 def test_what_stood_behind_a_cancelled_message_goes_at_once(
     act: str, put: Put, database: Database, outbox: Outbox, start: Callable[..., Worker]
