@@ -32,17 +32,17 @@ def postgresql(server: str) -> Iterator[str]:
 def statements(engine: Engine) -> Iterator[list[tuple[str, Sized]]]:
     """Yield a list that grows while the block runs: each statement with the parameters of its first row."""
     heard: list[tuple[str, Sized]] = []
-    run = prepared._run
+    run = prepared.run
 
     def usual(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         heard.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
 
-    def beside(connection: Connection, statement: str, rows: Sequence[Any]) -> Any:
+    def beside(connection: Connection, statement: str, rows: Sequence[Any] = ((),)) -> Any:
         """SQLAlchemy does not tell of prepared statements."""
         heard.append((statement, rows[0]))
         return run(connection, statement, rows)
 
     event.listen(engine, "before_cursor_execute", usual)
-    with patch.object(prepared, "_run", beside):
+    with patch.object(prepared, "run", beside):
         yield heard
     event.remove(engine, "before_cursor_execute", usual)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, Operati
 from sqlalchemy.pool import StaticPool
 
 from adapter.events import Event, log
+from adapter.store import prepared
 from adapter.store.migrations import migrate
 from adapter.store.together import Together
 
@@ -141,7 +142,7 @@ class Database:
     def _begin(self, connection: Connection, statement: str) -> None:
         # pysqlite is told to begin nothing by itself; an event of SQLAlchemy would slow every statement down.
         if self._sqlite:
-            connection.exec_driver_sql(statement)
+            prepared.run(connection, statement)
 
     def _lock(self, connection: Connection) -> None:
         # One that will write takes the write lock at once: upgrading a read lock can fail half-way.

@@ -74,7 +74,7 @@ class Selection(_Prepared):
         for name, process in processors.items():
             row[name] = process(row[name])
         values = row if names is None else tuple(map(row.__getitem__, names))
-        return list(map(self._row, _run(connection, text, [values]).rows))
+        return list(map(self._row, run(connection, text, [values]).rows))
 
 
 class Insertion(_Prepared):
@@ -94,25 +94,29 @@ class Insertion(_Prepared):
             return 0
         text, names, *_ = self._for(connection, tuple(rows[0]))
         values: Any = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
-        return _run(connection, text, values).added
+        return run(connection, text, values).added
 
 
-class _Result(NamedTuple):
+class Result(NamedTuple):
     """What the driver says: rows that were found, and how many were added."""
 
     rows: Sequence[Sequence[Any]]
     added: int
 
 
-def _run(connection: Connection, text: str, values: Sequence[Any]) -> _Result:
-    """Run a statement with the parameters of one row or of each of many."""
+def run(connection: Connection, text: str, values: Sequence[Any] = ((),)) -> Result:
+    """Run a statement with the parameters of one row or of each of many.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: what the database says, as of SQLAlchemy's own statements.
+    """
     cursor = connection.connection.cursor()
     try:
         if len(values) == 1:
             cursor.execute(text, values[0])
         else:
             cursor.executemany(text, values)
-        return _Result(cursor.fetchall() if cursor.description else (), cursor.rowcount)
+        return Result(cursor.fetchall() if cursor.description else (), cursor.rowcount)
     except connection.dialect.loaded_dbapi.Error as error:
         # As for its own statements: it names the error, and gives up a connection that is lost.
         connection._handle_dbapi_exception(error, text, None, cursor, None)
