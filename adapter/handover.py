@@ -50,10 +50,12 @@ class Foreseen(NamedTuple):
 
     Attributes:
         warnings: what its sender would be told.
+        decided: on which ground it would go to others; None for a repeat, about which nothing is decided.
     """
 
     arrived: Arrived
     warnings: tuple[Issue, ...]
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True, slots=True)

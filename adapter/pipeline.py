@@ -15,22 +15,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import Connection
-
-from adapter import audit
-from adapter.audit import traces
-from adapter.audit.facts import Written, facts_of
 from adapter.delivery import Outbox, Repository, idempotency, submissions
 from adapter.delivery.circuit import Breaker
 from adapter.delivery.idempotency import Key
 from adapter.delivery.outbox import LEASE_SECONDS
 from adapter.delivery.sending import Delivery
-from adapter.errors import AdapterError, ConsentRefused, MappingError, NotYours, ValidationFailed
+from adapter.errors import AdapterError, MappingError, NotYours, ValidationFailed
 from adapter.events import Event, log
 from adapter.handover import Accepted, Arrived, Checked, Foreseen, Sender
 from adapter.lifecycle.afterwards import Afterwards
 from adapter.mapping import map_record
 from adapter.mapping.contained import contain
+from adapter.noting import Noting
 from adapter.security.signatures import Signer
 from adapter.source.record import read
 from adapter.store import DATABASE_PROBLEMS, Cipher, Database, clients
@@ -93,6 +89,7 @@ class Line:
         self._repository = repository
         self.outbox = Outbox(database, cipher, lease=lease)
         self._storing = Storing(cipher, self.outbox, id_key=id_key, clock=clock, judged_at=self._judged_at)
+        self._noting = Noting(database, cipher, id_key=id_key, clock=clock, judged_at=self._judged_at)
         self.afterwards = Afterwards(database, cipher, self.outbox, id_key=id_key, clock=clock)
         self.delivery = Delivery(
             self.outbox,
@@ -107,7 +104,9 @@ class Line:
     def check(
         self, data: bytes, *, sender: Sender, record_type: str | None = None, vendor: str | None = None
     ) -> Foreseen:
-        """Say what `accept` would say of a record; store nothing.
+        """Say what `accept` would say of a record; store nothing of it.
+
+        What it says of a release to others stands in the audit: it tells what the consents on file permit.
 
         Args:
             data: JSON or XML bytes of one record.
@@ -120,11 +119,18 @@ class Line:
         """
         arrived = self._arrive(data, record_type, vendor)
         _refuse_foreign(arrived, sender)
-        with self._database.reading() as connection:
-            lane = clients.lane_of(connection, arrived.lookups)
-            (known,) = on_file(connection, self._cipher, [(lane, arrived)])
-            judged = self._judged(arrived, known)
-            return Foreseen(arrived, self._storing.foresee(connection, sender.id, lane, arrived, judged))
+        try:
+            with self._database.reading() as connection:
+                lane = clients.lane_of(connection, arrived.lookups)
+                (known,) = on_file(connection, self._cipher, [(lane, arrived)])
+                judged = self._judged(arrived, known)
+                foreseen = self._storing.foresee(connection, sender.id, lane, arrived, judged)
+        except AdapterError as refused:
+            self._noting.preview(arrived, refused, sender.id)
+            raise
+        if foreseen.decided:
+            self._noting.preview(arrived, foreseen.decided, sender.id)
+        return foreseen
 
     def accept(
         self,
@@ -236,7 +242,7 @@ class Line:
         refused = [(one, one.answer) for one in taken if isinstance(one.answer, AdapterError)]
         if refused:
             try:
-                self._audit_refusals([(error, one.arrived) for one, error in refused], sender.id)
+                self._noting.refusals([(error, one.arrived) for one, error in refused], sender.id)
             except Exception as error:  # what was taken is told all the same
                 for one, _ in refused:
                     one.answer = error
@@ -314,35 +320,6 @@ class Line:
         if count > self._max_entries:
             values = {"count": str(count), "limit": str(self._max_entries)}
             raise MappingError(Issue("error", "delivery.bundle-too-large", values))
-
-    def _audit_refusals(self, refused: Sequence[tuple[AdapterError, Arrived | None]], sender: str) -> None:
-        entries: list[dict[str, str | int]] = []
-        found: list[tuple[str, bytes]] = []
-        for error, _ in refused:
-            rules = ",".join(sorted({issue.rule_id for issue in error.issues if issue.severity in ("fatal", "error")}))
-            log(Event.REFUSED, stage=error.stage, rules=rules, http_status=error.http_status)
-            decided = error.traces if isinstance(error, ConsentRefused) else ()
-            found += decided
-            refusal = {"act": "refuse", "sender": sender, "stage": error.stage, "rules": rules}
-            entries.append({**refusal, **traces.fact_of(decided)})
-        known = {number: arrived for number, (_, arrived) in enumerate(refused) if arrived}
-
-        def act(connection: Connection) -> None:
-            audit.lock(connection)
-            facts = dict(zip(known, self._facts(connection, list(known.values())), strict=True))
-            told = [facts.get(number, {}) | entry for number, entry in enumerate(entries)]
-            traces.keep(connection, found, self._cipher)
-            audit.append(connection, self._clock(), "refusal", *told)
-
-        self._database.together(act)
-
-    def _facts(self, connection: Connection, records: Sequence[Arrived]) -> list[dict[str, str | int]]:
-        """What the audit keeps of records."""
-        if not records:
-            return []
-        lanes = clients.lanes(connection, [name for one in records for name in one.lookups])
-        written = [Written(lanes.of(one.lookups), one.mapped.record, one.mapped.bundle) for one in records]
-        return facts_of(connection, self._cipher, self._id_key, written)
 
 
 def _refuse_foreign(arrived: Arrived, sender: Sender) -> None:

@@ -21,7 +21,7 @@ from adapter.delivery.submissions import Arrival
 from adapter.errors import AdapterError, ConsentRefused
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
-from adapter.handover import Accepted, Arrived, Checked, Decided, ground_of, judged_as_of
+from adapter.handover import Accepted, Arrived, Checked, Decided, Foreseen, ground_of, judged_as_of
 from adapter.lifecycle import consents
 from adapter.lifecycle.invalidation import Invalid, invalidated_among
 from adapter.release import Word, check_release, traces_of
@@ -90,7 +90,7 @@ class Storing:
 
     def foresee(
         self, connection: Connection, sender: str, lane: str, arrived: Arrived, judged: Checked | AdapterError
-    ) -> tuple[Issue, ...]:
+    ) -> Foreseen:
         """Return what the sender of a record would be told if it were handed over now; nothing is stored.
 
         Raises:
@@ -101,14 +101,14 @@ class Storing:
             _refuse_invalidated(arrived, invalidated_among(connection, sender, newest))
             repeat = self._repeat(arrived, newest.get(arrived.key))
             if repeat is not None:
-                return repeat.warnings
+                return Foreseen(arrived, repeat.warnings)
             if isinstance(judged, AdapterError):
                 raise judged
-            self._decided(connection, lane, judged)
+            decided = self._decided(connection, lane, judged)
         except AdapterError as error:
             error.issues = arrived.placed(error.issues)
             raise
-        return judged.warnings
+        return Foreseen(arrived, judged.warnings, decided)
 
     def _store_apart(
         self, connection: Connection, sender: str, records: Sequence[Handed], lanes: clients.Lanes

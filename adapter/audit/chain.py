@@ -77,7 +77,7 @@ def append(connection: Connection, at: float, kind: str, *entries: Mapping[str, 
 
     Args:
         at: the instant of the acts, UTC seconds.
-        kind: `decision`, `outcome`, `refusal`, `release`, `review` or `admin`.
+        kind: `decision`, `preview`, `outcome`, `refusal`, `release`, `review` or `admin`.
         entries: opaque ids, codes and counts. What looks like an identity code is masked: a sender may have put one
             where an organisation's id belongs.
     """

@@ -38,7 +38,7 @@ from adapter.review.words import said
 from adapter.terminology import code_system
 
 router = APIRouter()
-KINDS = ("decision", "refusal", "denied", "outcome", "release", "review", "admin", *KIN)
+KINDS = ("decision", "refusal", "denied", "preview", "outcome", "release", "review", "admin", *KIN)
 DAY_SECONDS = 86_400.0
 PSEUDONYM = re.compile("[0-9a-f]{32}")
 NAMED = 20
