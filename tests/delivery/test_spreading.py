@@ -159,6 +159,7 @@ def test_what_stood_behind_a_cancelled_message_goes_at_once(
     act: str, put: Put, database: Database, outbox: Outbox, start: Callable[..., Worker]
 ) -> None:
     """The lane is not held up until the message that is gone would have been tried again."""
+    outbox.lease = 60.0
 
     def send(message: Message) -> Outcome:
         if message.submission == first:
@@ -179,6 +180,7 @@ def test_what_stood_behind_a_cancelled_message_goes_at_once(
 
 def test_what_is_sent_again_goes_at_once(put: Put, outbox: Outbox, start: Callable[..., Worker]) -> None:
     """A person who replays a dead message need not wait for anything."""
+    outbox.lease = 60.0
     dead = [True]
 
     def send(message: Message) -> Outcome:
