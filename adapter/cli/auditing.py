@@ -74,7 +74,7 @@ def log_copy(
                     by=BY,
                 )
                 names = _organisations(connection, settings, client)
-                write(_written(log_copy_sheet(copy, language, names), form, language), out)
+                write(_written(log_copy_sheet(copy, language, names), form, language), out, language)
         except LogCopyRefused as refused:
             with database.transaction() as connection:
                 note_refusal(connection, client, now, refused, requester=asked, by=BY)
@@ -108,7 +108,7 @@ def breach(
         sheet = breach_sheet(found, told, language)
         counts = {"rows": len(found.sights), "clients": len(found.clients), "identities": int(identities)}
         audit.append(connection, now, "review", {"act": "breach-search", **counts, **BY})
-        write(_written(sheet, form, language), out)
+        write(_written(sheet, form, language), out, language)
 
 
 @audit_app.command("export")
@@ -137,7 +137,7 @@ def export(
         events = [event for row in rows for event in audit_events(row, site)]
         lines = [one for one in notices if one is not None] if national else events
         audit.append(connection, clock.time(), "review", {"act": "export-log", "rows": len(lines), **BY})
-        write(b"\n".join(canonical(line) for line in lines), out)
+        write(b"\n".join(canonical(line) for line in lines), out, settings.language)
 
 
 @audit_app.command("erase")
@@ -180,7 +180,7 @@ def processing(
 
     with opened(config, lang) as (settings, database), database.reading() as connection:
         record = processing_record(connection, settings, settings.language, contact)
-        write(_written(record, form, settings.language), out)
+        write(_written(record, form, settings.language), out, settings.language)
 
 
 @audit_app.command("facts")
@@ -190,7 +190,7 @@ def facts(config: Config = None, form: Format = "text", out: Output = "-", lang:
 
     with opened(config, lang) as (settings, database), database.reading() as connection:
         sheet = facts_sheet(connection, settings, clock.time(), settings.language)
-        write(_written(sheet, form, settings.language), out)
+        write(_written(sheet, form, settings.language), out, settings.language)
 
 
 def _client(connection: Connection, settings: Settings, language: str) -> str:

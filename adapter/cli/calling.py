@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import fail
+from adapter.cli.inputs import fail, fail_at
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
     from adapter.client import AdapterClient, ApiError, NotThere, OtherAddress
     from adapter.security.keys import KeyProblem
 
-    pair = os.environ.get("KYKYSILTA_CLIENT_CERTIFICATE_FILE")
+    pair, authorities = (os.environ.get(f"KYKYSILTA_{name}_FILE") for name in ("CLIENT_CERTIFICATE", "AUTHORITIES"))
     try:
         with AdapterClient(
             url,
             client_id=os.environ.get("KYKYSILTA_CLIENT_ID", ""),
             key_file=os.environ.get("KYKYSILTA_CLIENT_KEY_FILE"),
             certificate=(pair, pair) if pair else None,
-            authorities=os.environ.get("KYKYSILTA_AUTHORITIES_FILE"),
+            authorities=authorities,
             language=language,
             attempts=2,
         ) as client:
@@ -49,6 +49,9 @@ def calling(url: str, language: str = "en") -> Iterator[AdapterClient]:
         fail(text("cli.not-there", language, url=url, cause=error.cause), Exit.NOT_DELIVERED)
     except KeyProblem as problem:
         fail(problem.text(language))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        named = (name for name in (pair, authorities) if name and not os.access(name, os.R_OK))
+        fail_at(error.filename or next(named, url), error, language)
     except (ApiError, OSError) as error:
         unnamed = getattr(error, "status", 0) == 401 and "KYKYSILTA_CLIENT_ID" not in os.environ
         fail(text("cli.who-calls", language) if unnamed else str(error), Exit.UNREADABLE)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 import typer
 
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import fail
+from adapter.cli.inputs import fail, fail_at
 from adapter.i18n import Language, text
 
 if TYPE_CHECKING:
@@ -103,7 +103,14 @@ def settings_of(config: Path | None, lang: str | None) -> Settings:
     try:
         return load_settings(config, **({"language": lang} if lang else {}))
     except TOMLDecodeError as error:
-        fail(f"{config}: TOML: {error}", Exit.FINDINGS)
+        reason, _, place = str(error).partition(" (at ")
+        at = ":".join([str(config), *re.findall(r"\d+", place)])
+        fail(f"{at}: {text('cli.config-not-toml', language, reason=reason)}", Exit.FINDINGS)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        fail(f"{config}:{line}: {text('cli.config-not-utf-8', language)}", Exit.FINDINGS)
+    except OSError as error:
+        fail_at(config, error, language, Exit.FINDINGS)
     except SettingsError as error:
         found = _FIELD.search(str(error))
         _tell([{"type": "json", "loc": (found["setting"] if found else "",)}], config, language)

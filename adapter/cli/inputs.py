@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import IO, Annotated, Literal, NoReturn
 
 import typer
 
 from adapter.cli.exits import Exit
 from adapter.errors import AdapterError
-from adapter.i18n import Language
+from adapter.i18n import Language, text
 from adapter.types import Issue, Severity
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to read; - is standard input.")]
@@ -29,7 +30,19 @@ LARGEST_READ = 11_000_000
 MARKS: dict[Severity, str] = {"fatal": "[red]✗[/]", "error": "[red]✗[/]", "warning": "[yellow]![/]", "information": "·"}
 
 
-def read_file(name: str, longest: int = LARGEST_READ) -> bytes:
+REFUSED_FILES = {
+    errno.ENOENT: "cli.file-absent",
+    errno.ENOTDIR: "cli.file-absent",
+    errno.EACCES: "cli.file-forbidden",
+    errno.EPERM: "cli.file-forbidden",
+    errno.EROFS: "cli.file-forbidden",
+    errno.EISDIR: "cli.file-is-folder",
+    errno.ENOSPC: "cli.file-no-room",
+}
+"""What is said when the operating system refuses a file; everything else is told in its own words."""
+
+
+def read_file(name: str, language: str, longest: int = LARGEST_READ) -> bytes:
     """Return the bytes of a file or of standard input, at most so many; exits with 2 when it cannot be read."""
     if name == "-":
         return sys.stdin.buffer.read(longest)
@@ -37,24 +50,29 @@ def read_file(name: str, longest: int = LARGEST_READ) -> bytes:
         with Path(name).open("rb") as file:
             return file.read(longest)
     except OSError as error:
-        fail(f"{name}: {error.strerror}")
+        fail_at(name, error, language)
 
 
-def documents(names: Iterable[str], ndjson: bool) -> Iterator[tuple[str, bytes]]:
+def documents(names: Iterable[str], language: str, *, ndjson: bool) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of every document: a file each, or a line each of NDJSON (streamed)."""
     for name in names:
         if not (ndjson or name.endswith(".ndjson")):
-            yield name, read_file(name)
+            yield name, read_file(name, language)
             continue
-        if name != "-" and not Path(name).is_file():
-            fail(f"{name}: no such file")
-        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as stream:
+        with _stream(name, language) as stream:
             for number, line in enumerate(iter(lambda: stream.readline(LARGEST_READ), b""), start=1):
                 if line.strip():
                     yield f"{name}:{number}", line
 
 
-def write(content: bytes, out: str, *, more: bool = False) -> None:
+def _stream(name: str, language: str) -> IO[bytes]:
+    try:
+        return sys.stdin.buffer if name == "-" else Path(name).open("rb")
+    except OSError as error:
+        fail_at(name, error, language)
+
+
+def write(content: bytes, out: str, language: str, *, more: bool = False) -> None:
     """Write bytes and a line end to standard output, or to a file: replaced, or with `more` continued.
 
     Exits with 2 when the file cannot be written.
@@ -67,13 +85,19 @@ def write(content: bytes, out: str, *, more: bool = False) -> None:
         with Path(out).open("ab" if more else "wb") as file:
             file.write(content + b"\n")
     except OSError as error:
-        fail(f"{out}: {error.strerror}")
+        fail_at(out, error, language)
 
 
-def fail(text: str, code: Exit = Exit.UNREADABLE) -> NoReturn:
+def fail(told: str, code: Exit = Exit.UNREADABLE) -> NoReturn:
     """Say what is wrong on standard error and exit."""
-    print(text, file=sys.stderr)
+    print(told, file=sys.stderr)
     raise typer.Exit(code)
+
+
+def fail_at(name: object, error: OSError, language: str, code: Exit = Exit.UNREADABLE) -> NoReturn:
+    """Say which file the operating system refused, what to do, and its own words, on standard error; then exit."""
+    key = REFUSED_FILES.get(error.errno or 0, "cli.file-refused")
+    fail(text(key, language, name=str(name), reason=error.strerror or type(error).__name__), code)
 
 
 def show_issues(name: str, issues: Iterable[Issue], language: str) -> None:

@@ -21,6 +21,7 @@ from adapter.cli.inputs import (
     Vendor,
     documents,
     fail,
+    fail_at,
     read_file,
     show_error,
     show_issues,
@@ -49,14 +50,14 @@ def map_files(
     from adapter.mapping.contained import contain
 
     worst, written = Exit.FINE, 0
-    for name, data in documents(files, form == "ndjson"):
+    for name, data in documents(files, language, ndjson=form == "ndjson"):
         try:
             mapped = _map(data, vendor, record_type, form)
         except AdapterError as error:
             show_error(name, error, language)
             worst = max(worst, _exit_of(error))
             continue
-        write(dumps(contain(mapped.bundle) if contained else mapped.bundle), out, more=bool(written))
+        write(dumps(contain(mapped.bundle) if contained else mapped.bundle), out, language, more=bool(written))
         written += 1
         if trace:
             _show_trace(mapped, "", language)
@@ -72,10 +73,10 @@ def unmap_files(files: Files, form: Format = None, out: Output = "-", language: 
     from adapter.source.json import read_json
 
     worst, written = Exit.FINE, 0
-    for name, data in documents(files, form == "ndjson"):
+    for name, data in documents(files, language, ndjson=form == "ndjson"):
         try:
             for record in unmap(read_json(data)):
-                write(dumps(record), out, more=bool(written))
+                write(dumps(record), out, language, more=bool(written))
                 written += 1
         except AdapterError as error:
             show_error(name, error, language)
@@ -94,7 +95,7 @@ def explain_file(
 ) -> None:
     """Say which of your fields made this element, and which elements a field made."""
     try:
-        mapped = _map(read_file(file), vendor, record_type)
+        mapped = _map(read_file(file, language), vendor, record_type)
     except AdapterError as error:
         show_error(file, error, language)
         raise typer.Exit(_exit_of(error)) from None
@@ -102,16 +103,16 @@ def explain_file(
         fail(text("cli.nothing-found", language, name=element), Exit.FINDINGS)
 
 
-def decide_file(file: File) -> None:
+def decide_file(file: File, language: Lang = "fi") -> None:
     """Decide consent cases: one JSON line a case."""
     from adapter.consent import decide_cases
     from adapter.source.json import read_json
 
     try:
-        for answer in decide_cases(read_json(read_file(file))):
+        for answer in decide_cases(read_json(read_file(file, language))):
             print(json.dumps(answer, ensure_ascii=False))
     except AdapterError as error:
-        show_error(file, error, "en")
+        show_error(file, error, language)
         raise typer.Exit(Exit.UNREADABLE) from None
 
 
@@ -119,6 +120,7 @@ def generate(
     clients: Annotated[int, typer.Option("--clients", help="How many clients.", min=1)] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same records.")] = 1,
     folder: Annotated[Path | None, typer.Option("--folder", help="One file a record here; else NDJSON.")] = None,
+    language: Lang = "fi",
 ) -> None:
     """Make synthetic clients with all their records (identity codes 900–999, issued to nobody)."""
     from rich.console import Console
@@ -128,13 +130,16 @@ def generate(
     from adapter.source.synthetic import records
 
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail_at(folder, error, language)
     console = Console(stderr=True)
     total = clients * RECORDS_A_CLIENT
     hidden = folder is None and sys.stdout.isatty()
     for record in track(records(clients, seed), "generate", total=total, console=console, disable=hidden):
         if folder is None:
-            write(dumps(record), "-")
+            write(dumps(record), "-", language)
         else:
             (folder / f"{record['record_id']}.json").write_bytes(dumps(record))
 

@@ -87,7 +87,7 @@ def send(
         sender = Sender(client, language)
         sent = [
             sender.send(name, data, vendor=vendor, record_type=record_type)
-            for name, data in documents(files, ndjson=False)
+            for name, data in documents(files, language, ndjson=False)
         ]
         if wait:
             sender.wait(sent, seconds=wait)

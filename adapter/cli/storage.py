@@ -9,7 +9,7 @@ import typer
 
 from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.exits import Exit
-from adapter.cli.inputs import fail
+from adapter.cli.inputs import fail, fail_at
 from adapter.cli.starting import opened
 from adapter.i18n import text
 
@@ -31,7 +31,7 @@ def backup(
         except NoBackupError as error:
             fail(f"{target}: {text(error.key, settings.language)}")
         except OSError as error:
-            fail(f"{target}: {error.strerror}")
+            fail_at(target, error, settings.language)
     print(target)
 
 

@@ -67,7 +67,7 @@ def validate_files(
     validator = _validator(definitions or (), language)
     related = _related(context or (), language)
     worst = Exit.FINE
-    for name, data in documents(files, form == "ndjson"):
+    for name, data in documents(files, language, ndjson=form == "ndjson"):
         mapped, outcome = _mapped(data, vendor, record_type) if record or vendor or record_type else (None, None)
         outcome = outcome or _judged(mapped, data, validator, profile or (), related, at)
         if output == "json":
@@ -108,7 +108,7 @@ def _related(names: Iterable[str], language: str) -> list[Resource]:
     found = []
     for name in names:
         try:
-            document, _ = read_resource(read_file(name), Limits())
+            document, _ = read_resource(read_file(name, language), Limits())
         except AdapterError as error:
             show_issues(name, error.issues, language)
             raise typer.Exit(Exit.UNREADABLE) from None
@@ -158,7 +158,7 @@ def _document(data: bytes, outcome: Outcome, validator: Validator) -> Any:
 def _write_outcome(outcome: Outcome, language: str) -> None:
     from adapter.fhir.canonical import dumps
 
-    write(dumps(outcome.operation_outcome(language)), "-")
+    write(dumps(outcome.operation_outcome(language)), "-", language)
 
 
 def _exit_of(outcome: Outcome, levels: tuple[str, ...]) -> Exit:

@@ -39,9 +39,9 @@ def verify_log(
     from adapter.delivery.configured import audit_key
 
     part = Part(first or WHOLE.first, last or WHOLE.last)
-    kept = [read_file(str(path)).decode("utf-8", "replace") for path in checkpoint or ()]
     with opened(config, lang) as (settings, database), database.reading() as connection:
         language = settings.language
+        kept = [read_file(str(path), language).decode("utf-8", "replace") for path in checkpoint or ()]
         keys = [_public_key(path, language) for path in key or ()]
         own = None if keys else audit_key(settings)
         if kept and not keys and own is None:
@@ -70,7 +70,7 @@ def checkpoint(config: Config = None, out: Output = "-", lang: LangAsked = None)
 
     with opened(config, lang) as (settings, database), database.transaction() as connection:
         key = _needed_key(settings)
-        write(audit.checkpoint(connection, time.time(), key).rstrip().encode(), out)
+        write(audit.checkpoint(connection, time.time(), key).rstrip().encode(), out, settings.language)
 
 
 @audit_app.command("change-key")
@@ -86,7 +86,8 @@ def change_key(
     with opened(config, lang) as (settings, database), database.transaction() as connection:
         old = _needed_key(settings)
         coming = _needed_key(settings.model_copy(update={"audit_key_file": new}))
-        write(verification.change_key(connection, time.time(), old, coming).rstrip().encode(), out)
+        told = verification.change_key(connection, time.time(), old, coming)
+        write(told.rstrip().encode(), out, settings.language)
     print(text("audit.key-changed", settings.language), file=sys.stderr)
 
 
@@ -105,7 +106,7 @@ def check_export(
     with configured(config, lang) as settings:
         language = settings.language
         keys = [_verifying_key(path, language) for path in key or ()] or _signing_key(settings)
-    found = flaws_of(read_file(str(file), longest=LARGEST), keys)
+    found = flaws_of(read_file(str(file), language, longest=LARGEST), keys)
     if found:
         lines = (text(f"audit.export-{one.kind}", language, name=one.name) for one in found)
         fail("\n".join(lines), Exit.FINDINGS)
@@ -125,7 +126,7 @@ def _verifying_key(path: Path, language: str) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from cryptography.x509 import load_pem_x509_certificate
 
-    content = read_file(str(path))
+    content = read_file(str(path), language)
     try:
         is_certificate = b"BEGIN CERTIFICATE" in content
         return load_pem_x509_certificate(content).public_key() if is_certificate else load_pem_public_key(content)

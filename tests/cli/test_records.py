@@ -120,7 +120,7 @@ def test_map_names_the_vendors_xml_attribute_with_line_and_column() -> None:
         (["map", "-"], b"nonsense", "K1026"),
         (["map", "-"], b'{"record_type": "diary"}', "work_ability_plan"),
         (["map", "no-such-file.json"], None, "no-such-file.json"),
-        (["map", "no-such-file.ndjson"], None, "no such file"),
+        (["map", "no-such-file.ndjson"], None, "No such file"),
         (["map", "--vendor", "unknown", str(PLAN)], None, "lahde, silmu"),
         (["map", "--type", "team", str(PLAN)], None, "record_type"),
         (["map"], None, "FILE"),

@@ -65,7 +65,8 @@ WRONG = {
     "id_key = 'secret-in-clear'": (":1: id_key: ", "avain ei ole base64-muodossa"),
     "id_key = '" + "A" * 43 + "='": (":1: id_key: ", "liian säännöllinen"),
     "[storage_keys]\n2026 = 'AAAA'": (":1: storage_keys: ", "oltava 32 tavua"),
-    "port = = 1": ("TOML", "line 1"),
+    "port = = 1": (":1:8: rivi ei ole TOML-muotoa", "(Invalid value)"),
+    "demo = true\nnote = 'hyvää'": (":2: ", "UTF-8"),
     "repository_url = 'file:///etc/passwd'": (":1: repository_url: ", "oikeaa muotoa"),
     "database = 'postgres://db.example/k'": (":1: database: ", "oikeaa muotoa"),
     "[clients.ehr]\njwks_url = 'http://a.example/'\ncustodians = ['1.2']": (":2: clients.ehr.jwks_url: ", "muotoa"),
@@ -89,7 +90,7 @@ WRONG = {
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, content: str) -> None:
     """Exit 1; file, line, setting, what is wrong; the value is not repeated."""
     file = tmp_path / "kykysilta.toml"
-    file.write_text(content)
+    file.write_text(content, encoding="latin-1")
     code, said = run("config", "check", "--config", str(file))
     assert code == 1
     for part in WRONG[content]:
@@ -357,6 +358,33 @@ def test_an_adapter_that_is_not_there_is_said() -> None:
     code, said = run("outbox", "list", "--url", f"http://127.0.0.1:{free_port()}")
     assert code == 4
     assert "kykysilta serve" in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_file_that_the_system_refuses_is_told_in_the_callers_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    """Which file, what to do, and the system's own words behind it, for files read and written alike."""
+    absent, inside = tmp_path / "absent.json", tmp_path / "absent" / "out.json"
+    (tmp_path / "record.json").write_bytes(record("client"))
+    for arguments, file in (
+        (("map", str(absent)), absent),
+        (("map", str(absent), "--format", "ndjson"), absent),
+        (("validate", str(absent)), absent),
+        (("decide", str(absent)), absent),
+        (("map", str(tmp_path / "record.json"), "-o", str(inside)), inside),
+    ):
+        told = text("cli.file-absent", language, name=str(file), reason="No such file or directory")
+        assert run(*arguments, "--lang", language) == (2, told + "\n")
+    below = tmp_path / "record.json" / "x"
+    told = text("cli.file-absent", language, name=str(below), reason="Not a directory")
+    assert run("generate", "--folder", str(below), "--lang", language) == (2, told + "\n")
+    code, said = run("explain", str(tmp_path), "id", "--lang", language)
+    assert (code, said) == (2, text("cli.file-is-folder", language, name=str(tmp_path), reason="Is a directory") + "\n")
+    monkeypatch.setenv("KYKYSILTA_AUTHORITIES_FILE", str(absent))
+    code, said = run("outbox", "list", "--lang", language)
+    told = text("cli.file-absent", language, name=str(absent), reason="No such file or directory")
+    assert (code, said) == (2, told + "\n")
 
 
 def test_who_calls_is_asked_for(tmp_path: Path) -> None:
