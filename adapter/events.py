@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import orjson
@@ -84,8 +85,15 @@ def log(event: Event, **fields: Any) -> None:
     """
     if not event.allowed.issuperset(fields):
         raise ValueError(f"{event.name} does not allow {', '.join(sorted(fields.keys() - event.allowed))}")
-    _logger.log(event.level, event.text, event_number=event.number, **fields)
+    if _is_written(structlog.get_config()["wrapper_class"], event.level):
+        _logger.log(event.level, event.text, event_number=event.number, **fields)
     tracing.note(event.name, fields)
+
+
+@cache
+def _is_written(loggers: Any, level: int) -> bool:
+    """Tell whether loggers of a class write lines of a level: most are not written, and a logger is made for each."""
+    return bool(loggers(None, [], {}).is_enabled_for(level))
 
 
 def _json(line: dict[str, Any], **_: Any) -> str:
