@@ -162,7 +162,7 @@ def test_who_goes_away_holds_nobody_up() -> None:
         staying = asyncio.create_task(turns.accept(Way(HERE, None, None), b"stays", ""))
         await asyncio.sleep(0)
         line.go.set()
-        return await asyncio.gather(leaving, staying, return_exceptions=True)
+        return list(await asyncio.gather(leaving, staying, return_exceptions=True))
 
     left, stayed = asyncio.run(one_leaves())
     turns.stop()
