@@ -270,6 +270,28 @@ def test_a_stop_waits_for_what_is_under_way(put: Put, outbox: Outbox, start: Cal
     assert until(lambda: delivered(outbox) == 2)
 
 
+def test_who_is_stopping_takes_no_more_lanes(put: Put, ask: Ask, outbox: Outbox, start: Callable[..., Worker]) -> None:
+    """While it waits for what is under way, what comes in is left to others."""
+    going, end = threading.Event(), threading.Event()
+
+    def send(message: Message) -> Outcome:
+        going.set()
+        end.wait(20)
+        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
+
+    worker = start(Steps(send))
+    put("moona")
+    assert going.wait(20)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    time.sleep(0.2)
+    put("matti")
+    time.sleep(0.5)
+    assert jobs(ask) == [("moona", "doing"), ("matti", "todo")]
+    end.set()
+    stopping.join()
+
+
 def test_a_lost_database_is_asked_again(
     put: Put, ask: Ask, database: Database, outbox: Outbox, start: Callable[..., Worker]
 ) -> None:
