@@ -12,6 +12,7 @@ from asyncio import Future, get_running_loop
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from adapter.pipeline import Accepted, Line, Sender
@@ -42,39 +43,42 @@ class _Handed(NamedTuple):
 
 
 class _Waiting:
-    """Records that wait, in the order in which they came from each sender."""
+    """Records that wait, in the order in which they came from each sender; one thread takes them."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._came: SimpleQueue[_Handed | None] = SimpleQueue()
         self._of_senders: dict[str, deque[_Handed]] = {}
-        self._ended = False
 
     def put(self, one: _Handed) -> None:
         """Let a record wait."""
-        with self._changed:
-            self._of_senders.setdefault(one.way.sender.id, deque()).append(one)
-            self._changed.notify()
+        self._came.put(one)
 
     def end(self) -> None:
         """Tell that no more come."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
+        self._came.put(None)
 
     def next(self) -> list[_Handed]:
         """Return the records of the next turn, from each sender in its turn; waits for one, and is empty at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._of_senders or self._ended)
-            found: list[_Handed] = []
-            size = 0
-            while self._of_senders and len(found) < AT_ONCE and size < MUCH:
-                sender = next(iter(self._of_senders))
-                records = self._of_senders.pop(sender)
-                found.append(records.popleft())
-                size += len(found[-1].data)
-                if records:
-                    self._of_senders[sender] = records  # behind the others
-            return found
+        self._sort()
+        found: list[_Handed] = []
+        size = 0
+        while self._of_senders and len(found) < AT_ONCE and size < MUCH:
+            sender = next(iter(self._of_senders))
+            records = self._of_senders.pop(sender)
+            found.append(records.popleft())
+            size += len(found[-1].data)
+            if records:
+                self._of_senders[sender] = records  # behind the others
+        return found
+
+    def _sort(self) -> None:
+        """Let what came wait behind the sender's own; waits for something to come when nothing else is there."""
+        while not (self._of_senders and self._came.empty()):
+            one = self._came.get()
+            if one is None:
+                self._came.put(None)  # the end is met again when nothing waits any more
+                return
+            self._of_senders.setdefault(one.way.sender.id, deque()).append(one)
 
 
 class Turns:
