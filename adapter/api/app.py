@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -62,6 +63,8 @@ class VendorApi(FastAPI):
             nonlocal status
             status = message.get("status", status)
             await send(message)
+            if message["type"] == "http.response.body":
+                await asyncio.sleep(0)  # it leaves now, not when everything else is done for the request
 
         # What comes out here is answered and logged already by `_broken`; the server would print the values in it.
         with suppress(Exception):
