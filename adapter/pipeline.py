@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -246,6 +246,10 @@ class Line:
             except Exception as error:  # what was taken is told all the same
                 for one, _ in refused:
                     one.answer = error
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Let a thread that only takes records keep its connection; see `Database.keeping`."""
+        return self._database.keeping()
 
     def hurry(self) -> None:
         """Tell that the process is to stop; see `Database.hurry`."""

@@ -117,9 +117,10 @@ class Turns:
         return answer
 
     def _work(self) -> None:
-        while handed := self._waiting.next():
-            self._turn(handed)
-            handed.clear()  # what was read for the last ones is not held until somebody comes
+        with self._line.keeping():
+            while handed := self._waiting.next():
+                self._turn(handed)
+                handed.clear()  # what was read for the last ones is not held until somebody comes
 
     def _turn(self, handed: Sequence[_Handed]) -> None:
         locked: Accepted | Exception | None = None

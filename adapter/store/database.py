@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,18 @@ def is_locked(error: object) -> bool:
     return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
+class _Own(threading.local):
+    """What a thread has of a database.
+
+    Attributes:
+        keeps: it goes on with the connection that it had.
+        connection: that one, while it is not in use.
+    """
+
+    keeps: bool = False
+    connection: Connection | None = None
+
+
 class Database:
     """One SQLAlchemy engine with our pragmas and migrations.
 
@@ -82,6 +95,7 @@ class Database:
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
             event.listen(self.engine, "connect", _sqlite_pragmas)
+        self._own = _Own()
         self._together = Together(self.transaction)
         with self.transaction() as connection:
             migrate(connection)
@@ -94,7 +108,7 @@ class Database:
             DamagedError: a page is damaged, this time or before.
         """
         self.refuse_damaged()
-        with self._watching(), self.engine.begin() as connection:
+        with self._watching(), self._connected() as connection, connection.begin():
             self._lock(connection)
             yield connection
 
@@ -106,9 +120,22 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection for reading only; on SQLite it never waits for a writer."""
-        with self._watching(), self.engine.connect() as connection:
+        with self._watching(), self._connected() as connection, connection.begin() as begun:
             self._begin(connection, "BEGIN")
             yield connection
+            begun.rollback()
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Let the calling thread use one connection for all that it does in the block, not another one each time."""
+        self._own.keeps = True
+        try:
+            yield
+        finally:
+            self._own.keeps = False
+            if self._own.connection is not None:
+                self._own.connection.close()
+                self._own.connection = None
 
     def hurry(self) -> None:
         """Tell that the process is to stop: who waits for the lock of another process waits no longer."""
@@ -138,6 +165,19 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        own = self._own
+        # Who needs another one meanwhile gets one of the pool.
+        connection, own.connection = own.connection or self.engine.connect(), None
+        try:
+            yield connection
+        finally:
+            if own.keeps and own.connection is None and not connection.invalidated:
+                own.connection = connection
+            else:
+                connection.close()
 
     def _begin(self, connection: Connection, statement: str) -> None:
         # pysqlite is told to begin nothing by itself; an event of SQLAlchemy would slow every statement down.

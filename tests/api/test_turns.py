@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ class Slow:
         self.turns: list[tuple[str, list[str]]] = []
         self.bug: Exception = ZeroDivisionError()
         self.begun, self.go = threading.Event(), threading.Event()
+        self.keeping = nullcontext
 
     def accept_many(self, records: Iterable[tuple[bytes, str]], *, sender: Sender, **_: Any) -> list[Any]:
         """Answer with the body as id; refuse what says so, fail at what no line expects."""
