@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection, event
 
 from adapter.fhir.canonical import dumps
 from adapter.security.assertions import ASSERTION_TYPE, make_assertion
@@ -159,17 +160,14 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
     )
     with in_background(create_app(one, workers=0), "127.0.0.1", 0) as url:
         assert httpx.post(f"{url}/v1/records", content=body(), timeout=30).status_code == 202
-        database.engine.dispose()
-        full = "PRAGMA max_page_count = 1"
-        from sqlalchemy import event
+        most_pages = 1
 
-        def no_room(connection: sqlite3.Connection, _record: object) -> None:
-            connection.execute(full)
+        def room(connection: Connection) -> None:
+            connection.connection.cursor().execute(f"PRAGMA max_page_count = {most_pages}")
 
-        event.listen(database.engine, "connect", no_room)
+        event.listen(database.engine, "begin", room)
         refused = [httpx.post(f"{url}/v1/records", content=body(), timeout=30) for _ in range(2)]
-        event.remove(database.engine, "connect", no_room)
-        database.engine.dispose()
+        most_pages = 2**30
         assert {answer.status_code for answer in refused} == {503}
         assert refused[0].headers["Retry-After"] == "5"
         assert httpx.post(f"{url}/v1/records", content=body(), timeout=30).status_code == 202
