@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Float, Integer, Select, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Float, Integer, Select, bindparam, exists, or_, select, text, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapter.delivery import known
@@ -21,8 +21,8 @@ from adapter.store.tables import outbox, submission
 LONGEST_WAIT = 3600.0
 """No pause is longer; a time further ahead was written before the clock was set back, and is not waited for."""
 
-AT_ONCE = 100
-"""So many lanes are found again at once; the others when these are under way."""
+AT_ONCE = 1000
+"""So many lanes without a job are found at once; the others at the next look."""
 
 # Statements are built once: to build one takes longer than to run it.
 _NOW = bindparam("now", type_=Float)
@@ -57,7 +57,8 @@ _LEASE_OF_LANES = _lease(_HEADS.where(_OF_LANES))
 _HEADS_OF_LANES = select(outbox.c.lane, outbox.c.due, outbox.c.state, outbox.c.leased_until).where(
     ~outbox.c.final, _IS_HEAD, _OF_LANES
 )
-_FORGOTTEN = select(outbox.c.lane).where(*_FREE, _IS_HEAD, outbox.c.due <= bindparam("before")).limit(AT_ONCE)
+_NO_JOB = text("NOT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = outbox.lane AND status IN ('todo', 'doing'))")
+_FORGOTTEN = select(outbox.c.lane).where(*_FREE, _IS_HEAD, outbox.c.due <= bindparam("before"), _NO_JOB).limit(AT_ONCE)
 _CLAIMED = Selection(
     select(
         outbox.c.submission,
@@ -108,7 +109,7 @@ def waits(connection: Connection, lanes: Collection[str], now: float, lease: flo
 
 
 def forgotten(connection: Connection, now: float, lease: float) -> list[str]:
-    """Return lanes that nobody works on though something has been due for longer than a lease."""
+    """Return lanes that have no job though something has been due for longer than a lease. On PostgreSQL only."""
     return list(connection.execute(_FORGOTTEN, _when(now, lease) | {"before": now - lease}).scalars())
 
 

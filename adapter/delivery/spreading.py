@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine
@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from adapter.events import Event, log
 
 if TYPE_CHECKING:
-    from procrastinate import App
+    from procrastinate import App, JobContext
     from procrastinate.jobs import Job
     from procrastinate.manager import JobManager
     from psycopg import AsyncConnection
@@ -47,6 +47,17 @@ when the table was empty when the server last counted it: 0.2 ms instead of 12 m
 
 AGAIN_SECONDS = 1.0
 """Pause before a lost database is asked again."""
+
+CLEAR = """
+DELETE FROM procrastinate_jobs WHERE id IN (
+    SELECT id FROM procrastinate_jobs AS job
+    WHERE status = 'todo' AND lock IS NOT NULL AND NOT EXISTS (SELECT FROM outbox WHERE lane = job.lock AND NOT final)
+    FOR UPDATE SKIP LOCKED
+)"""
+"""A job is added with its message: who sees it and no open message of its lane sees one that has nothing to do."""
+
+BUSY_SECONDS = 10.0
+"""So long a statement waits for one of our connections before the database counts as lost."""
 
 
 def spread(connection: Connection, lanes: Iterable[str]) -> None:
@@ -82,10 +93,14 @@ class Share:
         self._lease = lease
         self._lost = lost
         self._wake: Callable[[], None] = lambda: None
-        self._open: dict[str, list[asyncio.Future[float | None]]] = {}
+        self._open: dict[str, asyncio.Future[float | None]] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._working: asyncio.Task[None] | None = None
+        self._worker: int | None = None
+        self._under_way: set[int | None] = set()
+        self._done: set[int | None] = set()
+        self._closing: asyncio.Task[None] | None = None
         self._database_ahead = 0.0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kykysilta-share", daemon=True)
@@ -109,7 +124,7 @@ class Share:
         """
         with self._lock:
             for lane, seconds in lanes.items():
-                for one in self._open.pop(lane, ()):
+                if one := self._open.pop(lane, None):
                     self._in_loop(_settle, one, seconds)
 
     def finish(self) -> None:
@@ -133,20 +148,24 @@ class Share:
 
     def _run(self) -> None:
         # What they say names lanes and the server; the log has lines of its own.
-        for name in ("procrastinate", "psycopg.pool"):
+        for name in ("procrastinate", "psycopg"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         while not self._ending.is_set():
             try:
                 asyncio.run(self._work())
             except Exception as error:  # a database that is gone may come back
-                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+                _failed(error)
             self._ending.wait(AGAIN_SECONDS)
 
     async def _work(self) -> None:
         """Take jobs until told to stop or the database is gone."""
-        app = self._app()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: _failed(context.get("exception")))
+        given: dict[str, Any] = dict(self._engine.dialect.create_connect_args(self._engine.url)[1])
+        given["options"] = " ".join([given.get("options", ""), *(f"-c {one}" for one in CONNECTION)]).strip()
+        # The pool would try for half a minute, at longer and longer intervals.
+        self._database_ahead = await _database_now(given) - time.monotonic()
+        app = self._app(given)
         async with app.open_async():
-            self._database_ahead = await _database_now(app) - time.monotonic()
             working = asyncio.create_task(
                 app.run_worker_async(
                     queues=[QUEUE],
@@ -170,20 +189,26 @@ class Share:
             finally:
                 beside.cancel()
                 with self._lock:
-                    self._loop = self._working = None
+                    self._loop = self._working = self._worker = None
                     self._open.clear()
 
-    def _app(self) -> App:
+    def _app(self, given: dict[str, Any]) -> App:
         from procrastinate import App, PsycopgConnector
 
-        _, given = self._engine.dialect.create_connect_args(self._engine.url)
-        given["options"] = " ".join([given.get("options", ""), *(f"-c {one}" for one in CONNECTION)]).strip()
-        app = App(connector=PsycopgConnector(kwargs=given, pool_factory=_pool, min_size=1, max_size=4))
+        pool = partial(_pool, kwargs=given, reconnect_failed=self._lose)
+        app = App(connector=PsycopgConnector(pool_factory=pool))
 
-        @app.task(name=TASK, queue=QUEUE, retry=True)
-        async def drain(lane: str) -> None:
-            seconds = await self._dealt(lane)
+        @app.task(name=TASK, queue=QUEUE, retry=True, pass_context=True)
+        async def drain(context: JobContext, lane: str) -> None:
+            self._worker, job = context.job.worker_id, context.job.id
+            self._under_way.add(job)
+            try:
+                seconds = await self._dealt(lane)
+            finally:
+                self._under_way.discard(job)
             if seconds is not None:
+                # What somebody else has locked looks as if it were due; it is not asked for again and again.
+                seconds = seconds if self._ending.is_set() else max(seconds, LOOK_SECONDS)
                 at = datetime.fromtimestamp(self._database_ahead + time.monotonic() + seconds, UTC)
                 # Without the lock: what waits must not hold up what a person has sent again meanwhile.
                 await _add(app, _job(lane, at=at, queueing_lock=f"{lane} {at:%Y%m%d%H%M%S}"))
@@ -192,24 +217,57 @@ class Share:
 
     async def _dealt(self, lane: str) -> float | None:
         """Return when nothing of the lane is due; see `drained`."""
-        future = asyncio.get_running_loop().create_future()
-        with self._lock:
-            self._open.setdefault(lane, []).append(future)
+        while not self._ending.is_set():
+            mine = asyncio.get_running_loop().create_future()
+            with self._lock:
+                open_one = self._open.setdefault(lane, mine)
+            if open_one is mine:
+                return await self._drained(lane, mine)
+            # What came with this job may be younger than the answer that the other one gets.
+            await asyncio.wait([open_one])
+        return 0.0
+
+    async def _drained(self, lane: str, mine: asyncio.Future[float | None]) -> float | None:
         self._wake()
-        seconds: float | None = await future
-        return seconds
+        try:
+            return await mine
+        finally:
+            with self._lock:
+                if self._open.get(lane) is mine:
+                    del self._open[lane]
+
+    async def _lose(self, pool: AsyncConnectionPool) -> None:
+        """Let go of everything at once: without a database no job can be ended."""
+        with self._lock:
+            for one in self._open.values():
+                one.cancel()
+        self._closing = asyncio.create_task(pool.close(0))
 
     async def _look_after(self, app: App) -> None:
-        """Deal out again what a silent worker had, and what has no job: it was queued by an older program, or lost."""
+        """Put right what has gone wrong with jobs, and take away those that nobody needs."""
         while True:
             await asyncio.sleep(self._lease / 3)
-            try:
-                for job in await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._lease):
-                    await app.job_manager.retry_job(job)
-                for lane in () if self.lanes else await asyncio.to_thread(self._lost):
-                    await _add(app, _job(lane, lock=lane, queueing_lock=lane))
-            except Exception as error:  # another process was faster, or the database is gone
-                log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            for act in (self._deal_again, self._find, _clear):
+                try:
+                    await act(app)
+                except Exception as error:  # another process was faster, or the database is gone
+                    _failed(error)
+
+    async def _deal_again(self, app: App) -> None:
+        """Deal out again what a silent worker had, and what we are done with and could not end."""
+        silent = await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._lease)
+        begun = await app.job_manager.list_jobs_async(status="doing", worker_id=self._worker) if self._worker else []
+        ours = [job for job in begun if job.id not in self._under_way]
+        # Some are just being begun or ended; those that were so at the last look are not.
+        stuck = [job for job in ours if job.id in self._done]
+        self._done = {job.id for job in ours}
+        for job in [*silent, *stuck]:
+            await app.job_manager.retry_job(job)
+
+    async def _find(self, app: App) -> None:
+        """Add jobs for what has none: it was queued by an older program, or they were lost."""
+        for lane in await asyncio.to_thread(self._lost):
+            await _add(app, _job(lane, lock=lane, queueing_lock=lane))
 
 
 def _has_jobs(engine: Engine) -> bool:
@@ -235,10 +293,22 @@ def _job(lane: str, *, lock: str | None = None, queueing_lock: str | None = None
     )
 
 
-async def _database_now(app: App) -> float:
+async def _database_now(given: dict[str, Any]) -> float:
     """Return UTC seconds as the database has them: by its clock jobs begin, ours may be another."""
-    now = await app.connector.execute_query_one_async("SELECT extract(epoch FROM now())::float8 AS now")
-    return float(now["now"])
+    from psycopg import AsyncConnection
+
+    async with await AsyncConnection.connect(**given) as connection:
+        found = await (await connection.execute("SELECT extract(epoch FROM now())::float8")).fetchone()
+    return float(found[0]) if found else time.time()
+
+
+def _failed(error: BaseException | None) -> None:
+    log(Event.WORKER_FAILED, error_type=type(error).__name__)
+
+
+async def _clear(app: App) -> None:
+    """Take away the jobs of empty lanes: where many messages were queued, the first job has drained all."""
+    await app.connector.execute_query_async(CLEAR)
 
 
 async def _add(app: App, job: Job) -> None:
@@ -262,7 +332,8 @@ def _pool(**given: Any) -> AsyncConnectionPool:
     """Return connections that are not tried before each use: when one is lost, all are made anew."""
     from psycopg_pool import AsyncConnectionPool
 
-    return AsyncConnectionPool(**given | {"check": None, "configure": _one_by_one})
+    ours = {"check": None, "configure": _one_by_one, "timeout": BUSY_SECONDS, "reconnect_timeout": AGAIN_SECONDS}
+    return AsyncConnectionPool(min_size=1, max_size=4, **given | ours)
 
 
 async def _one_by_one(connection: AsyncConnection[Any]) -> None:

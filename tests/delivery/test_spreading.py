@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from procrastinate import sql
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from adapter.delivery import Outbox, Worker, spreading
 from adapter.delivery.messages import Delivered, Failed, Message, Outcome
@@ -304,6 +306,116 @@ def test_a_lost_database_is_asked_again(
     ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
     put("matti")
     assert until(lambda: delivered(outbox) == 2)
+
+
+def test_a_job_that_could_not_be_ended_holds_nothing_up(
+    put: Put, ask: Ask, database: Database, outbox: Outbox, start: Callable[..., Worker]
+) -> None:
+    """Its statement was ended by somebody: the row says that a worker is at it, and none is."""
+    steps = Steps()
+    steps.there.clear()
+    start(steps)
+    put("moona")
+    assert until(lambda: jobs(ask) == [("moona", "doing")])
+    with database.engine.connect() as other:
+        other.execute(text("SELECT FROM procrastinate_jobs FOR UPDATE"))
+        steps.there.set()
+        blocked = "datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
+        assert until(lambda: bool(ask(f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {blocked}")))
+        time.sleep(0.2)
+    assert jobs(ask) == [("moona", "doing")]
+    put("moona")
+    assert until(lambda: delivered(outbox) == 2)
+
+
+def test_what_somebody_has_locked_is_asked_for_now_and_then(
+    put: Put, ask: Ask, database: Database, outbox: Outbox, start: Callable[..., Worker]
+) -> None:
+    """A message that is due and cannot be claimed does not keep the database busy."""
+    put("moona", at=time.time())
+    with database.engine.connect() as other:
+        other.execute(text("SELECT FROM outbox FOR UPDATE"))
+        start(Steps())
+        time.sleep(2.0)
+        ((made,),) = ask("SELECT nextval('procrastinate_jobs_id_seq')")
+    assert isinstance(made, int)
+    assert made < 30
+    assert until(lambda: delivered(outbox) == 1)
+
+
+def test_jobs_of_an_empty_lane_are_taken_away(put: Put, ask: Ask, start: Callable[..., Worker]) -> None:
+    """The first of many jobs drains the lane; the others do not each take a turn. One with a message stays."""
+    steps = Steps()
+    steps.there.clear()
+    put("moona")
+    ask(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args) "
+        "SELECT 'other', 'drain', lane, '{}' FROM (VALUES ('empty'), ('moona')) AS jobs (lane)"
+    )
+    start(steps)
+    assert until(lambda: [lock for lock, _ in jobs(ask)] == ["moona", "moona"])
+
+
+def test_a_message_without_a_job_is_found_by_a_busy_worker(
+    put: Put, ask: Ask, outbox: Outbox, start: Callable[..., Worker]
+) -> None:
+    """One that always has something to do would never look."""
+    going, end = threading.Event(), threading.Event()
+
+    def send(message: Message) -> Outcome:
+        if message.lane == "slow":
+            going.set()
+            end.wait(30)
+        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
+
+    start(Steps(send))
+    put("slow")
+    assert going.wait(20)
+    put("moona", at=time.time() - 10 * SHORT)
+    ask("DELETE FROM procrastinate_jobs WHERE lock = 'moona' AND status = 'todo'")
+    found = until(lambda: delivered(outbox) == 1)
+    end.set()
+    assert found
+
+
+def test_an_answer_is_for_the_jobs_that_were_there_when_it_was_asked_for(database: Database, outbox: Outbox) -> None:
+    """A second job of a lane is dealt when the first one is ended: its message may be younger than what was read."""
+    share = outbox.share(4, time.time)
+    assert share
+
+    async def two() -> list[float | None]:
+        share._loop = asyncio.get_running_loop()
+        first = asyncio.create_task(share._dealt("moona"))
+        await asyncio.sleep(0)
+        asked = share.lanes
+        second = asyncio.create_task(share._dealt("moona"))
+        await asyncio.sleep(0)
+        share.drained(dict.fromkeys(asked))
+        await first
+        await asyncio.sleep(0.01)
+        assert not second.done()
+        share.drained(dict.fromkeys(share.lanes, 7.0))
+        return [await first, await second]
+
+    assert asyncio.run(asyncio.wait_for(two(), 10)) == [None, 7.0]
+
+
+def test_who_is_stopping_gives_back_what_came_in_meanwhile(outbox: Outbox) -> None:
+    """A job that was on its way when the worker was told to stop is not waited for until its lease ends."""
+    share = outbox.share(4, time.time)
+    assert share
+    share.finish()
+    assert asyncio.run(asyncio.wait_for(share._dealt("moona"), 10)) == 0.0
+
+
+def test_a_database_that_is_away_is_found_again_at_once(database: Database, outbox: Outbox) -> None:
+    """Who asks while nobody listens is told so, and does not wait for a pool that asks ever more rarely."""
+    away = create_engine("postgresql+psycopg://kykysilta@/nothing?host=/nowhere")
+    share = spreading.Share(away, lanes=2, lease=30.0, lost=list)
+    begun = time.monotonic()
+    with pytest.raises(psycopg.OperationalError):
+        asyncio.run(asyncio.wait_for(share._work(), 10))
+    assert time.monotonic() - begun < 5.0
 
 
 def test_nothing_of_a_lane_is_logged(
