@@ -92,6 +92,7 @@ class Validator:
         related = related_by_reference(context) if context else NOTHING
         run = Run(self.registry, self.settings, document, at, related, notes=notes)
         found = self.findings(document, tuple(profiles), run)
+        run.context = None  # it knows the run: both, and the document, would stay until Python looks for circles
         return Outcome(issues_of(joined(problems or None, found), run, trace))
 
     def findings(self, document: Any, profiles: tuple[str, ...], run: Run) -> Findings:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from adapter.types import Issue, Resource
+from adapter.validation.fhirpath import Context
 from adapter.validation.rules.load import catalogue
 from adapter.validation.rules.model import Breach, Rule
 from adapter.validation.rules.scope import Entry, Scope, Token, TooLarge, claims_our_profile, codings
@@ -33,21 +34,21 @@ def check_rules(bundle: Resource, *, at: str | None = None, context: Iterable[Re
         FhirPathError: `at` is no instant with an offset.
     """
     scope = Scope(bundle, tuple(context), at)
+    expressions = scope.expressions()
     issues: list[Issue] = []
     try:
         for entry in scope.entries:
-            _judge_entry(scope, entry, issues)
+            _judge_entry(scope, expressions, entry, issues)
     except TooLarge:
         issues.append(Issue("error", "rules.too-large"))
     return issues
 
 
-def _judge_entry(scope: Scope, entry: Entry, issues: list[Issue]) -> None:
+def _judge_entry(scope: Scope, context: Context, entry: Entry, issues: list[Issue]) -> None:
     """Add what breaks the rules in one resource."""
     resource = entry.resource
     if not claims_our_profile(resource):
         return
-    context = scope.expression_context
     context.resource = context.root = resource
     conditions: dict[str, bool] = {}
     elements: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
@@ -63,15 +64,14 @@ def _judge_entry(scope: Scope, entry: Entry, issues: list[Issue]) -> None:
         else:
             if rule.each not in elements:
                 elements[rule.each] = _elements(resource, rule.each)
-            breaches = _unmet(scope, rule, elements[rule.each])
+            breaches = _unmet(context, rule, elements[rule.each])
         for breach in breaches:
             issues.append(_issue(rule, entry.path, breach))
 
 
-def _unmet(scope: Scope, rule: Rule, elements: list[tuple[str, Any]]) -> Iterator[Breach]:
+def _unmet(context: Context, rule: Rule, elements: list[tuple[str, Any]]) -> Iterator[Breach]:
     """Yield the places of the elements that a rule in FHIRPath does not hold for."""
     assert rule.must is not None
-    context = scope.expression_context
     for path, element in elements:
         if rule.filter is not None and not rule.filter.holds_in(element, context):
             continue

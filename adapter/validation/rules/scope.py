@@ -65,7 +65,10 @@ class Scope:
         self._identifiers_indexed = False
         self._work_left = LARGEST_WORK
         self.remembered: dict[tuple[str, int], Any] = {}
-        self.expression_context = Context(resolve=self._of_url, now=self.now)
+
+    def expressions(self) -> Context:
+        """Return what FHIRPath sees of it; not kept here, or both would stay until Python looks for circles."""
+        return Context(resolve=self._of_url, now=self.now)
 
     def all_resources(self) -> Iterator[Resource]:
         """Yield the document's own resources, then the related ones."""
