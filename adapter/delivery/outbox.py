@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
-from adapter.delivery import changes, leases, spreading, steering
+from adapter.delivery import changes, jobs, leases, spreading, steering
 from adapter.delivery.messages import Message, Outcome
 from adapter.delivery.overview import Overview, overview
 from adapter.delivery.states import State
@@ -47,7 +47,7 @@ class Outbox:
         row = {"state": State.QUEUED, "final": False, "due": now, "updated_at": now}
         _QUEUE(connection, [row | {"submission": one, "lane": lane} for one, lane in lanes.items()])
         changes.record(connection, [(one, State.QUEUED, 0, cause) for one in lanes], now)
-        spreading.spread(connection, lanes.values())
+        jobs.spread(connection, lanes.values())
 
     def turn(
         self,

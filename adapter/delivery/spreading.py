@@ -11,70 +11,21 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine
 
+from adapter.delivery import jobs
 from adapter.events import Event, log
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext
-    from procrastinate.jobs import Job
-    from procrastinate.manager import JobManager
-    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
-
-QUEUE = "kykysilta"
-TASK = "drain"
 
 LOOK_SECONDS = 0.5
 """How often a job is looked for that begins by the clock; of others the database tells at once."""
-
-CONNECTION = (
-    "synchronous_commit=off",
-    "enable_sort=off",
-    "enable_bitmapscan=off",
-    "enable_seqscan=off",
-    "plan_cache_mode=force_generic_plan",
-)
-"""How jobs are fetched. A lost one is found again, so no disk is waited for; the oldest one is read from its index also
-when the table was empty when the server last counted it: 0.2 ms instead of 12 ms with 6,000 of them."""
-
-AGAIN_SECONDS = 1.0
-"""Pause before a lost database is asked again."""
-
-CLEAR = """
-DELETE FROM procrastinate_jobs WHERE id IN (
-    SELECT id FROM procrastinate_jobs AS job
-    WHERE status = 'todo' AND lock IS NOT NULL AND NOT EXISTS (SELECT FROM outbox WHERE lane = job.lock AND NOT final)
-    FOR UPDATE SKIP LOCKED
-)"""
-"""A job is added with its message: who sees it and no open message of its lane sees one that has nothing to do."""
-
-BUSY_SECONDS = 10.0
-"""So long a statement waits for one of our connections before the database counts as lost."""
-
-
-def spread(connection: Connection, lanes: Iterable[str]) -> None:
-    """Have these lanes drained by some process when this transaction is committed.
-
-    Raises:
-        OperationalError: the database did not take it.
-    """
-    wanted = [_job(lane, lock=lane) for lane in dict.fromkeys(lanes)] if _has_jobs(connection.engine) else []
-    if not wanted:
-        return
-    from procrastinate.exceptions import ConnectorException
-
-    try:
-        _manager().batch_defer_jobs(wanted, connection=connection.connection.driver_connection)
-    except ConnectorException as error:
-        raise OperationalError("spread", None, error.__cause__ or error) from error
 
 
 class Share:
@@ -155,20 +106,20 @@ class Share:
                 asyncio.run(self._work())
             except Exception as error:  # a database that is gone may come back
                 _failed(error)
-            self._ending.wait(AGAIN_SECONDS)
+            self._ending.wait(jobs.AGAIN_SECONDS)
 
     async def _work(self) -> None:
         """Take jobs until told to stop or the database is gone."""
         asyncio.get_running_loop().set_exception_handler(lambda _, context: _failed(context.get("exception")))
-        given: dict[str, Any] = dict(self._engine.dialect.create_connect_args(self._engine.url)[1])
-        given["options"] = " ".join([given.get("options", ""), *(f"-c {one}" for one in CONNECTION)]).strip()
-        # The pool would try for half a minute, at longer and longer intervals.
-        self._database_ahead = await _database_now(given) - time.monotonic()
-        app = self._app(given)
+        given = jobs.arguments(self._engine)
+        # Asked before the pool is opened, which would try for half a minute, at longer and longer intervals.
+        self._database_ahead = await jobs.database_now(given) - time.monotonic()
+        app = jobs.app_on(given, self._lose)
+        self._add_task(app)
         async with app.open_async():
             working = asyncio.create_task(
                 app.run_worker_async(
-                    queues=[QUEUE],
+                    queues=[jobs.QUEUE],
                     concurrency=self._count,
                     delete_jobs="always",
                     install_signal_handlers=False,
@@ -192,13 +143,8 @@ class Share:
                     self._loop = self._working = self._worker = None
                     self._open.clear()
 
-    def _app(self, given: dict[str, Any]) -> App:
-        from procrastinate import App, PsycopgConnector
-
-        pool = partial(_pool, kwargs=given, reconnect_failed=self._lose)
-        app = App(connector=PsycopgConnector(pool_factory=pool))
-
-        @app.task(name=TASK, queue=QUEUE, retry=True, pass_context=True)
+    def _add_task(self, app: App) -> None:
+        @app.task(name=jobs.TASK, queue=jobs.QUEUE, retry=True, pass_context=True)
         async def drain(context: JobContext, lane: str) -> None:
             self._worker, job = context.job.worker_id, context.job.id
             self._under_way.add(job)
@@ -209,11 +155,7 @@ class Share:
             if seconds is not None:
                 # What somebody else has locked looks as if it were due; it is not asked for again and again.
                 seconds = seconds if self._ending.is_set() else max(seconds, LOOK_SECONDS)
-                at = datetime.fromtimestamp(self._database_ahead + time.monotonic() + seconds, UTC)
-                # Without the lock: what waits must not hold up what a person has sent again meanwhile.
-                await _add(app, _job(lane, at=at, queueing_lock=f"{lane} {at:%Y%m%d%H%M%S}"))
-
-        return app
+                await jobs.drain_at(app, lane, self._database_ahead + time.monotonic() + seconds)
 
     async def _dealt(self, lane: str) -> float | None:
         """Return when nothing of the lane is due; see `drained`."""
@@ -247,7 +189,7 @@ class Share:
         """Put right what has gone wrong with jobs, and take away those that nobody needs."""
         while True:
             await asyncio.sleep(self._lease / 3)
-            for act in (self._deal_again, self._find, _clear):
+            for act in (self._deal_again, self._find, jobs.clear):
                 try:
                     await act(app)
                 except Exception as error:  # another process was faster, or the database is gone
@@ -255,7 +197,7 @@ class Share:
 
     async def _deal_again(self, app: App) -> None:
         """Deal out again what a silent worker had, and what we are done with and could not end."""
-        silent = await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._lease)
+        silent = await app.job_manager.get_stalled_jobs(queue=jobs.QUEUE, seconds_since_heartbeat=self._lease)
         begun = await app.job_manager.list_jobs_async(status="doing", worker_id=self._worker) if self._worker else []
         ours = [job for job in begun if job.id not in self._under_way]
         # Some are just being begun or ended; those that were so at the last look are not.
@@ -267,78 +209,16 @@ class Share:
     async def _find(self, app: App) -> None:
         """Add jobs for what has none: it was queued by an older program, or they were lost."""
         for lane in await asyncio.to_thread(self._lost):
-            await _add(app, _job(lane, lock=lane, queueing_lock=lane))
-
-
-def _has_jobs(engine: Engine) -> bool:
-    return engine.dialect.name == "postgresql"
+            await jobs.drain_lost(app, lane)
 
 
 def share_of(engine: Engine, *, lanes: int, lease: float, lost: Callable[[], Collection[str]]) -> Share | None:
     """Return the share of a worker, or None where one process has all lanes: on SQLite."""
-    return Share(engine, lanes=lanes, lease=lease, lost=lost) if _has_jobs(engine) else None
-
-
-def _job(lane: str, *, lock: str | None = None, queueing_lock: str | None = None, at: datetime | None = None) -> Job:
-    from procrastinate.jobs import Job
-
-    return Job(
-        id=None,
-        queue=QUEUE,
-        task_name=TASK,
-        task_kwargs={"lane": lane},
-        lock=lock,
-        queueing_lock=queueing_lock,
-        scheduled_at=at,
-    )
-
-
-async def _database_now(given: dict[str, Any]) -> float:
-    """Return UTC seconds as the database has them: by its clock jobs begin, ours may be another."""
-    from psycopg import AsyncConnection
-
-    async with await AsyncConnection.connect(**given) as connection:
-        found = await (await connection.execute("SELECT extract(epoch FROM now())::float8")).fetchone()
-    return float(found[0]) if found else time.time()
+    return Share(engine, lanes=lanes, lease=lease, lost=lost) if jobs.used_on(engine) else None
 
 
 def _failed(error: BaseException | None) -> None:
     log(Event.WORKER_FAILED, error_type=type(error).__name__)
-
-
-async def _clear(app: App) -> None:
-    """Take away the jobs of empty lanes: where many messages were queued, the first job has drained all."""
-    await app.connector.execute_query_async(CLEAR)
-
-
-async def _add(app: App, job: Job) -> None:
-    """Add a job unless such a one waits."""
-    from procrastinate.exceptions import AlreadyEnqueued
-
-    with suppress(AlreadyEnqueued):
-        await app.job_manager.defer_job_async(job)
-
-
-@cache
-def _manager() -> JobManager:
-    """Adds jobs in transactions of ours."""
-    from procrastinate import SyncPsycopgConnector
-    from procrastinate.manager import JobManager
-
-    return JobManager(SyncPsycopgConnector())
-
-
-def _pool(**given: Any) -> AsyncConnectionPool:
-    """Return connections that are not tried before each use: when one is lost, all are made anew."""
-    from psycopg_pool import AsyncConnectionPool
-
-    ours = {"check": None, "configure": _one_by_one, "timeout": BUSY_SECONDS, "reconnect_timeout": AGAIN_SECONDS}
-    return AsyncConnectionPool(min_size=1, max_size=4, **given | ours)
-
-
-async def _one_by_one(connection: AsyncConnection[Any]) -> None:
-    """Let each statement be a transaction: one way to the database instead of three."""
-    await connection.set_autocommit(True)
 
 
 def _settle(future: asyncio.Future[float | None], seconds: float | None) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, se
 
 from adapter import audit
 from adapter.delivery import changes
+from adapter.delivery.jobs import spread
 from adapter.delivery.leases import UNLEASED, instants
-from adapter.delivery.spreading import spread
 from adapter.delivery.states import INVALIDATED, MAYBE_DONE, State
 from adapter.store.tables import outbox, submission, transition
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError, TimeoutError
 from sqlalchemy.pool import StaticPool
 
@@ -28,6 +28,9 @@ T = TypeVar("T")
 _MEMORY: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
 
 SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+FROZEN_SECONDS = 60.0
+"""A program that stands still in a transaction for so long loses it: nobody else could write meanwhile."""
+
 POSTGRESQL_DAMAGED = ("XX001", "XX002")
 """`data_corrupted`, `index_corrupted`."""
 
@@ -89,7 +92,7 @@ class Database:
         # The connection used last is used next: it still has in its cache what it wrote.
         pool: dict[str, Any] = _MEMORY if in_memory else {"pool_use_lifo": True}
         # An error of the database must not carry what was to be stored into a log.
-        self.engine: Engine = create_engine(url, hide_parameters=True, **pool)
+        self.engine: Engine = create_engine(_not_for_ever(make_url(url)), hide_parameters=True, **pool)
         self.damaged = False
         self._patient_until = math.inf
         self._sqlite = self.engine.dialect.name == "sqlite"
@@ -212,6 +215,14 @@ class Database:
         if not self.damaged:
             log(Event.DATABASE_DAMAGED)
         self.damaged = True
+
+
+def _not_for_ever(url: URL) -> URL:
+    """Return a URL under which PostgreSQL ends transactions in which nothing happens."""
+    if url.get_backend_name() != "postgresql":
+        return url
+    limit = f"-c idle_in_transaction_session_timeout={FROZEN_SECONDS * 1000:.0f}"
+    return url.update_query_dict({"options": " ".join((*url.normalized_query.get("options", ()), limit))})
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

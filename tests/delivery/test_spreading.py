@@ -16,7 +16,7 @@ import pytest
 from procrastinate import sql
 from sqlalchemy import create_engine, text
 
-from adapter.delivery import Outbox, Worker, spreading
+from adapter.delivery import Outbox, Worker, jobs, spreading
 from adapter.delivery.messages import Delivered, Failed, Message, Outcome
 from adapter.delivery.states import State
 from adapter.store import Database
@@ -73,7 +73,7 @@ def start(outbox: Outbox) -> Iterator[Callable[..., Worker]]:
         worker.stop()
 
 
-def jobs(ask: Ask, columns: str = "lock, status") -> list[tuple[object, ...]]:
+def rows(ask: Ask, columns: str = "lock, status") -> list[tuple[object, ...]]:
     """The jobs that there are."""
     return ask(f"SELECT {columns} FROM procrastinate_jobs ORDER BY id")
 
@@ -82,11 +82,11 @@ def test_a_job_is_added_with_its_messages_or_not_at_all(database: Database, outb
     """One for each lane of a transaction, with the lane as lock; a transaction that is rolled back adds none."""
     put("moona")
     with database.reading() as connection:  # is rolled back
-        spreading.spread(connection, ["matti"])
-    assert jobs(ask) == [("moona", "todo")]
+        jobs.spread(connection, ["matti"])
+    assert rows(ask) == [("moona", "todo")]
     with database.transaction() as connection:
-        spreading.spread(connection, ["matti", "maija", "matti"])
-    assert jobs(ask)[1:] == [("matti", "todo"), ("maija", "todo")]
+        jobs.spread(connection, ["matti", "maija", "matti"])
+    assert rows(ask)[1:] == [("matti", "todo"), ("maija", "todo")]
     assert outbox.stock()[State.QUEUED][0] == 1
 
 
@@ -98,7 +98,7 @@ def test_nothing_is_left_when_everything_is_delivered(
         put(f"lane-{number % 5}")
     start(Steps())
     assert until(lambda: delivered(outbox) == 12)
-    assert until(lambda: jobs(ask) == [])
+    assert until(lambda: rows(ask) == [])
 
 
 def test_a_worker_starts_at_once(outbox: Outbox, put: Put, start: Callable[..., Worker]) -> None:
@@ -128,10 +128,10 @@ def test_a_message_that_waits_is_tried_again_when_it_is_due(
     for _ in range(4):
         put("moona")
     start(Steps(send))
-    assert until(lambda: len(tries) == 1 and jobs(ask, "lock, scheduled_at IS NOT NULL") == [(None, True)])
+    assert until(lambda: len(tries) == 1 and rows(ask, "lock, scheduled_at IS NOT NULL") == [(None, True)])
     assert until(lambda: delivered(outbox) == 4)
     assert tries[1] - tries[0] >= 1.5
-    assert until(lambda: jobs(ask) == [])
+    assert until(lambda: rows(ask) == [])
 
 
 @pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
@@ -206,7 +206,7 @@ def test_the_lanes_of_a_dead_worker_go_on(put: Put, ask: Ask, outbox: Outbox, st
     put("moona")
     start(Steps())
     assert until(lambda: delivered(outbox) == 2)
-    assert until(lambda: jobs(ask) == [])
+    assert until(lambda: rows(ask) == [])
 
 
 @pytest.mark.parametrize("held", [False, True], ids=["free", "held"])
@@ -229,10 +229,10 @@ def test_lanes_that_wait_for_the_destination_get_no_more_jobs(put: Put, ask: Ask
     for number in range(3):
         put(f"lane-{number}", at=time.time() - 10 * SHORT)
     start(steps)
-    assert until(lambda: {status for _, status in jobs(ask)} == {"doing"})
+    assert until(lambda: {status for _, status in rows(ask)} == {"doing"})
     start(Steps())
     time.sleep(4 * SHORT)
-    assert len(jobs(ask)) <= 6
+    assert len(rows(ask)) <= 6
     assert steps.handled == []
 
 
@@ -274,6 +274,7 @@ def test_a_stop_waits_for_what_is_under_way(put: Put, outbox: Outbox, start: Cal
 
 def test_who_is_stopping_takes_no_more_lanes(put: Put, ask: Ask, outbox: Outbox, start: Callable[..., Worker]) -> None:
     """While it waits for what is under way, what comes in is left to others."""
+    outbox.lease = 60.0
     going, end = threading.Event(), threading.Event()
 
     def send(message: Message) -> Outcome:
@@ -286,10 +287,10 @@ def test_who_is_stopping_takes_no_more_lanes(put: Put, ask: Ask, outbox: Outbox,
     assert going.wait(20)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
-    time.sleep(0.2)
+    time.sleep(1.0)
     put("matti")
     time.sleep(0.5)
-    assert jobs(ask) == [("moona", "doing"), ("matti", "todo")]
+    assert rows(ask) == [("moona", "doing"), ("matti", "todo")]
     end.set()
     stopping.join()
 
@@ -316,14 +317,14 @@ def test_a_job_that_could_not_be_ended_holds_nothing_up(
     steps.there.clear()
     start(steps)
     put("moona")
-    assert until(lambda: jobs(ask) == [("moona", "doing")])
+    assert until(lambda: rows(ask) == [("moona", "doing")])
     with database.engine.connect() as other:
         other.execute(text("SELECT FROM procrastinate_jobs FOR UPDATE"))
         steps.there.set()
         blocked = "datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
         assert until(lambda: bool(ask(f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {blocked}")))
         time.sleep(0.2)
-    assert jobs(ask) == [("moona", "doing")]
+    assert rows(ask) == [("moona", "doing")]
     put("moona")
     assert until(lambda: delivered(outbox) == 2)
 
@@ -353,7 +354,7 @@ def test_jobs_of_an_empty_lane_are_taken_away(put: Put, ask: Ask, start: Callabl
         "SELECT 'other', 'drain', lane, '{}' FROM (VALUES ('empty'), ('moona')) AS jobs (lane)"
     )
     start(steps)
-    assert until(lambda: [lock for lock, _ in jobs(ask)] == ["moona", "moona"])
+    assert until(lambda: [lock for lock, _ in rows(ask)] == ["moona", "moona"])
 
 
 def test_a_message_without_a_job_is_found_by_a_busy_worker(
@@ -371,7 +372,7 @@ def test_a_message_without_a_job_is_found_by_a_busy_worker(
     start(Steps(send))
     put("slow")
     assert going.wait(20)
-    monkeypatch.setattr(spreading, "spread", lambda *_: None)
+    monkeypatch.setattr(jobs, "spread", lambda *_: None)
     put("moona", at=time.time() - 10 * SHORT)
     found = until(lambda: delivered(outbox) == 1)
     end.set()
@@ -443,10 +444,10 @@ def test_sqlite_has_no_jobs() -> None:
     """There the library is not even loaded: its workers take any lane."""
     program = (
         "import sys\n"
-        "from adapter.delivery import Outbox, spreading\n"
+        "from adapter.delivery import Outbox, jobs\n"
         "from adapter.store import Cipher, Database\n"
         "database = Database('sqlite://')\n"
-        "with database.transaction() as connection: spreading.spread(connection, ['moona'])\n"
+        "with database.transaction() as connection: jobs.spread(connection, ['moona'])\n"
         "assert Outbox(database, Cipher({'1': bytes(32)})).share(2, lambda: 0.0) is None\n"
         "assert 'procrastinate' not in sys.modules\n"
     )
