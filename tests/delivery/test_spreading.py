@@ -116,7 +116,7 @@ def test_a_worker_starts_at_once(outbox: Outbox, put: Put, start: Callable[..., 
 def test_a_message_that_waits_is_tried_again_when_it_is_due(
     put: Put, ask: Ask, outbox: Outbox, start: Callable[..., Worker]
 ) -> None:
-    """Its lane is given back meanwhile, under a job that begins by the clock, once however many jobs the lane had."""
+    """Its lane is given back meanwhile, under a job that begins by the clock: one a second, however many it had."""
     tries: list[float] = []
 
     def send(message: Message) -> Outcome:
@@ -125,11 +125,12 @@ def test_a_message_that_waits_is_tried_again_when_it_is_due(
             return Failed(message, State.WAITING, time.time() + 1.5, 1, "HTTP 503", 503)
         return Delivered(message, "r", {}, set(), "receipt", attempts=2)
 
-    for _ in range(4):
+    for _ in range(8):
         put("moona")
     start(Steps(send))
-    assert until(lambda: len(tries) == 1 and rows(ask, "lock, scheduled_at IS NOT NULL") == [(None, True)])
-    assert until(lambda: delivered(outbox) == 4)
+    assert until(lambda: {one for one, *_ in rows(ask, "scheduled_at IS NOT NULL")} == {True})
+    assert len(rows(ask)) <= 2
+    assert until(lambda: delivered(outbox) == 8)
     assert tries[1] - tries[0] >= 1.5
     assert until(lambda: rows(ask) == [])
 
