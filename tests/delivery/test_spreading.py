@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,7 @@ from sqlalchemy import create_engine, text
 
 from adapter.delivery import Outbox, Worker, jobs, spreading
 from adapter.delivery.messages import Delivered, Failed, Message, Outcome
+from adapter.delivery.sending import Try
 from adapter.delivery.states import State
 from adapter.store import Database
 from tests.databases import KINDS, empty_database
@@ -28,6 +30,26 @@ SHORT = 0.9
 """Seconds of a lease: whoever is silent for so long is dead."""
 
 Ask = Callable[[str], list[tuple[object, ...]]]
+
+
+@dataclass
+class Held(Steps):
+    """Holds up what it sends of one client, and goes on with the others.
+
+    Attributes:
+        going: something of that client is being sent.
+        end: it may end.
+    """
+
+    going: threading.Event = field(default_factory=threading.Event)
+    end: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, prepared: Try) -> Outcome | None:
+        """Note it, when it may end."""
+        if prepared.message.lane == "moona":
+            self.going.set()
+            self.end.wait(30)
+        return super().send(prepared)
 
 
 @pytest.fixture(params=KINDS[1:])
@@ -254,18 +276,12 @@ def test_a_worker_that_stops_gives_its_lanes_back(put: Put, outbox: Outbox, star
 
 def test_a_stop_waits_for_what_is_under_way(put: Put, outbox: Outbox, start: Callable[..., Worker]) -> None:
     """Its outcome is written, the rest of its lane is another's, and no thread stays."""
-    going, end = threading.Event(), threading.Event()
-
-    def send(message: Message) -> Outcome:
-        going.set()
-        end.wait(20)
-        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
-
-    worker = start(Steps(send))
+    steps = Held()
+    worker = start(steps)
     put("moona")
     put("moona")
-    assert going.wait(20)
-    threading.Timer(0.3, end.set).start()
+    assert steps.going.wait(20)
+    threading.Timer(0.3, steps.end.set).start()
     worker.stop()
     assert delivered(outbox) == 1
     assert "kykysilta-share" not in {thread.name for thread in threading.enumerate()}
@@ -276,23 +292,17 @@ def test_a_stop_waits_for_what_is_under_way(put: Put, outbox: Outbox, start: Cal
 def test_who_is_stopping_takes_no_more_lanes(put: Put, ask: Ask, outbox: Outbox, start: Callable[..., Worker]) -> None:
     """While it waits for what is under way, what comes in is left to others."""
     outbox.lease = 60.0
-    going, end = threading.Event(), threading.Event()
-
-    def send(message: Message) -> Outcome:
-        going.set()
-        end.wait(20)
-        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
-
-    worker = start(Steps(send))
+    steps = Held()
+    worker = start(steps)
     put("moona")
-    assert going.wait(20)
+    assert steps.going.wait(20)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
     time.sleep(1.0)
     put("matti")
     time.sleep(0.5)
     assert rows(ask) == [("moona", "doing"), ("matti", "todo")]
-    end.set()
+    steps.end.set()
     stopping.join()
 
 
@@ -362,21 +372,14 @@ def test_a_message_without_a_job_is_found_by_a_busy_worker(
     put: Put, outbox: Outbox, start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that always has something to do would never look."""
-    going, end = threading.Event(), threading.Event()
-
-    def send(message: Message) -> Outcome:
-        if message.lane == "slow":
-            going.set()
-            end.wait(30)
-        return Delivered(message, "r", {}, set(), "receipt", attempts=1)
-
-    start(Steps(send))
-    put("slow")
-    assert going.wait(20)
+    steps = Held()
+    start(steps)
+    put("moona")
+    assert steps.going.wait(20)
     monkeypatch.setattr(jobs, "spread", lambda *_: None)
-    put("moona", at=time.time() - 10 * SHORT)
+    put("matti", at=time.time() - 10 * SHORT)
     found = until(lambda: delivered(outbox) == 1)
-    end.set()
+    steps.end.set()
     assert found
 
 
