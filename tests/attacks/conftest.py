@@ -153,7 +153,9 @@ def site(attacked_repository: str, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def attacker(site: Site) -> Iterator[httpx.Client]:
     """An HTTP client that means no good."""
-    with httpx.Client(base_url=site.url, headers={"Accept-Language": "en"}, timeout=30) as opened:
+    # Used by many threads, httpx may take a connection that just got its answer for one that the server has closed.
+    once = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=site.url, headers={"Accept-Language": "en"}, timeout=30, limits=once) as opened:
         yield opened
 
 
