@@ -110,7 +110,8 @@ class Share:
 
     async def _work(self) -> None:
         """Take jobs until told to stop or the database is gone."""
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: _failed(context.get("exception")))
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: _failed(context.get("exception")))
         given = jobs.arguments(self._engine)
         # Asked before the pool is opened, which would try for half a minute, at longer and longer intervals.
         self._database_ahead = await jobs.database_now(given) - time.monotonic()
@@ -130,7 +131,7 @@ class Share:
                 )
             )
             with self._lock:
-                self._loop, self._working = asyncio.get_running_loop(), working
+                self._loop, self._working = loop, working
                 if self._ending.is_set():
                     working.cancel()
             beside = asyncio.create_task(self._look_after(app))
@@ -138,6 +139,8 @@ class Share:
                 with suppress(asyncio.CancelledError):
                     await working
             finally:
+                # What could not be ended is found as a dead worker's; nothing is said of it long after.
+                loop.set_exception_handler(lambda *_: None)
                 beside.cancel()
                 with self._lock:
                     self._loop = self._working = self._worker = None
