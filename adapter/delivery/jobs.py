@@ -38,7 +38,7 @@ CONNECTION = (
     "plan_cache_mode=force_generic_plan",
 )
 """How jobs are fetched. A lost one is found again, so no disk is waited for; the oldest one is read from its index also
-when the table was empty when the server last counted it: 0.2 ms instead of 12 ms with 6,000 of them."""
+when the table was empty when the server last counted it: of 6,000 it took 12 ms to sort them, 0.15 ms to read one."""
 
 CLEAR = """
 DELETE FROM procrastinate_jobs WHERE id IN (

@@ -82,7 +82,7 @@ def _keep_traces_of_decisions(connection: Connection) -> None:
 
 
 def _spread_lanes_by_jobs(connection: Connection) -> None:
-    """What is queued already has no job: a worker that has nothing to do finds it."""
+    """What is queued already has no job: the next look of any worker finds it."""
     create_job_tables(connection)
 
 
