@@ -38,8 +38,9 @@ def statements(engine: Engine) -> Iterator[list[tuple[str, Sized]]]:
         heard.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
 
     def beside(connection: Connection, statement: str, rows: Sequence[Any] = ((),)) -> Any:
-        """SQLAlchemy does not tell of prepared statements."""
-        heard.append((statement, rows[0]))
+        """SQLAlchemy does not tell of prepared statements; those of other databases run in threads of others."""
+        if connection.engine is engine:
+            heard.append((statement, rows[0]))
         return run(connection, statement, rows)
 
     event.listen(engine, "before_cursor_execute", usual)
