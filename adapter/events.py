@@ -50,7 +50,7 @@ class Event(Enum):
     )
     ALL_FORBIDDEN = (2010, logging.ERROR, "the repository forbids every message: look at our rights", ("count",))
     LEASE_LOST = (2009, logging.WARNING, "another worker has the message", ("submission",))
-    WORKER_FAILED = (2007, logging.ERROR, "worker met an error", ("error_type",))
+    WORKER_FAILED = (2007, logging.ERROR, "worker met an error", ("error_type", "count"))
 
     STARTED = (3001, logging.INFO, "service started", ("host", "port", "part"))
     STOPPED = (3002, logging.INFO, "service stopped", ("part",))

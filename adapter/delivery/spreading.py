@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from adapter.delivery import jobs
-from adapter.events import Event, log
+from adapter.delivery.failures import Failures
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext
@@ -43,6 +43,7 @@ class Share:
         self._count = lanes
         self._lease = lease
         self._lost = lost
+        self._failures = Failures()
         self._wake: Callable[[], None] = lambda: None
         self._open: dict[str, asyncio.Future[float | None]] = {}
         self._lock = threading.Lock()
@@ -105,13 +106,13 @@ class Share:
             try:
                 asyncio.run(self._work())
             except Exception as error:  # a database that is gone may come back
-                _failed(error)
+                self._failures.tell(error)
             self._ending.wait(jobs.AGAIN_SECONDS)
 
     async def _work(self) -> None:
         """Take jobs until told to stop or the database is gone."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: _failed(context.get("exception")))
+        loop.set_exception_handler(lambda _, context: self._failures.tell(context.get("exception")))
         given = jobs.arguments(self._engine)
         # Asked before the pool is opened, which would try for half a minute, at longer and longer intervals.
         self._database_ahead = await jobs.database_now(given) - time.monotonic()
@@ -196,7 +197,7 @@ class Share:
                 try:
                     await act(app)
                 except Exception as error:  # another process was faster, or the database is gone
-                    _failed(error)
+                    self._failures.tell(error)
 
     async def _deal_again(self, app: App) -> None:
         """Deal out again what a silent worker had, and what we are done with and could not end."""
@@ -218,10 +219,6 @@ class Share:
 def share_of(engine: Engine, *, lanes: int, lease: float, lost: Callable[[], Collection[str]]) -> Share | None:
     """Return the share of a worker, or None where one process has all lanes: on SQLite."""
     return Share(engine, lanes=lanes, lease=lease, lost=lost) if jobs.used_on(engine) else None
-
-
-def _failed(error: BaseException | None) -> None:
-    log(Event.WORKER_FAILED, error_type=type(error).__name__)
 
 
 def _settle(future: asyncio.Future[float | None], seconds: float | None) -> None:

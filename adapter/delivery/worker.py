@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import ParamSpec, Protocol, TypeVar
 from uuid import uuid4
 
+from adapter.delivery.failures import Failures
 from adapter.delivery.messages import Lease, LeaseLost, Message, Outcome
 from adapter.delivery.outbox import Outbox
 from adapter.delivery.sending import Try
@@ -69,6 +70,7 @@ class Worker:
         self._count = threads
         self._share = outbox.share(2 * threads, clock) if threads else None
         self._idle = idle
+        self._failures = Failures()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._in_hand: dict[Lease, Message] = {}
@@ -138,7 +140,7 @@ class Worker:
         except LeaseLost:
             self._commit_each(outcomes, begin)
         except Exception as error:  # the next turn may find the database again
-            log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            self._failures.tell(error)
             self._commit_each(outcomes, begin)
             return False
         return bool(self._hopeless or (self._prepared and self._free()))
@@ -218,7 +220,7 @@ class Worker:
             self._let_go(message)
             log(Event.LEASE_LOST, submission=message.submission)
         except Exception as error:  # the others are committed all the same
-            log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            self._failures.tell(error)
             return False
         return True
 
@@ -262,5 +264,5 @@ class Worker:
         try:
             return act(*args, **kwargs)
         except Exception as error:  # the next round may find the database again
-            log(Event.WORKER_FAILED, error_type=type(error).__name__)
+            self._failures.tell(error)
             return None
