@@ -124,7 +124,7 @@ class Line:
                 lane = clients.lane_of(connection, arrived.lookups)
                 (known,) = on_file(connection, self._cipher, [(lane, arrived)])
                 judged = self._judged(arrived, known)
-                foreseen = self._storing.foresee(connection, sender.id, lane, arrived, judged)
+                foreseen = self._storing.foresee(connection, sender, lane, arrived, judged)
         except AdapterError as refused:
             self._noting.preview(arrived, refused, sender.id)
             raise
@@ -228,7 +228,7 @@ class Line:
                 judged.append((one, Handed(arrived, self._judged(arrived, bundles), one.data, one.key)))
         if judged:
             handed = [each for _, each in judged]
-            answers = self._database.together(lambda connection: self._storing.store(connection, sender.id, handed))
+            answers = self._database.together(lambda connection: self._storing.store(connection, sender, handed))
             for (one, _), answer in zip(judged, answers, strict=True):
                 one.answer = answer
 

@@ -18,10 +18,10 @@ from adapter.audit.facts import Written, act_of_record, facts_of
 from adapter.delivery import Outbox, idempotency, submissions, warnings
 from adapter.delivery.idempotency import Kept, Key
 from adapter.delivery.submissions import Arrival
-from adapter.errors import AdapterError, ConsentRefused
+from adapter.errors import AdapterError, ConsentRefused, NotYours
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical
-from adapter.handover import Accepted, Arrived, Checked, Decided, Foreseen, ground_of, judged_as_of
+from adapter.handover import Accepted, Arrived, Checked, Decided, Foreseen, Sender, ground_of, judged_as_of
 from adapter.lifecycle import consents
 from adapter.lifecycle.invalidation import Invalid, invalidated_among
 from adapter.release import Word, check_release, traces_of
@@ -73,7 +73,7 @@ class Storing:
         self._clock = clock
         self._judged_at = judged_at
 
-    def store(self, connection: Connection, sender: str, records: Sequence[Handed]) -> list[Accepted | AdapterError]:
+    def store(self, connection: Connection, sender: Sender, records: Sequence[Handed]) -> list[Accepted | AdapterError]:
         """Store records of one sender; returns the answer to each.
 
         Each is decided upon with everything on file that came before it, also in the same transaction. Its version is
@@ -89,17 +89,18 @@ class Storing:
         return answers
 
     def foresee(
-        self, connection: Connection, sender: str, lane: str, arrived: Arrived, judged: Checked | AdapterError
+        self, connection: Connection, sender: Sender, lane: str, arrived: Arrived, judged: Checked | AdapterError
     ) -> Foreseen:
         """Return what the sender of a record would be told if it were handed over now; nothing is stored.
 
         Raises:
             AdapterError: `store` would refuse it; its version is judged first there, and here.
         """
-        newest = submissions.newest_versions(connection, sender, [arrived.key])
+        newest = submissions.newest_versions(connection, sender.id, [arrived.key])
         try:
-            _refuse_invalidated(arrived, invalidated_among(connection, sender, newest))
-            repeat = self._repeat(arrived, newest.get(arrived.key))
+            _refuse_others(newest.get(arrived.key), sender)
+            _refuse_invalidated(arrived, invalidated_among(connection, sender.id, newest))
+            repeat = self._repeat(arrived, newest.get(arrived.key), sender.id)
             if repeat is not None:
                 return Foreseen(arrived, repeat.warnings)
             if isinstance(judged, AdapterError):
@@ -111,12 +112,12 @@ class Storing:
         return Foreseen(arrived, judged.warnings, decided)
 
     def _store_apart(
-        self, connection: Connection, sender: str, records: Sequence[Handed], lanes: clients.Lanes
+        self, connection: Connection, sender: Sender, records: Sequence[Handed], lanes: clients.Lanes
     ) -> list[Accepted | AdapterError]:
         """Store records of different clients: decide about all, then write those that are new."""
         now = self._clock()
-        newest = submissions.newest_versions(connection, sender, [one.arrived.key for one in records])
-        invalidated = invalidated_among(connection, sender, newest)
+        newest = submissions.newest_versions(connection, sender.id, [one.arrived.key for one in records])
+        invalidated = invalidated_among(connection, sender.id, newest)
         answered = idempotency.find(connection, [one.key for one in records])
         answers: list[Accepted | AdapterError] = []
         new: list[_New] = []
@@ -124,13 +125,14 @@ class Storing:
         for one in records:
             arrived = one.arrived
             try:
+                _refuse_others(newest.get(arrived.key), sender)
                 _refuse_invalidated(arrived, invalidated)
                 earlier = answered.under(one.key)
-                repeat = earlier or self._repeat(arrived, newest.get(arrived.key))
+                repeat = earlier or self._repeat(arrived, newest.get(arrived.key), sender.id)
                 told = repeat
                 if told is None:
                     lane = lanes.of(arrived.lookups)
-                    new.append(self._new(connection, sender, one, lane, now))
+                    new.append(self._new(connection, sender.id, one, lane, now))
                     told = self._kept(new[-1].arrival.id, arrived, new[-1].checked.warnings)
             except AdapterError as error:
                 error.issues = arrived.placed(error.issues)
@@ -142,19 +144,20 @@ class Storing:
             if one.key and earlier is None:
                 kept.append((one.key, told))
         if new:
-            self._write(connection, sender, new, lanes, now)
+            self._write(connection, sender.id, new, lanes, now)
         idempotency.keep(connection, kept, now)
         return answers
 
-    def _repeat(self, arrived: Arrived, row: Any | None) -> Kept | None:
-        """Return the answer that an equal record got before; None when this one is new.
+    def _repeat(self, arrived: Arrived, row: Any | None, sender: str) -> Kept | None:
+        """Return the answer that an equal record got before; None when this one is new, or came from another system.
 
         Raises:
             OutdatedVersion, ChangedContent: see `submissions.repeated`.
         """
         if row is None:
             return None
-        if not submissions.repeated(arrived.mapped.record["record_version"], self._digest(arrived), row):
+        repeated = submissions.repeated(arrived.mapped.record["record_version"], self._digest(arrived), row)
+        if not repeated or row.sender != sender:
             return None
         return self._kept(row.id, arrived, warnings.read(row.warnings))
 
@@ -245,6 +248,15 @@ class Storing:
             now=now,
             id_key=self._id_key,
         )
+
+
+def _refuse_others(newest: Any | None, sender: Sender) -> None:
+    """Refuse a record under the id of one whose controller its sender does not speak for."""
+    if newest is None or sender.custodians is None or newest.custodian in sender.custodians:
+        return
+    # An older program did not write down the custodian.
+    if newest.custodian or newest.sender != sender.id:
+        raise NotYours(Issue("error", "api.foreign-record", {"field": "record_id"}))
 
 
 def _refuse_invalidated(arrived: Arrived, invalidated: Collection[str]) -> None:

@@ -23,6 +23,7 @@ from adapter.store.tables import (
     outbox_lane,
     outbox_open,
     submission,
+    submission_record,
     used_assertion,
 )
 
@@ -86,6 +87,10 @@ def _spread_lanes_by_jobs(connection: Connection) -> None:
     create_job_tables(connection)
 
 
+def _find_records_of_all_senders(connection: Connection) -> None:
+    submission_record.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Add a column that an older program did not make; a new database has it already."""
     table = column.table.name
@@ -104,6 +109,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _remember_used_assertions,
     _keep_traces_of_decisions,
     _spread_lanes_by_jobs,
+    _find_records_of_all_senders,
 )
 """The first made the tables of version 1."""
 

@@ -41,6 +41,7 @@ submission = Table(
     Column("body", LargeBinary),
     UniqueConstraint("sender", "record_key", "record_version"),
 )
+submission_record = Index("submission_record", submission.c.record_key)
 
 outbox = Table(
     "outbox",
