@@ -113,8 +113,14 @@ class Sender:
         console.print(table)
         for item in sent:
             for problem in item.problems:
-                said = problem.text or problem.expression
-                console.print(f"{escape(item.name)}: [bold]{escape(problem.rule)}[/] {escape(said)}", soft_wrap=True)
+                rule, said = f"[bold]{escape(problem.rule)}[/]", escape(problem.text or problem.expression)
+                console.print(f"{escape(item.name)}: {rule} {said}{_place(problem)}", soft_wrap=True)
         arrived = sum(item.state == "delivered" for item in sent)
         words = text("cli.delivered-of", self._language, arrived=str(arrived), total=str(len(sent)))
         console.print(f"\n[bold]{words}[/]")
+
+
+def _place(problem: Problem) -> str:
+    """Return the sender's own field with line and column, as far as they are known."""
+    line = f" ({problem.line}:{problem.column})" if problem.line else ""
+    return f" [dim]{escape(problem.path)}{line}[/]" if problem.path else ""

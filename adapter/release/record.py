@@ -145,7 +145,8 @@ def _refused(
         rules = ", ".join(rule.id for rule in packaged_configuration().statutory_rules)
         return Issue("error", "release.statute-not-covered", told | {"rules": rules}, rule=str(reason))
     if reason is not Reason.CLASS_NOT_COVERED:
-        return Issue("error", "release.refused", told, rule=str(reason))
+        why = str(reason).lower().replace("_", "-")
+        return Issue("error", "release.refused", told | {"why": why}, rule=str(reason))
     indexes = [entry.index for entry in refused if entry.reason is reason] or range(len(entries))
     classes = sorted({_data_class(entries[index]["resource"]) for index in indexes})
     return Issue("error", "release.class-not-covered", told | {"classes": ", ".join(classes)}, rule=str(reason))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapter.errors import ConsentRefused
-from adapter.i18n import LANGUAGES
+from adapter.i18n import LANGUAGES, text
 from adapter.pipeline import Line, Sender
 from adapter.types import Issue
 from tests.pipeline.conftest import EHR, RECORDS, Send, record
@@ -73,6 +75,28 @@ def test_a_data_class_that_a_consent_does_not_cover_is_named(send: Send) -> None
     assert (issue.key, issue.rule_id) == ("release.class-not-covered", "CLASS_NOT_COVERED")
     assert issue.values["classes"] == "functional-assessment"
     assert all("functional-assessment" in issue.text(language) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "said"),
+    [
+        ({"data_refs": [{"id": "another-one"}]}, "DATA_NOT_COVERED", "consent names"),
+        ({"period": {"start": "2023-05-04", "end": "2023-05-04"}}, "CONSENT_EXPIRED", "has expired"),
+    ],
+)
+def test_why_a_consent_does_not_permit_is_said_in_words(
+    send: Send, changes: dict[str, Any], reason: str, said: str
+) -> None:
+    """Beside the code of the reason stands its sentence, in every language."""
+    send(record("11-team-v2"))
+    send(record("10-consent") | changes)
+    with pytest.raises(ConsentRefused) as refused:
+        send(record("12-work-ability-plan"))
+    issue = refused.value.issues[0]
+    assert (issue.key, issue.rule_id) == ("release.refused", reason)
+    assert said in issue.text("en")
+    key = f"consent.reason-{reason.lower().replace('_', '-')}"
+    assert all(text(key, language) in issue.text(language) for language in LANGUAGES)
 
 
 @pytest.mark.parametrize("named", [{}, {"legal_basis": "of-my-own"}])
