@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from adapter.api.access import line_of, sender_of
-from adapter.api.answers import json_answer, language_of
+from adapter.api.answers import accepts, json_answer, language_of
 from adapter.api.bodies import read_body
 from adapter.api.refusals import BadRequest
 from adapter.api.submissions import instant, own_submission
@@ -121,7 +121,7 @@ async def read_receipt(request: Request, submission: str) -> Response:
     """
     status = await own_submission(request, submission, sender_of(request, "r").id)
     told = await run_in_threadpool(line_of(request).afterwards.receipt, status.id, language_of(request))
-    if "text/plain" in request.headers.get("Accept", ""):
+    if accepts(request, "text/plain"):
         headers = {"Cache-Control": "no-store", "Content-Language": told.receipt.language}
         return PlainTextResponse(told.receipt.as_text(), headers=headers)
     return json_answer(_receipt(told))

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from adapter.api.access import line_of, sender_of
-from adapter.api.answers import json_answer, language_of, outcome
+from adapter.api.answers import json_answer, outcome, refused_line
 from adapter.api.bodies import lines, read_body
 from adapter.api.keys import InWork, checked_key
 from adapter.api.refusals import of_database
@@ -161,8 +161,7 @@ def _answer(request: Request, number: int, answer: Accepted | Exception, key: st
 
 
 def _refused(request: Request, number: int, error: AdapterError) -> dict[str, Any]:
-    problem = error.operation_outcome(language_of(request))
-    return {"line": number, "status": error.http_status, "outcome": problem}
+    return {"line": number, "status": error.http_status, **refused_line(request, error)}
 
 
 def _told(request: Request, accepted: Accepted, key: str) -> dict[str, Any]:

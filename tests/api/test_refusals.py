@@ -26,6 +26,10 @@ ACCEPTS = {
     "application/fhir+json": "application/fhir+json",
     "application/problem+json": "application/problem+json",
     "application/problem+json;q=0.9, application/json;q=0.1": "application/problem+json",
+    "Application/Problem+JSON ; q=0.5": "application/problem+json",
+    "application/problem+json;q=0": "application/fhir+json",
+    "application/fhir+json, application/problem+json;q=0.5": "application/fhir+json",
+    "application/problem+json;q=nan": "application/fhir+json",
 }
 REFUSALS = [
     ("GET", "/nothing/here", 404),
@@ -55,6 +59,22 @@ def test_every_refusal_speaks_one_way(client: httpx.Client) -> None:
         else:
             assert (content["resourceType"], content["language"]) == ("OperationOutcome", language)
             assert content["issue"][0]["details"]["text"]
+
+
+def test_a_line_of_a_batch_is_refused_as_a_single_request_is(client: httpx.Client) -> None:
+    """The same words in the form that the caller asked for: problem details, or an OperationOutcome."""
+    for accept, form in ACCEPTS.items():
+        headers = {"Accept": accept, "Accept-Language": "sv"}
+        single = client.post("/v1/records", content=b"{", headers=headers).json()
+        line = client.post("/v1/records/batch", content=b"{", headers=headers).json()
+        place = "problem" if form == "application/problem+json" else "outcome"
+        assert line == {"line": 1, "status": 400, place: single}
+
+
+def test_a_language_of_weight_nothing_is_not_wanted(client: httpx.Client) -> None:
+    """English then, which the caller did not refuse."""
+    answer = client.get("/nothing", headers={"Accept-Language": "fi;q=0, de"})
+    assert answer.headers["Content-Language"] == "en"
 
 
 def test_texts_differ_by_language(client: httpx.Client) -> None:
