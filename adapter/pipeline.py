@@ -273,13 +273,13 @@ class Line:
         with self._database.reading() as connection:
             return submissions.search(connection, sender, wanted)
 
-    def replay(self, submission_id: str) -> bool:
-        """Queue a final but undelivered submission again; False when its state does not allow it."""
-        return self.outbox.replay([submission_id], self._clock()) == 1
+    def replay(self, submission_id: str) -> Issue | None:
+        """Queue a final but undelivered submission again; returns what does not allow it, or None."""
+        return self.outbox.replay([submission_id], self._clock()).get(submission_id)
 
-    def cancel(self, submission_id: str) -> bool:
-        """Take back a submission that surely was not sent; False when its state does not allow it."""
-        return self.outbox.cancel([submission_id], self._clock()) == 1
+    def cancel(self, submission_id: str) -> Issue | None:
+        """Take back a submission that surely was not sent; returns what does not allow it, or None."""
+        return self.outbox.cancel([submission_id], self._clock()).get(submission_id)
 
     def _arrive(self, data: bytes, record_type: str | None, vendor: str | None) -> Arrived:
         """Read and map."""

@@ -71,20 +71,24 @@ async def read_status(request: Request, submission: str, wait: Wait = "0") -> Re
 
 @router.post("/{submission}/replay", summary="Send a rejected, dead or cancelled record again")
 async def replay(request: Request, submission: str) -> Response:
-    """Queue the submission again with fresh attempts; its place in the client's order is kept."""
-    return await _steer(request, submission, line_of(request).replay, "delivery.not-replayable")
+    """Queue the submission again with fresh attempts; its place in the client's order is kept.
+
+    Not when the record was invalidated, or a newer version of it was handed over (409).
+    """
+    return await _steer(request, submission, line_of(request).replay)
 
 
 @router.post("/{submission}/cancel", summary="Take a record back that was not sent yet")
 async def cancel(request: Request, submission: str) -> Response:
     """Cancel a waiting submission; one whose outcome is not known may have arrived and cannot be taken back."""
-    return await _steer(request, submission, line_of(request).cancel, "delivery.not-cancellable")
+    return await _steer(request, submission, line_of(request).cancel)
 
 
-async def _steer(request: Request, submission: str, act: Callable[[str], bool], refusal: str) -> Response:
-    status = await own_submission(request, submission, sender_of(request, "c").id)
-    if not await run_in_threadpool(act, submission):
-        raise NotPossible(Issue("error", refusal, {"state": status.state}))
+async def _steer(request: Request, submission: str, act: Callable[[str], Issue | None]) -> Response:
+    await own_submission(request, submission, sender_of(request, "c").id)
+    refused = await run_in_threadpool(act, submission)
+    if refused:
+        raise NotPossible(refused)
     request.app.state.wake()
     return json_answer({"id": submission})
 

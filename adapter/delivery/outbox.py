@@ -18,6 +18,7 @@ from adapter.delivery.states import State
 from adapter.store import Cipher, Database
 from adapter.store.prepared import Insertion
 from adapter.store.tables import outbox
+from adapter.types import Issue
 
 LEASE_SECONDS = 30.0
 
@@ -122,13 +123,13 @@ class Outbox:
         held = [message.lease for message in messages]
         self._database.together(lambda connection: leases.release(connection, held))
 
-    def replay(self, submission_ids: Sequence[str], now: float) -> int:
-        """Take up final but undelivered messages again; see `steering.replay`."""
+    def replay(self, submission_ids: Sequence[str], now: float) -> dict[str, Issue]:
+        """Take up final but undelivered messages again; returns of those that were not why, see `steering.replay`."""
         with self._database.transaction() as connection:
             return steering.replay(connection, submission_ids, now, self.lease)
 
-    def cancel(self, submission_ids: Sequence[str], now: float) -> int:
-        """Take back messages that surely were not sent; see `steering.cancel`."""
+    def cancel(self, submission_ids: Sequence[str], now: float) -> dict[str, Issue]:
+        """Take back messages that surely were not sent; returns of those that were not why, see `steering.cancel`."""
         with self._database.transaction() as connection:
             return steering.cancel(connection, submission_ids, now, self.lease)
 

@@ -5,7 +5,7 @@ Each function works inside the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, select, update
 
@@ -14,13 +14,16 @@ from adapter.delivery import changes
 from adapter.delivery.jobs import spread
 from adapter.delivery.leases import UNLEASED, instants
 from adapter.delivery.states import INVALIDATED, MAYBE_DONE, State
+from adapter.store.among import among
 from adapter.store.tables import outbox, submission, transition
+from adapter.types import Issue
 
 REPLAYABLE = (State.REJECTED, State.DEAD, State.CANCELLED)
 _UNTOUCHED = or_(outbox.c.http_status.is_(None), outbox.c.http_status.not_in(MAYBE_DONE))
 _TAKEABLE = or_(outbox.c.state == State.QUEUED, (outbox.c.state == State.WAITING) & _UNTOUCHED)
 """Surely not in the repository."""
 
+_NAMED = among(outbox.c.submission, "submissions")
 _MARKING = exists().where(
     transition.c.submission == outbox.c.submission,
     transition.c.cause == INVALIDATED,
@@ -28,36 +31,50 @@ _MARKING = exists().where(
 )
 """The message itself marks an invalidated record; it is not taken back."""
 
-_OTHER = submission.alias("other")
-_TAKEN_BACK = select(submission.c.id).where(
-    exists().where(
-        transition.c.cause == INVALIDATED,
-        transition.c.submission == _OTHER.c.id,
-        _OTHER.c.sender == submission.c.sender,
-        _OTHER.c.record_key == submission.c.record_key,
-        or_(
-            _OTHER.c.record_version > submission.c.record_version,
-            (_OTHER.c.id == submission.c.id) & (transition.c.state == State.CANCELLED),
-        ),
-    )
+_OWN, _OTHER, _LATER = submission.alias("own"), submission.alias("other"), outbox.alias("later")
+_TAKEN_BACK = exists().where(
+    _OWN.c.id == outbox.c.submission,
+    _OTHER.c.sender == _OWN.c.sender,
+    _OTHER.c.record_key == _OWN.c.record_key,
+    transition.c.submission == _OTHER.c.id,
+    transition.c.cause == INVALIDATED,
+    or_(
+        _OTHER.c.record_version > _OWN.c.record_version,
+        (_OTHER.c.id == _OWN.c.id) & (transition.c.state == State.CANCELLED),
+    ),
 )
-"""Messages of an invalidated record, but for the one that marks it."""
+"""The message is of an invalidated record, and is not the one that marks it."""
+
+_OUTDATED = exists().where(
+    _OWN.c.id == outbox.c.submission,
+    _OTHER.c.record_key == _OWN.c.record_key,
+    _OTHER.c.record_version >= _OWN.c.record_version,
+    _LATER.c.submission == _OTHER.c.id,
+    _LATER.c.seq > outbox.c.seq,
+    _LATER.c.state.not_in(REPLAYABLE),
+)
+"""What came later of the record is in the repository or on its way there, whoever sent it: a newer version, or what the
+adapter did to this one. Sent after it, the older one would take its place."""
 
 
-def replay(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> int:
-    """Take up final but undelivered messages again, with fresh attempts; returns how many were.
+def replay(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> dict[str, Issue]:
+    """Take up final but undelivered messages again, with fresh attempts; returns of those that were not why.
 
     What was ever sent is looked up in the repository first.
     """
+    # From here on nobody hands a newer version over, or takes one up again.
+    audit.lock(connection)
     ever_sent = case((outbox.c.attempts > 0, State.UNKNOWN), else_=State.QUEUED)
-    allowed = outbox.c.state.in_(REPLAYABLE) & outbox.c.submission.not_in(_TAKEN_BACK)
-    return _steer(connection, allowed & outbox.c.submission.in_(submission_ids), ever_sent, now, lease, "replayed")
+    allowed = outbox.c.state.in_(REPLAYABLE) & ~_TAKEN_BACK & ~_OUTDATED
+    left = _steer(connection, submission_ids, allowed, ever_sent, now, lease, "replayed")
+    return _reasons(connection, left, _why_not_replayed, _TAKEN_BACK)
 
 
-def cancel(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> int:
-    """Take back messages that surely were not sent; returns how many were."""
-    allowed = _TAKEABLE & ~_MARKING & outbox.c.submission.in_(submission_ids)
-    return _steer(connection, allowed, literal(State.CANCELLED), now, lease, "cancelled")
+def cancel(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> dict[str, Issue]:
+    """Take back messages that surely were not sent; returns of those that were not why."""
+    allowed = _TAKEABLE & ~_MARKING
+    left = _steer(connection, submission_ids, allowed, literal(State.CANCELLED), now, lease, "cancelled")
+    return _reasons(connection, left, _why_not_cancelled, _MARKING)
 
 
 def take_back(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> list[str]:
@@ -79,19 +96,51 @@ def take_back(connection: Connection, submission_ids: Sequence[str], now: float,
 
 def _steer(
     connection: Connection,
+    submission_ids: Sequence[str],
     allowed: ColumnElement[bool],
     state: ColumnElement[State] | ColumnElement[str],
     now: float,
     lease: float,
     cause: str,
-) -> int:
+) -> list[str]:
+    """Change the state of those of which it is allowed; returns the others."""
     changed = {"state": state, "final": state == State.CANCELLED, "due": now, "attempts": 0, "http_status": None}
-    steered = update(outbox).where(allowed, UNLEASED).values(**changed, updated_at=now)
+    steered = update(outbox).where(_NAMED, allowed, UNLEASED).values(**changed, updated_at=now)
     moved = connection.execute(
-        steered.returning(outbox.c.submission, outbox.c.state, outbox.c.lane), instants(now, lease)
+        steered.returning(outbox.c.submission, outbox.c.state, outbox.c.lane),
+        instants(now, lease) | {"submissions": list(submission_ids)},
     ).all()
     changes.record(connection, [(row.submission, State(row.state), 0, cause) for row in moved], now)
     spread(connection, [row.lane for row in moved])
     if moved:
         audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
-    return len(moved)
+    done = {row.submission for row in moved}
+    return [one for one in submission_ids if one not in done]
+
+
+def _reasons(
+    connection: Connection, left: Sequence[str], why: Callable[[str, bool], Issue], special: ColumnElement[bool]
+) -> dict[str, Issue]:
+    """Return for each message that was left alone what its sender is told.
+
+    Args:
+        why: says it by the state, and by whether the message is special.
+    """
+    if not left:
+        return {}
+    query = select(outbox.c.submission, outbox.c.state, special.label("special")).where(_NAMED)
+    found = {row.submission: row for row in connection.execute(query, {"submissions": list(left)})}
+    unknown = Issue("error", "delivery.no-such-submission")
+    return {one: why(found[one].state, found[one].special) if one in found else unknown for one in left}
+
+
+def _why_not_replayed(state: str, taken_back: bool) -> Issue:
+    if taken_back:
+        return Issue("error", "delivery.invalidated-not-sent")
+    if state in REPLAYABLE:
+        return Issue("error", "delivery.newer-handed-over")
+    return Issue("error", "delivery.not-replayable", {"state": state})
+
+
+def _why_not_cancelled(state: str, marking: bool) -> Issue:
+    return Issue("error", "delivery.mark-stays" if marking else "delivery.not-cancellable", {"state": state})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +12,13 @@ import httpx
 import pytest
 
 from adapter.fhir.canonical import dumps
+from adapter.mapping.run import RECORD_VERSION_SYSTEM
+from adapter.mock.serve import running_mock
+from adapter.mock.settings import MockSettings
+from adapter.serve import adapter_app, in_background, load_settings
 from adapter.source.json import read_json
 from tests.api.conftest import Wait, record
+from tests.cli.test_demo import free_port
 
 
 @pytest.mark.parametrize(
@@ -191,3 +197,32 @@ def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.Client) ->
     assert "http://" not in page
     assert "https://" not in page
     assert "<script" not in page
+
+
+def test_an_older_version_does_not_follow_a_newer_one(tmp_path: Path) -> None:
+    """Taken back while the repository was away, it cannot be sent after the next version: 409, and nothing changes."""
+    port = free_port()
+    away = f"http://127.0.0.1:{port}/fhir"
+    settings = load_settings(database=f"sqlite:///{tmp_path / 'k.sqlite'}", repository_url=away, demo=True)
+    content = read_json(record("functional-assessment"))
+    with in_background(adapter_app(settings), "127.0.0.1", 0) as url, httpx.Client(base_url=url, timeout=60) as client:
+
+        def sent(version: int) -> str:
+            body = dumps(content | {"record_version": version})
+            return str(client.post("/v1/records", content=body).json()["id"])
+
+        older = sent(1)
+        while client.get(f"/v1/records/{older}").json()["state"] != "cancelled":
+            client.post(f"/v1/records/{older}/cancel")
+        newer = sent(2)
+        with running_mock(MockSettings(port=port)):
+            status = client.get(f"/v1/records/{newer}", params={"wait": "60"}).json()
+            answer = client.post(f"/v1/records/{older}/replay", headers={"Accept-Language": "fi"})
+            assert (status["state"], answer.status_code) == ("delivered", 409)
+            (issue,) = answer.json()["issue"]
+            assert issue["details"]["coding"][0]["code"] == "K6010"
+            assert "uudempi versio" in issue["details"]["text"]
+            assert client.get(f"/v1/records/{older}").json()["state"] == "cancelled"
+            place = next(each for each in status["receipts"].values() if each.startswith("Observation/"))
+            tags = httpx.get(f"{away}/{place}").json()["meta"]["tag"]
+            assert [tag["code"] for tag in tags if tag["system"] == RECORD_VERSION_SYSTEM] == ["2"]

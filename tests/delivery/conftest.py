@@ -35,11 +35,19 @@ def put(database: Database, outbox: Outbox) -> Put:
     """Queue a message; returns its submission id."""
     count = iter(range(1000))
 
-    def queue(lane: str, body: bytes = b"{}", *, at: float = 0.0, record: str | None = None, version: int = 1) -> str:
+    def queue(
+        lane: str,
+        body: bytes = b"{}",
+        *,
+        at: float = 0.0,
+        record: str | None = None,
+        version: int = 1,
+        sender: str = "ehr",
+    ) -> str:
         number = next(count)
         arrival = submissions.Arrival(
             id=f"{number:032x}",
-            sender="ehr",
+            sender=sender,
             record_type="client",
             record_key=record or f"record-{number}",
             record_version=version,

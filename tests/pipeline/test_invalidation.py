@@ -14,6 +14,8 @@ from adapter.store import Database
 from adapter.store.tables import submission
 from tests.pipeline.conftest import AT, EHR, Send, record
 
+NOT_SENT = "delivery.invalidated-not-sent"
+
 
 def refused(message: Message, state: State) -> Failed:
     """What came of a try."""
@@ -27,7 +29,7 @@ def test_what_waits_is_never_sent(line: Line, send: Send, database: Database) ->
     done = line.afterwards.invalidate(first, "väärä")
     assert (done.submission, set(done.cancelled)) == ("", {first, second})
     assert line.outbox.claim("worker", AT) == []
-    assert line.outbox.replay([first, second], AT) == 0
+    assert [one.key for one in line.outbox.replay([first, second], AT).values()] == [NOT_SENT, NOT_SENT]
     with database.reading() as connection:
         kept = connection.execute(submission.select()).all()
     assert {(row.source, row.body) for row in kept} == {(None, None)}
@@ -58,11 +60,11 @@ def test_what_was_refused_is_not_tried_again(line: Line, send: Send) -> None:
     (message,) = line.outbox.claim("worker", AT)
     line.outbox.turn(AT, outcomes=[refused(message, State.DEAD)])
     done = line.afterwards.invalidate(first, "väärä")
-    assert line.outbox.replay([first], AT) == 0
-    assert line.outbox.cancel([done.submission], AT) == 0
+    assert line.outbox.replay([first], AT)[first].key == NOT_SENT
+    assert line.outbox.cancel([done.submission], AT)[done.submission].key == "delivery.mark-stays"
     (mark,) = line.outbox.claim("worker", AT)
     line.outbox.turn(AT, outcomes=[refused(mark, State.REJECTED)])
-    assert line.outbox.replay([done.submission], AT) == 1
+    assert line.outbox.replay([done.submission], AT) == {}
 
 
 def test_a_record_whose_content_is_gone_says_what_to_do(line: Line, send: Send, database: Database) -> None:
