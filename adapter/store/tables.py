@@ -1,7 +1,10 @@
 """Tables of the adapter, the same on SQLite and PostgreSQL.
 
-Everything that names a person is encrypted (`body`, `source`, `receipt`) or a keyed hash (`lane`,
-`lookup`, `record_key`). Times are UTC seconds (float), written by the caller: the store has no clock.
+Everything that names a person is encrypted (every `LargeBinary`: `source`, `body`, `identity`) or a keyed hash (`lane`,
+`lookup`, `record_key`). Where the repository keeps what was delivered (`receipt.resources`, `known_resource`) is plain
+text: full URLs, which are keyed hashes, and the repository's own `Type/id`. They name nobody, but whoever may read in the
+repository finds the person by them; so they are forgotten with the client (`adapter/store/erasure.py`). Times are UTC
+seconds (float), written by the caller: the store has no clock.
 """
 
 from __future__ import annotations
