@@ -2,7 +2,7 @@
 
 Everything that names a person is encrypted (every `LargeBinary`: `source`, `body`, `identity`) or a keyed hash (`lane`,
 `lookup`, `record_key`). Where the repository keeps what was delivered (`receipt.resources`, `known_resource`) is plain
-text: full URLs, which are keyed hashes, and the repository's own `Type/id`. They name nobody, but whoever may read in the
+text: full URLs, which are keyed hashes, and the repository's own `Type/id`. They name nobody, but who may read in the
 repository finds the person by them; so they are forgotten with the client (`adapter/store/erasure.py`). Times are UTC
 seconds (float), written by the caller: the store has no clock.
 """
