@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapter.cli.calling import HERE, Url, calling
-from adapter.cli.inputs import Lang, fail
+from adapter.cli.inputs import Lang
 from adapter.cli.service import work
+from adapter.cli.steering import check_named, steer
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 outbox_app = typer.Typer(help="Look at what was handed over and where it is.", no_args_is_help=True)
 STYLES = {"delivered": "green", "rejected": "red", "dead": "red", "unknown": "yellow", "waiting": "yellow"}
 WHEN = "%Y-%m-%d %H:%M:%S"
-REPLAYABLE = ("rejected", "dead", "cancelled")
 ID_LENGTH = 32
 DAY = "%m-%d %H:%M"
 WIDTH_OF_A_PIPE = 120
@@ -95,24 +97,22 @@ def replay(
     record_type: Type = None,
     language: Lang = "fi",
 ) -> None:
-    """Send rejected, dead or cancelled submissions again: the named ones, or all of a state (and type)."""
-    if bool(submissions) == bool(state):
-        fail(text("cli.name-or-state", language, states=" ".join(REPLAYABLE)))
+    """Send rejected, dead or cancelled submissions again: the named ones, or all of a state (and type).
+
+    Each is tried; exit 1: some were refused, and it was said why.
+    """
+    check_named(submissions, state, language)
     with calling(url, language) as adapter:
-        for submission in submissions or _ids(adapter, state, record_type):
-            adapter.replay(submission)
-            print(submission)
+        steer(submissions or _ids(adapter, state, record_type), partial(_refusal, adapter.replay))
 
 
 @outbox_app.command("cancel")
 def cancel(
     submissions: Annotated[list[str], typer.Argument(metavar="SUBMISSION…")], url: Url = HERE, language: Lang = "fi"
 ) -> None:
-    """Take back submissions that were not sent yet."""
+    """Take back submissions that were not sent yet; exit 1: some were refused, and it was said why."""
     with calling(url, language) as adapter:
-        for submission in submissions:
-            adapter.cancel(submission)
-            print(submission)
+        steer(submissions, partial(_refusal, adapter.cancel))
 
 
 @outbox_app.command("invalidate")
@@ -158,6 +158,17 @@ def watch(
                 live.update(_picture(list(islice(adapter.search(), newest)), language), refresh=True)
         except KeyboardInterrupt:
             return
+
+
+def _refusal(act: Callable[[str], None], submission: str) -> str:
+    """Return why the adapter does not do it to this submission; empty when it did."""
+    from adapter.client import Conflict, NotFound
+
+    try:
+        act(submission)
+    except (Conflict, NotFound) as refused:
+        return str(refused)
+    return ""
 
 
 def _ids(adapter: AdapterClient, state: str | None, record_type: str | None) -> list[str]:

@@ -26,6 +26,7 @@ from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.mock.token_client import make_key
 from adapter.serve import adapter_app, in_background, load_settings
+from adapter.source.json import read_json
 from adapter.store import Database
 from tests.api.conftest import adapter_url, record, repository
 from tests.cli.test_demo import free_port
@@ -40,6 +41,12 @@ def run(*arguments: str, columns: int = 200) -> tuple[int, str]:
     structlog.configure(**log)  # a command that serves wrote its lines where nobody can write any more
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.output
+
+
+def steered(said: str) -> tuple[list[str], list[str]]:
+    """Ids of what was done and lines about what was not; an adapter in the same process logs between them."""
+    lines = [line for line in said.splitlines() if re.match("[0-9a-f]{32}", line)]
+    return [line for line in lines if ":" not in line], [line for line in lines if ":" in line]
 
 
 def new_key() -> str:
@@ -351,6 +358,35 @@ def test_submissions_are_cancelled_and_sent_again(tmp_path: Path) -> None:
         code, said = run("outbox", "replay", "--state", "cancelled", "--url", url)
         assert (code, [word for word in said.split() if word in ids]) == (0, ids)
         assert run("outbox", "show", "0" * 32, "--url", url)[0] == 2
+
+
+def test_what_cannot_be_sent_again_holds_up_no_other(tmp_path: Path) -> None:
+    """Invalidated, outdated, unknown: each is told in a line of its own, the others go, and the exit code is 1."""
+    settings = load_settings(
+        database=f"sqlite:///{tmp_path / 'k.sqlite'}",
+        repository_url=f"http://127.0.0.1:{free_port()}/fhir",
+        demo=True,
+        workers=0,
+    )
+    with in_background(adapter_app(settings), "127.0.0.1", 0) as url, AdapterClient(url) as client:
+        content = read_json(record("client"))
+        outdated, _newer = (client.send(content | {"record_version": number}).id for number in (1, 2))
+        invalidated, first, last = (client.send(record("client")).id for _ in range(3))
+        unknown = "0" * 32
+        code, said = run("outbox", "cancel", outdated, unknown, invalidated, first, last, "--url", url)
+        unheard = f"{unknown}: {text('delivery.no-such-submission', 'fi')}"
+        assert (code, steered(said)) == (1, ([outdated, invalidated, first, last], [unheard]))
+        client.invalidate(invalidated, "väärä")
+        code, said = run("outbox", "replay", "--state", "cancelled", "--url", url, "--lang", "en")
+        refused = [
+            f"{outdated}: {text('delivery.newer-handed-over', 'en')}",
+            f"{invalidated}: {text('delivery.invalidated-not-sent', 'en')}",
+        ]
+        assert (code, steered(said)) == (1, ([first, last], refused))
+        code, said = run("outbox", "replay", first, "--url", url, "--lang", "sv")
+        again = f"{first}: {text('delivery.not-replayable', 'sv', state='queued')}"
+        assert (code, steered(said)) == (1, ([], [again]))
+        assert run("outbox", "replay", "--state", "delivered", "--url", url)[0] == 2
 
 
 def test_an_adapter_that_is_not_there_is_said() -> None:
