@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
@@ -14,6 +15,7 @@ import typer
 from adapter.cli.exits import Exit
 from adapter.cli.inputs import fail, fail_at
 from adapter.i18n import Language, text
+from adapter.types import Issue
 
 if TYPE_CHECKING:
     from adapter.settings import Settings
@@ -61,22 +63,28 @@ MESSAGES = {
 }
 """What is said about a kind of pydantic error; the others are told in pydantic's words."""
 
+CERTIFIED = {"signing": "signing", "client": "client_certificate", "api": "tls"}
+"""Group of settings that names our own certificate, by what the certificate is for."""
+
 CALLING = ("url", "client_id", "client_key_file", "client_certificate_file", "authorities_file")
 """Ends of the variables that say how an adapter is called (`adapter.cli.calling`); they are no settings."""
 
 
 @config_app.command("check")
 def check(config: Config = None, lang: LangAsked = None) -> None:
-    """Say what is wrong with the settings and where, and what is unwise; exit 1 when the adapter would not start."""
+    """Say what is wrong with the settings and where, and what is unwise; exit 1 when the adapter would not start or deliver."""
     from adapter.serve import MissingKeyError, check_keys
 
     settings = settings_of(config, lang)
     language = settings.language
     try:
         check_keys(settings)
+        ending = list(_ending(settings))
     except MissingKeyError as error:
         told = [f"{_place_of(line, config)}{line}" for line in error.text(language).splitlines()]
         fail("\n".join([*told, text("cli.config-help", language)]), Exit.FINDINGS)
+    for issue in ending:
+        print("! " + issue.text(language))
     for key in _unwise(settings):
         print("! " + text(key, language))
     for variable, name in _unknown_variables():
@@ -211,6 +219,35 @@ def _lines(toml: str, place: Sequence[Any]) -> Iterator[tuple[int, int]]:
 
 def _split(keys: str) -> list[str]:
     return [key.strip().strip("\"'") for key in keys.split(".")]
+
+
+def _ending(settings: Settings) -> Iterator[Issue]:
+    """Yield what is told of certificates that soon end, and of a caller's that is not valid.
+
+    Raises:
+        MissingKeyError: one of our own is not valid now: the adapter would start, and wait for a new one.
+    """
+    from adapter.delivery.chores import WARNING_DAYS
+    from adapter.delivery.configured import certificates
+    from adapter.security.certificates import days_left, untimely
+    from adapter.security.keys import KeyProblem
+    from adapter.serve import MissingKeyError
+
+    now = time.time()
+    wrong: list[Issue] = []
+    for use, certificate in certificates(settings)().items():
+        setting = f"{CERTIFIED.get(use) or use.replace('caller ', 'clients.')}.certificate_file"
+        days = days_left(certificate, now)
+        if reason := untimely(certificate, now):
+            issues = KeyProblem(reason).at(setting).issues
+            if use in CERTIFIED:
+                wrong += issues
+            else:
+                yield from issues
+        elif days <= WARNING_DAYS:
+            yield Issue("warning", "cli.config-ending", {"setting": setting, "days": str(int(days))})
+    if wrong:
+        raise MissingKeyError(*wrong)
 
 
 def _unwise(settings: Settings) -> Iterator[str]:

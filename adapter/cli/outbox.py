@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +13,10 @@ import typer
 
 from adapter.cli.calling import HERE, Url, calling
 from adapter.cli.inputs import Lang
+from adapter.cli.letters import letters_app
+from adapter.cli.lists import DAY, STYLES, WHEN, coloured, show_fitting
 from adapter.cli.service import work
-from adapter.cli.steering import check_named, steer
+from adapter.cli.steering import Submissions, check_named, steer
 from adapter.i18n import text
 
 if TYPE_CHECKING:
@@ -24,29 +25,22 @@ if TYPE_CHECKING:
     from adapter.client import AdapterClient, Status
 
 outbox_app = typer.Typer(help="Look at what was handed over and where it is.", no_args_is_help=True)
-STYLES = {"delivered": "green", "rejected": "red", "dead": "red", "unknown": "yellow", "waiting": "yellow"}
-WHEN = "%Y-%m-%d %H:%M:%S"
-ID_LENGTH = 32
-DAY = "%m-%d %H:%M"
-WIDTH_OF_A_PIPE = 120
-"""Columns: whole lines for whoever filters them."""
-
 LAYOUTS = (
     ("submission", "record", "version", "state", "attempts", "received"),
     ("submission", "record", "version", "state", "received"),
     ("submission", "record", "state", "received"),
-    ("submission", "record", "state", "day"),
+    ("submission", "record", "state", "received-day"),
     ("submission", "state"),
 )
 """Columns of the list, for ever narrower screens: the fourth fits into 80, and every row is one line."""
 
 Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that the adapter gave.")]
-Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
 State = Annotated[str | None, typer.Option("--state", help="Only this state.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only this record type.")]
 
 
 outbox_app.command("work")(work)
+outbox_app.add_typer(letters_app, name="dead-letters")
 
 
 @outbox_app.command("list")
@@ -58,16 +52,9 @@ def show_list(
     language: Lang = "fi",
 ) -> None:
     """List the newest submissions; a narrow screen shows fewer columns, `show` tells the rest."""
-    from rich.console import Console
-
-    screen = Console()
-    if not screen.is_terminal:
-        screen.width = max(screen.width, WIDTH_OF_A_PIPE)
     with calling(url, language) as adapter:
         found = list(islice(adapter.search(state=state, record_type=record_type), limit))
-    tables = [_table(found, columns, language) for columns in LAYOUTS]
-    endless = Console(width=sys.maxsize)
-    screen.print(next((one for one in tables if endless.measure(one).maximum <= screen.width), tables[-1]))
+    show_fitting([_cells(status) for status in found], LAYOUTS, language)
 
 
 @outbox_app.command("show")
@@ -79,7 +66,7 @@ def show_one(submission: Submission, url: Url = HERE, language: Lang = "fi") -> 
     with calling(url, language) as adapter:
         status = adapter.status(submission)
     told = Console(highlight=False, soft_wrap=True).print
-    told(f"[bold]{status.record_type}[/] {status.record_version}  {_coloured(status.state)}\n{status.advice}\n")
+    told(f"[bold]{status.record_type}[/] {status.record_version}  {coloured(status.state)}\n{status.advice}\n")
     for step in status.history:
         told(f"{step.at.astimezone():{WHEN}}  {step.state:<10} {step.attempt}  {escape(step.cause)}")
     for problem in status.problems:
@@ -176,27 +163,17 @@ def _ids(adapter: AdapterClient, state: str | None, record_type: str | None) -> 
     return [status.id for status in adapter.search(state=state, record_type=record_type)][::-1]
 
 
-def _table(found: list[Status], columns: tuple[str, ...], language: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        title = text("cli.received" if column == "day" else f"cli.{column}", language)
-        table.add_column(title, no_wrap=True, min_width=ID_LENGTH if column == "submission" else None)
-    for status in found:
-        received = status.received_at.astimezone()
-        cells = {
-            "submission": status.id,
-            "record": status.record_type,
-            "version": str(status.record_version),
-            "state": _coloured(status.state),
-            "attempts": str(status.attempts),
-            "received": f"{received:{WHEN}}",
-            "day": f"{received:{DAY}}",
-        }
-        table.add_row(*(cells[column] for column in columns))
-    return table
+def _cells(status: Status) -> dict[str, str]:
+    received = status.received_at.astimezone()
+    return {
+        "submission": status.id,
+        "record": status.record_type,
+        "version": str(status.record_version),
+        "state": coloured(status.state),
+        "attempts": str(status.attempts),
+        "received": f"{received:{WHEN}}",
+        "received-day": f"{received:{DAY}}",
+    }
 
 
 def _picture(found: list[Status], language: str) -> Table:
@@ -208,9 +185,5 @@ def _picture(found: list[Status], language: str) -> Table:
     for state, count in sorted(counts.items()):
         oldest = max(now - status.received_at.timestamp() for status in found if status.state == state)
         bar = "█" * max(1, round(30 * count / len(found)))
-        table.add_row(_coloured(state), str(count), f"{oldest:.0f} s", f"[{STYLES.get(state, 'cyan')}]{bar}[/]")
+        table.add_row(coloured(state), str(count), f"{oldest:.0f} s", f"[{STYLES.get(state, 'cyan')}]{bar}[/]")
     return table
-
-
-def _coloured(state: str) -> str:
-    return f"[{STYLES.get(state, 'cyan')}]{state}[/]"

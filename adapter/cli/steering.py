@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated
 
 import typer
 
@@ -12,6 +13,7 @@ from adapter.cli.inputs import fail
 from adapter.i18n import text
 
 REPLAYABLE = ("rejected", "dead", "cancelled")
+Submissions = Annotated[list[str] | None, typer.Argument(metavar="[SUBMISSION]…", help="Ids that the adapter gave.")]
 
 
 def check_named(submissions: Sequence[str] | None, state: str | None, language: str) -> None:

@@ -5,7 +5,7 @@ Each function works inside the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, select, update
 
@@ -57,23 +57,29 @@ _OUTDATED = exists().where(
 adapter did to this one. Sent after it, the older one would take its place."""
 
 
-def replay(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> dict[str, Issue]:
+def replay(
+    connection: Connection, submission_ids: Sequence[str], now: float, lease: float, operator: str = ""
+) -> dict[str, Issue]:
     """Take up final but undelivered messages again, with fresh attempts; returns of those that were not why.
 
     What was ever sent is looked up in the repository first.
+
+    Args:
+        operator: who does it on the command line, for the log.
     """
     # From here on nobody hands a newer version over, or takes one up again.
     audit.lock(connection)
     ever_sent = case((outbox.c.attempts > 0, State.UNKNOWN), else_=State.QUEUED)
     allowed = outbox.c.state.in_(REPLAYABLE) & ~_TAKEN_BACK & ~_OUTDATED
-    left = _steer(connection, submission_ids, allowed, ever_sent, now, lease, "replayed")
+    entry = {"act": "replayed"} | ({"operator": operator} if operator else {})
+    left = _steer(connection, submission_ids, allowed, ever_sent, now, lease, entry)
     return _reasons(connection, left, _why_not_replayed, _TAKEN_BACK)
 
 
 def cancel(connection: Connection, submission_ids: Sequence[str], now: float, lease: float) -> dict[str, Issue]:
     """Take back messages that surely were not sent; returns of those that were not why."""
     allowed = _TAKEABLE & ~_MARKING
-    left = _steer(connection, submission_ids, allowed, literal(State.CANCELLED), now, lease, "cancelled")
+    left = _steer(connection, submission_ids, allowed, literal(State.CANCELLED), now, lease, {"act": "cancelled"})
     return _reasons(connection, left, _why_not_cancelled, _MARKING)
 
 
@@ -101,19 +107,23 @@ def _steer(
     state: ColumnElement[State] | ColumnElement[str],
     now: float,
     lease: float,
-    cause: str,
+    entry: Mapping[str, str],
 ) -> list[str]:
-    """Change the state of those of which it is allowed; returns the others."""
+    """Change the state of those of which it is allowed; returns the others.
+
+    Args:
+        entry: facts of the log; the act is the cause of the change.
+    """
     changed = {"state": state, "final": state == State.CANCELLED, "due": now, "attempts": 0, "http_status": None}
     steered = update(outbox).where(_NAMED, allowed, UNLEASED).values(**changed, updated_at=now)
     moved = connection.execute(
         steered.returning(outbox.c.submission, outbox.c.state, outbox.c.lane),
         instants(now, lease) | {"submissions": list(submission_ids)},
     ).all()
-    changes.record(connection, [(row.submission, State(row.state), 0, cause) for row in moved], now)
+    changes.record(connection, [(row.submission, State(row.state), 0, entry["act"]) for row in moved], now)
     spread(connection, [row.lane for row in moved])
     if moved:
-        audit.append(connection, now, "admin", {"act": cause, "count": len(moved)})
+        audit.append(connection, now, "admin", {**entry, "count": len(moved)})
     done = {row.submission for row in moved}
     return [one for one in submission_ids if one not in done]
 
