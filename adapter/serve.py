@@ -170,15 +170,16 @@ def adapter_app(settings: Settings, *, judged_at: Callable[[Record], float] | No
     check_keys(settings)
     id_key, storage_keys = keys(settings)
     database = Database(settings.database)
+    cipher = Cipher(storage_keys)
     app = create_app(
         _line(settings, database, judged_at),
         access=access(settings, UsedAssertions(database, clock=time.time).first_use),
         workers=settings.workers,
-        chores=[*chores(settings, database), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
+        chores=[*chores(settings, database, cipher), Chore("traces", HOUR, lambda _now: tracing.flush(), at_end=True)],
         body_seconds=settings.body_seconds,
         certificates=certificates(settings),
     )
-    pages = review_app(database, Cipher(storage_keys), id_key=id_key, settings=settings, signer=signer(settings))
+    pages = review_app(database, cipher, id_key=id_key, settings=settings, signer=signer(settings))
     app.mount("/review", pages)
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,14 +11,14 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from adapter.api.access import line_of, sender_of
-from adapter.api.answers import accepts, json_answer, language_of
+from adapter.api.answers import accepts, json_answer, language_of, outcome
 from adapter.api.bodies import read_body
 from adapter.api.refusals import BadRequest
 from adapter.api.submissions import instant, own_submission
 from adapter.consent.model import HANDLING
 from adapter.errors import ChangedContent, NotYours, OutdatedVersion
 from adapter.fhir.canonical import dumps
-from adapter.lifecycle.fetching import Question
+from adapter.lifecycle.fetching import Elsewhere, Question
 from adapter.lifecycle.invalidation import Invalidation
 from adapter.lifecycle.recipients import Recipient
 from adapter.lifecycle.withdrawal import Told
@@ -150,7 +150,8 @@ async def fetch(request: Request) -> Response:
 
     The client's consent, or a statutory right that you name in `legal_basis`, decides at this moment, and every look
     stands in the client's log. What may not be seen is answered like what is not there: an empty list. `handling`
-    says that the data may not be disclosed further and not be used for anything else.
+    says that the data may not be disclosed further and not be used for anything else. A record that you may see and
+    whose content is not kept here any more stands in `elsewhere`: since when, and where in the repository it lies.
     """
     sender = sender_of(request, "s")
     question = _question(read_json(await read_body(request, longest=100_000) or b"{}"), sender)
@@ -158,7 +159,8 @@ async def fetch(request: Request) -> Response:
         await run_in_threadpool(line_of(request).afterwards.refuse_fetch, question, sender.id, "foreign-custodian")
         raise NotYours(Issue("error", "api.foreign-organisation"))
     found = await run_in_threadpool(line_of(request).afterwards.fetch, question, sender.id)
-    return json_answer({"records": found, "handling": [coding.code for coding in HANDLING] if found else []})
+    handling = [coding.code for coding in HANDLING] if found.records else []
+    return json_answer({"records": found.records, "handling": handling, **_elsewhere(request, found.elsewhere)})
 
 
 def _withdrawn(
@@ -176,6 +178,17 @@ def _withdrawn(
         if not again:
             raise
     return _withdrawn(line, submission, act, sender, again - 1)
+
+
+def _elsewhere(request: Request, found: Sequence[Elsewhere]) -> dict[str, Any]:
+    """Say where to read the records whose content is not kept here: as fields, and in words."""
+    if not found:
+        return {}
+    places = [one._asdict() | {"since": instant(one.since)} for one in found]
+    issues = tuple(
+        Issue("warning", "api.read-elsewhere", {name: str(place[name]) for name in place}) for place in places
+    )
+    return {"elsewhere": places, "outcome": outcome(issues, request)}
 
 
 def _recipient(one: Recipient) -> dict[str, Any]:

@@ -7,7 +7,7 @@ with AdapterClient("https://adapter.example", client_id="my-ehr", key_file="key.
     print(adapter.wait_for_receipt(taken.id).receipts)
 """
 
-from adapter.client.answers import Invalidation, Judged, Preview, Problem, Recipient, Status, Step, Taken
+from adapter.client.answers import Fetched, Invalidation, Judged, Preview, Problem, Recipient, Status, Step, Taken
 from adapter.client.calls import AdapterClient
 from adapter.client.errors import (
     ApiError,
@@ -25,6 +25,7 @@ __all__ = [
     "AdapterClient",
     "ApiError",
     "Conflict",
+    "Fetched",
     "Forbidden",
     "Invalidation",
     "Judged",

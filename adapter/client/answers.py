@@ -160,6 +160,27 @@ class Invalidation:
     recipients: tuple[Recipient, ...]
 
 
+class Fetched(list[dict[str, Any]]):
+    """Records that were fetched.
+
+    Attributes:
+        elsewhere: what your organisation may see and the adapter does not keep any more: `record_type`, `since` and
+            `location`, which is `Type/id` in the repository.
+        problems: the same in words.
+    """
+
+    elsewhere: tuple[dict[str, str], ...]
+    problems: tuple[Problem, ...]
+
+
+def fetched(answer: Mapping[str, Any]) -> Fetched:
+    """Read the answer to a fetch."""
+    found = Fetched(answer["records"])
+    found.elsewhere = tuple(answer.get("elsewhere", ()))
+    found.problems = problems(answer.get("outcome", {}).get("issue", ()))
+    return found
+
+
 def problems(issues: Iterable[Mapping[str, Any]], least: str = "warning") -> tuple[Problem, ...]:
     """Read `OperationOutcome.issue`.
 

@@ -228,8 +228,10 @@ class AdapterClient:
         found: dict[str, Any] = self._ask("GET", f"records/{submission}/receipt")
         return found
 
-    def fetch(self, client: Mapping[str, str], purpose: str, **more: Any) -> list[dict[str, Any]]:
+    def fetch(self, client: Mapping[str, str], purpose: str, **more: Any) -> answers.Fetched:
         """Return other organisations' records of a client that yours may see, as canonical records.
+
+        It is a list of records; its `problems` name those that you may see and that have to be read elsewhere.
 
         Args:
             client: `{"personal_identity_code": …}`, or `{"id": …, "system": …}`.
@@ -237,8 +239,7 @@ class AdapterClient:
             more: `organisation`, `practitioner`, `record_types`, `legal_basis`, as in the API.
         """
         content = dumps({"client": dict(client), "purpose": purpose, **more})
-        found: list[dict[str, Any]] = self._ask("POST", "clients/_fetch", content)["records"]
-        return found
+        return answers.fetched(self._ask("POST", "clients/_fetch", content))
 
     def _search(self, wanted: Mapping[str, Any]) -> Any:
         return self._ask("POST", "records/_search", dumps(dict(wanted)))

@@ -18,7 +18,7 @@ from adapter import audit
 from adapter.delivery.keeping import forget_bodies
 from adapter.events import Event, log
 from adapter.security.certificates import days_left
-from adapter.store import Database
+from adapter.store import Cipher, Database
 from adapter.store.tables import idempotency
 
 HOUR = 3600.0
@@ -45,11 +45,11 @@ class Chore:
     at_end: bool = False
 
 
-def retention(database: Database, days: int, keys_kept: float = KEYS_KEPT) -> Chore:
+def retention(database: Database, cipher: Cipher, days: int, keys_kept: float = KEYS_KEPT) -> Chore:
     """Delete bodies `days` after their receipt, and idempotency keys that nobody needs any more (design §8)."""
 
     def act(now: float) -> None:
-        forget_bodies(database, now - days * DAY, now)
+        forget_bodies(database, cipher, now - days * DAY, now)
         with database.transaction() as connection:
             connection.execute(delete(idempotency).where(idempotency.c.at < now - keys_kept))
 

@@ -19,7 +19,7 @@ from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
 from adapter.security.token_source import ClientKey, TokenSource
 from adapter.settings import ApiClient, ClientCertificate, ServerCertificate, Settings, Signing
-from adapter.store import Database
+from adapter.store import Cipher, Database
 
 RSA_FOR_BUNDLES = "RS512"
 RSA_FOR_ASSERTIONS = "RS384"
@@ -66,14 +66,14 @@ def repository(settings: Settings) -> Repository:
     )
 
 
-def chores(settings: Settings, database: Database) -> list[Chore]:
+def chores(settings: Settings, database: Database, cipher: Cipher) -> list[Chore]:
     """Return what this adapter does now and then.
 
     Raises:
         KeyProblem: the audit key or a certificate cannot be used.
     """
     found = [
-        retention(database, settings.retention_days, settings.idempotency_hours * HOUR),
+        retention(database, cipher, settings.retention_days, settings.idempotency_hours * HOUR),
         expiry(certificates(settings)),
         integrity(database),
     ]

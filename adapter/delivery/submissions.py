@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, exists, insert, select
+from sqlalchemy import Column, Connection, Select, exists, insert, select
 
 from adapter.delivery import warnings
 from adapter.delivery.states import INVALIDATED, State
@@ -49,35 +49,42 @@ _IS_INVALIDATED = exists().where(
     _VERSION.c.record_key == submission.c.record_key,
 )
 _LATER_MESSAGE = outbox.alias("later_message")
-_NEWEST_BODIES = Selection(
-    select(outbox.c.lane, submission.c.record_type, submission.c.id, submission.c.body)
-    .join(outbox, outbox.c.submission == submission.c.id)
-    .where(
-        among(outbox.c.lane, "clients"),
-        among(submission.c.record_type, "kinds"),
-        submission.c.body.is_not(None),
-        # What its sender took back before it was sent never was.
-        outbox.c.state != State.CANCELLED,
-        # A later version counts, also one that moved the record to another client;
-        ~exists().where(
-            _LATER_MESSAGE.c.submission == _LATER.c.id,
-            _LATER_MESSAGE.c.state != State.CANCELLED,
-            _LATER.c.sender == submission.c.sender,
-            _LATER.c.record_key == submission.c.record_key,
-            _LATER.c.record_version > submission.c.record_version,
-        ),
-        # and what the adapter itself did to a version counts in its stead.
-        ~exists().where(
-            _LATER_MESSAGE.c.submission == _LATER.c.id,
-            _LATER_MESSAGE.c.lane == outbox.c.lane,
-            _LATER_MESSAGE.c.seq > outbox.c.seq,
-            _LATER_MESSAGE.c.state != State.CANCELLED,
-            _LATER.c.record_key == submission.c.record_key,
-            _LATER.c.record_version >= submission.c.record_version,
-        ),
+
+
+def newest_with(content: Column[Any]) -> Select[Any]:
+    """Return the statement for `clients`' records of some `kinds`, each in its newest version that has a content."""
+    return (
+        select(outbox.c.lane, submission.c.record_type, submission.c.id, content)
+        .join(outbox, outbox.c.submission == submission.c.id)
+        .where(
+            among(outbox.c.lane, "clients"),
+            among(submission.c.record_type, "kinds"),
+            content.is_not(None),
+            # What its sender took back before it was sent never was.
+            outbox.c.state != State.CANCELLED,
+            # A later version counts, also one that moved the record to another client;
+            ~exists().where(
+                _LATER_MESSAGE.c.submission == _LATER.c.id,
+                _LATER_MESSAGE.c.state != State.CANCELLED,
+                _LATER.c.sender == submission.c.sender,
+                _LATER.c.record_key == submission.c.record_key,
+                _LATER.c.record_version > submission.c.record_version,
+            ),
+            # and what the adapter itself did to a version counts in its stead.
+            ~exists().where(
+                _LATER_MESSAGE.c.submission == _LATER.c.id,
+                _LATER_MESSAGE.c.lane == outbox.c.lane,
+                _LATER_MESSAGE.c.seq > outbox.c.seq,
+                _LATER_MESSAGE.c.state != State.CANCELLED,
+                _LATER.c.record_key == submission.c.record_key,
+                _LATER.c.record_version >= submission.c.record_version,
+            ),
+        )
+        .order_by(outbox.c.seq)
     )
-    .order_by(outbox.c.seq)
-)
+
+
+_NEWEST_BODIES = Selection(newest_with(submission.c.body))
 
 
 def new_id(now: float) -> str:

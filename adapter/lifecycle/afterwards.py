@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from adapter import audit
 from adapter.delivery import Outbox
-from adapter.lifecycle.fetching import Question, fetch, refuse
+from adapter.lifecycle.fetching import Fetched, Question, fetch, refuse
 from adapter.lifecycle.invalidation import Invalidation, invalidate
 from adapter.lifecycle.withdrawal import Told, newest_of, receipt_for, withdrawn
 from adapter.store import Cipher, Database
@@ -74,10 +74,10 @@ class Afterwards:
         with self._database.reading() as connection:
             return receipt_for(connection, self._cipher, submission_id, language)
 
-    def fetch(self, question: Question, sender: str) -> list[Record]:
+    def fetch(self, question: Question, sender: str) -> Fetched:
         """Return another organisation's records of a client, as far as the gate lets them pass."""
 
-        def act(connection: Connection) -> list[Record]:
+        def act(connection: Connection) -> Fetched:
             audit.lock(connection)
             return fetch(connection, self._cipher, question, sender=sender, now=self._clock(), id_key=self._id_key)
 

@@ -1,12 +1,13 @@
 """Another organisation's records of a client, through the gate, as canonical records again.
 
-Whoever may not see a record gets the same answer as when there is none: nothing. The log knows the difference.
+Whoever may not see a record gets the same answer as when there is none: nothing. The log knows the difference. Whoever
+may, but too late for its content, is told where it lies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -17,7 +18,7 @@ from adapter.consent import packaged_configuration
 from adapter.consent.context import identifiers_of
 from adapter.consent.references import Token
 from adapter.consent.withholding import is_protected, without_names
-from adapter.delivery import submissions
+from adapter.delivery import keeping, submissions
 from adapter.mapping import unmap
 from adapter.mapping.conversions import CONVERSIONS, IDENTITY_CODE
 from adapter.release import Asked, OnFile, Reader, Word, grounds, pass_gate, traces_of
@@ -27,6 +28,9 @@ from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Record, Resource
 
 CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
+CONTENT_DELETED = "CONTENT_DELETED"
+"""Why the log says that nothing was given though it was permitted: the asker was told where it lies."""
+
 DECIDING = ("consent", "team")
 """Types of records by which the gate decides."""
 
@@ -52,6 +56,26 @@ class Question:
     legal_basis: str = ""
 
 
+class Elsewhere(NamedTuple):
+    """A record that the asking organisation may see, and whose content is not kept here any more.
+
+    Attributes:
+        since: when it was deleted, UTC seconds.
+        location: `Type/id` of its first resource in the repository.
+    """
+
+    record_type: str
+    since: float
+    location: str
+
+
+class Fetched(NamedTuple):
+    """The answer to a question: what the gate let through, and what of it has to be read in the repository."""
+
+    records: list[Record]
+    elsewhere: list[Elsewhere]
+
+
 @dataclass(slots=True)
 class Found:
     """What the gate let through, and what the log keeps of it.
@@ -63,6 +87,7 @@ class Found:
     """
 
     records: list[Record] = field(default_factory=list)
+    elsewhere: list[Elsewhere] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     submissions: list[str] = field(default_factory=list)
     custodians: set[str] = field(default_factory=set)
@@ -71,7 +96,7 @@ class Found:
 
 def fetch(
     connection: Connection, cipher: Cipher, question: Question, *, sender: str, now: float, id_key: bytes
-) -> list[Record]:
+) -> Fetched:
     """Return the records of a client that the asking organisation may see; the log is written in this transaction.
 
     Args:
@@ -81,16 +106,24 @@ def fetch(
     """
     lane = clients.lane_of(connection, [lookup_of(question.client, id_key)])
     deciding = submissions.newest(connection, cipher, [lane], DECIDING)
-    wanted = submissions.newest(connection, cipher, [lane], list(dict.fromkeys(question.record_types)))
-    on_file = OnFile.of([one.bundle for one in deciding], *(one.bundle for one in wanted))
+    kinds = list(dict.fromkeys(question.record_types))
+    wanted = submissions.newest(connection, cipher, [lane], kinds)
+    deleted = keeping.left(connection, cipher, lane, kinds)
+    beside = (*(one.bundle for one in wanted), *(one.outline for one in deleted))
+    on_file = OnFile.of([one.bundle for one in deciding], *beside)
     found = Found()
     for one in wanted:
         _look(one.submission, one.bundle, question, on_file, now, found)
+    for gone in deleted:
+        _, _, (core, *_) = _through(gone.outline, question, on_file, now, found)
+        if core is not None:
+            found.elsewhere.append(Elsewhere(gone.record_type, gone.since, gone.location))
     decided = traces_of(found.words)
     facts = _facts(connection, cipher, lane, question, sender, id_key) | traces.fact_of(decided)
     traces.keep(connection, decided, cipher)
     audit.append(connection, now, *_entry(facts, found))
-    return [record | ({"client": question.client} if "client" in record else {}) for record in found.records]
+    records = [record | ({"client": question.client} if "client" in record else {}) for record in found.records]
+    return Fetched(records, found.elsewhere)
 
 
 def refuse(
@@ -116,9 +149,7 @@ def lookup_of(client: Record, id_key: bytes) -> str:
 
 def _look(submission_id: str, bundle: Resource, question: Question, on_file: OnFile, now: float, found: Found) -> None:
     """Ask the gate about one record; what it shows becomes a record again when its core is among it."""
-    entries = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Provenance"]
-    asked = _asked(bundle, entries, on_file)
-    shown = pass_gate(_reader(question), asked, on_file, now, found.words.append).shown
+    asked, entries, shown = _through(bundle, question, on_file, now, found)
     if shown[0] is None:
         return
     withheld = {entry["fullUrl"] for entry, resource in zip(entries, shown, strict=True) if resource is None}
@@ -132,6 +163,15 @@ def _look(submission_id: str, bundle: Resource, question: Question, on_file: OnF
     found.custodians |= {value.removeprefix("urn:oid:") for _, value in asked.custodian_names}
     classes = packaged_configuration().data_classes
     found.classes |= {classes.of(resource) for resource in shown if resource is not None} - {""}
+
+
+def _through(
+    bundle: Resource, question: Question, on_file: OnFile, now: float, found: Found
+) -> tuple[Asked, list[Resource], tuple[Resource | None, ...]]:
+    """Return what the gate was asked about a Bundle, its entries, and what of each may be shown."""
+    entries = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Provenance"]
+    asked = _asked(bundle, entries, on_file)
+    return asked, entries, pass_gate(_reader(question), asked, on_file, now, found.words.append).shown
 
 
 def _provenances(bundle: Resource, withheld: set[str]) -> list[Resource]:
@@ -222,6 +262,7 @@ def _entry(facts: dict[str, str | int], found: Found) -> tuple[str, dict[str, st
     """Return kind and facts for the log: a release, or a refusal that outside looks like an empty file."""
     if not found.records:
         reasons = sorted({word.reason for word in found.words if word.decision == "deny"})
+        reasons += [CONTENT_DELETED] if found.elsewhere else []
         return "refusal", facts | {"act": "refuse", "stage": "fetch", "rules": ",".join(reasons)}
     statutory = any(word.reason == "STATUTORY_BASIS" for word in found.words)
     return "release", facts | {

@@ -13,6 +13,7 @@ from adapter.release.gate import (
     pass_gate,
     traces_of,
 )
+from adapter.release.outline import outline
 from adapter.release.record import OWN_REGISTER, Released, check_release
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "check_release",
     "grounds",
     "keeps_register",
+    "outline",
     "pass_gate",
     "traces_of",
 ]

@@ -3,8 +3,10 @@
 Everything that names a person is encrypted (every `LargeBinary`: `source`, `body`, `identity`) or a keyed hash (`lane`,
 `lookup`, `record_key`). Where the repository keeps what was delivered (`receipt.resources`, `known_resource`) is plain
 text: full URLs, which are keyed hashes, and the repository's own `Type/id`. They name nobody, but who may read in the
-repository finds the person by them; so they are forgotten with the client (`adapter/store/erasure.py`). Times are UTC
-seconds (float), written by the caller: the store has no clock.
+repository finds the person by them; so they are forgotten with the client (`adapter/store/erasure.py`).
+
+When a body is deleted, `source` keeps its outline (`adapter/delivery/keeping.py`). Times are UTC seconds (float),
+written by the caller: the store has no clock.
 """
 
 from __future__ import annotations

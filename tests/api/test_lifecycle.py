@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from adapter.fhir.canonical import dumps
+from adapter.lifecycle.afterwards import Afterwards
+from adapter.lifecycle.fetching import Elsewhere, Fetched
 from adapter.source.json import read_json
 from tests.api.conftest import Wait, example
 
@@ -72,6 +74,24 @@ def test_a_fetch_of_nobody_is_an_empty_list(client: httpx.Client) -> None:
     """A client who is not here is answered with 200 and nothing."""
     answer = client.post("/v1/clients/_fetch", json=NOBODY | {"purpose": "service-coordination"})
     assert (answer.status_code, answer.json()) == (200, {"records": [], "handling": []})
+
+
+@pytest.mark.parametrize(("language", "word"), [("fi", "tietovarannosta"), ("sv", "datalagret"), ("en", "repository")])
+def test_a_record_that_is_not_kept_any_more_is_named_with_its_place(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, language: str, word: str
+) -> None:
+    """Since when and where, as fields and as a warning in the caller's language."""
+    gone = Fetched([], [Elsewhere("work_ability_plan", 1683300000.0, "CarePlan/7")])
+    monkeypatch.setattr(Afterwards, "fetch", lambda *_: gone)
+    question = NOBODY | {"purpose": "service-coordination"}
+    answer = client.post("/v1/clients/_fetch", json=question, headers={"Accept-Language": language}).json()
+    (place,) = answer["elsewhere"]
+    assert (place["record_type"], place["location"]) == ("work_ability_plan", "CarePlan/7")
+    assert place["since"].startswith("2023-05-05T")
+    (issue,) = answer["outcome"]["issue"]
+    assert issue["severity"] == "warning"
+    assert all(part in issue["details"]["text"] for part in (word, "CarePlan/7", place["since"]))
+    assert (answer["records"], answer["handling"]) == ([], [])
 
 
 @pytest.mark.parametrize(

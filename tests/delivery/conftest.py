@@ -12,6 +12,7 @@ from adapter.store import Cipher, Database
 from tests.databases import KINDS, empty_database
 
 CIPHER = Cipher({"test": bytes(range(32))})
+BUNDLE = b'{"entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Patient"}}],"resourceType":"Bundle"}'
 Put = Callable[..., str]
 
 

@@ -16,7 +16,7 @@ from adapter.delivery.states import Known
 from adapter.events import Event
 from adapter.security.certificates import Authority
 from adapter.store import Database
-from tests.delivery.conftest import Put
+from tests.delivery.conftest import BUNDLE, CIPHER, Put
 
 DAY = chores.DAY
 
@@ -57,14 +57,14 @@ def test_a_checkpoint_is_signed_when_the_log_has_grown(database: Database) -> No
 
 def test_bodies_are_deleted_when_their_days_are_over(database: Database, outbox: Outbox, put: Put) -> None:
     """Thirty days after the receipt, not before."""
-    put("moona")
+    put("moona", BUNDLE)
     places = {"urn:uuid:a": Known("Patient/1", "1")}
     outbox.turn(2.0, outcomes=[Delivered(outbox.claim("w", 1.0)[0], "r", places, set(), "receipt", attempts=1)])
-    chore = chores.retention(database, 30)
+    chore = chores.retention(database, CIPHER, 30)
     chore.act(30 * DAY)
-    assert forget_bodies(database, 1.0, 1.0) == 0
+    assert forget_bodies(database, CIPHER, 1.0, 1.0) == 0
     chore.act(30 * DAY + 3.0)
-    assert forget_bodies(database, 1e9, 1e9) == 0
+    assert forget_bodies(database, CIPHER, 1e9, 1e9) == 0
 
 
 def test_a_chore_that_fails_is_told_and_the_end_is_done(logged: list[tuple[Event, dict[str, Any]]]) -> None:

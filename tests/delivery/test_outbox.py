@@ -13,7 +13,7 @@ from adapter.delivery.states import Known, State
 from adapter.store import Cipher, Database
 from adapter.store.rotation import re_encrypt
 from adapter.store.tables import submission
-from tests.delivery.conftest import Put
+from tests.delivery.conftest import BUNDLE, CIPHER, Put
 
 
 def failed(message: Message, state: State) -> Failed:
@@ -106,13 +106,13 @@ def test_only_what_was_surely_not_sent_can_be_cancelled(outbox: Outbox, put: Put
 
 def test_bodies_go_after_their_time_and_receipts_stay(outbox: Outbox, put: Put, database: Database) -> None:
     """Only delivered and old bodies are deleted."""
-    delivered, queued = put("moona"), put("matti")
+    delivered, queued = put("moona", BUNDLE), put("matti")
     message = next(message for message in outbox.claim("w", 1.0, limit=2) if message.submission == delivered)
     outbox.turn(
         2.0, outcomes=[Delivered(message, "r", {"urn:uuid:a": Known("Patient/1", "1")}, set(), "receipt", attempts=1)]
     )
-    assert forget_bodies(database, 2.0, 3.0) == 0
-    assert forget_bodies(database, 2.5, 3.0) == 1
+    assert forget_bodies(database, CIPHER, 2.0, 3.0) == 0
+    assert forget_bodies(database, CIPHER, 2.5, 3.0) == 1
     with database.reading() as connection:
         rows = {row.id: row.body for row in connection.execute(select(submission.c.id, submission.c.body))}
         status = submissions.status(connection, delivered, "ehr")

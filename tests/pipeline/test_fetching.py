@@ -7,15 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from adapter.audit import traces
 from adapter.audit.rows import read_rows
 from adapter.consent.written import read_decision
-from adapter.lifecycle.fetching import Question
+from adapter.delivery import keeping
+from adapter.delivery.keeping import forget_bodies
+from adapter.delivery.messages import Delivered
+from adapter.delivery.states import Known
+from adapter.lifecycle.fetching import Elsewhere, Fetched, Question
 from adapter.pipeline import Line
+from adapter.source.json import read_json
 from adapter.store import Database
+from adapter.store.tables import outbox, submission
 from adapter.types import Record
-from tests.pipeline.conftest import CIPHER, Send, record
+from tests.pipeline.conftest import AT, CIPHER, Send, record
 from tests.pipeline.test_races import WITHDRAWN
 
 CLIENT = {"personal_identity_code": "080885-906S"}
@@ -31,7 +38,7 @@ def fetch(line: Line, send: Send, agreed: None) -> Fetch:
     send(record("12-work-ability-plan", release=None))
 
     def ask(**changes: Any) -> list[Record]:
-        return line.afterwards.fetch(replace(PLAN, **changes), "te-system")
+        return line.afterwards.fetch(replace(PLAN, **changes), "te-system").records
 
     return ask
 
@@ -141,3 +148,103 @@ def test_released_records_list_every_organisation_of_the_team(line: Line, send: 
     done = line.afterwards.invalidate(taken, "väärä asiakas")
     assert {one.organisation for one in done.recipients} >= {"te-6100", "0246246-0", "sote-101"}
     assert {one.purpose for one in done.recipients} == {"service-coordination"}
+
+
+LATER = AT + 31 * 86_400.0
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"practitioner": {}},
+    {"practitioner": {"id": "te-9999", "system": SPECIALIST["system"]}},
+    {"organisation": {"id": "0246246-0"}, "practitioner": {}},
+    {"organisation": {"id": "0246246-0"}, "practitioner": {}, "purpose": "benefit-handling"},
+    {"organisation": {"id": "1.2.246.10.99"}},
+    {"purpose": "research"},
+    {"legal_basis": "no-such-right"},
+    {"client": {"personal_identity_code": "010594Y9032"}},
+    {"record_types": ("client", "health_check", "functional_assessment")},
+]
+
+
+def deliver(line: Line) -> None:
+    """Everything that is queued reaches the repository; what comes first in a Bundle lies there as Type/1."""
+    while messages := line.outbox.claim("worker", AT, limit=20):
+        for message in messages:
+            entries = read_json(message.body)["entry"]
+            places = {
+                entry["fullUrl"]: Known(f"{entry['resource']['resourceType']}/{number}", "1")
+                for number, entry in enumerate(entries, 1)
+            }
+            line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", places, (), "receipt", attempts=1)])
+
+
+def asked(line: Line, **changes: Any) -> Fetched:
+    """The whole answer to the specialist's question."""
+    return line.afterwards.fetch(replace(PLAN, **changes), "te-system")
+
+
+def test_whoever_may_see_a_plan_is_told_where_it_lies_when_its_content_is_gone(
+    fetch: Fetch, line: Line, send: Send, database: Database
+) -> None:
+    """Who saw it before is told since when it is gone and where it is; everybody else still gets the same nothing."""
+    for name in ("03-client-v2", "04-functional-assessment", "05-health-check"):
+        send(record(name, release=None))
+    before = [asked(line, **changes) for changes in CHANGES]
+    deliver(line)
+    assert forget_bodies(database, CIPHER, LATER, LATER) == 4
+    after = [asked(line, **changes) for changes in CHANGES]
+    assert [one.records for one in after] == [[]] * len(CHANGES)
+    told = [[place.record_type for place in one.elsewhere] for one in after]
+    assert told == [[shown["record_type"] for shown in one.records] for one in before]
+    assert after[0].elsewhere == [Elsewhere("work_ability_plan", LATER, "CarePlan/1")]
+    assert [] in told
+
+
+def test_a_withdrawal_acts_on_what_is_said_of_deleted_content(
+    fetch: Fetch, line: Line, send: Send, database: Database
+) -> None:
+    """Afterwards not even that it is there; the log keeps each look as one that gave nothing."""
+    deliver(line)
+    forget_bodies(database, CIPHER, LATER, LATER)
+    assert asked(line).elsewhere
+    send(record("10-consent", **WITHDRAWN))
+    assert asked(line) == Fetched([], [])
+    with database.reading() as connection:
+        first, second = [row for row in read_rows(connection) if row.fact("sender") == "te-system"]
+    assert (first.kind, first.fact("rules")) == ("refusal", "CONTENT_DELETED")
+    assert (second.kind, "CONTENT_DELETED" in second.fact("rules")) == ("refusal", False)
+
+
+def test_the_next_version_brings_a_deleted_record_back(
+    fetch: Fetch, line: Line, send: Send, database: Database
+) -> None:
+    """And nothing is left of the one before."""
+    deliver(line)
+    forget_bodies(database, CIPHER, LATER, LATER)
+    send(record("12-work-ability-plan", release=None, record_version=2))
+    found = asked(line)
+    assert ([one["record_version"] for one in found.records], found.elsewhere) == ([2], [])
+    forget_bodies(database, CIPHER, AT, LATER)
+    with database.reading() as connection:
+        kept = submission.c.source.is_not(None) & submission.c.body.is_(None)
+        assert connection.execute(select(submission.c.id).where(kept)).all() == []
+
+
+def test_of_deleted_content_nothing_is_kept_but_what_the_gate_needs(
+    fetch: Fetch, line: Line, database: Database
+) -> None:
+    """No text of the plan, no goal, no name; whose it is, who keeps it, its class, label and time."""
+    deliver(line)
+    forget_bodies(database, CIPHER, LATER, LATER)
+    with database.reading() as connection:
+        (lane,) = connection.execute(select(outbox.c.lane).distinct()).scalars()
+        (kept,) = keeping.left(connection, CIPHER, lane, PLAN.record_types)
+    types = {entry["resource"]["resourceType"] for entry in kept.outline["entry"]}
+    core = kept.outline["entry"][0]["resource"]
+    sent = record("12-work-ability-plan")
+    texts = [sent["title"], *(goal["description"] for goal in sent["goals"]), "Nieminen", "display"]
+    assert types == {"CarePlan", "Patient", "Organization", "Practitioner", "PractitionerRole", "Provenance"}
+    assert not core.keys() & {"title", "description", "note"}
+    assert not any("name" in entry["resource"] for entry in kept.outline["entry"])
+    assert [text for text in texts if text in str(core["activity"])] == []
+    assert core["period"]
+    assert core["meta"]["security"]

@@ -31,4 +31,4 @@ def test_a_closed_gate_lets_no_record_out(line: Line, send: Send, monkeypatch: p
     with pytest.raises(ConsentRefused):
         send(record("12-work-ability-plan"))
     send(record("12-work-ability-plan", release=None))
-    assert line.afterwards.fetch(replace(PLAN), "te-system") == []
+    assert line.afterwards.fetch(replace(PLAN), "te-system").records == []

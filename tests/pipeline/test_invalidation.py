@@ -12,7 +12,7 @@ from adapter.pipeline import Line
 from adapter.source.json import read_json
 from adapter.store import Database
 from adapter.store.tables import submission
-from tests.pipeline.conftest import AT, EHR, Send, record
+from tests.pipeline.conftest import AT, CIPHER, EHR, Send, record
 
 NOT_SENT = "delivery.invalidated-not-sent"
 
@@ -72,7 +72,7 @@ def test_a_record_whose_content_is_gone_says_what_to_do(line: Line, send: Send, 
     first = send(record("01-client")).submission
     (message,) = line.outbox.claim("worker", AT)
     line.outbox.turn(AT, outcomes=[Delivered(message, "r-1", {}, (), "receipt", attempts=1)])
-    assert forget_bodies(database, AT + 1, AT + 1) == 1
+    assert forget_bodies(database, CIPHER, AT + 1, AT + 1) == 1
     with pytest.raises(BodyGone):
         line.afterwards.invalidate(first, "väärä")
     again = send(record("01-client", record_version=2)).submission

@@ -94,7 +94,7 @@ def test_a_former_code_finds_the_consents_and_the_log(line: Line, send: Send, da
     send(about(former, "04-functional-assessment"))
     send(record("12-work-ability-plan"))
     send(says(personal_identity_code=CODE, previous_codes=[FORMER]))
-    (found,) = line.afterwards.fetch(replace(PLAN, client=former), "te-system")
+    (found,) = line.afterwards.fetch(replace(PLAN, client=former), "te-system").records
     assert (found["record_type"], found["client"]) == ("work_ability_plan", former)
     mine = lane(database, **former)
     with database.reading() as connection:
@@ -142,7 +142,7 @@ def test_who_calls_a_stranger_his_own_client_sees_nothing_more(line: Line, send:
     for code in (CODE, STRANGER, FORMER):
         for kinds in (("work_ability_plan",), ("work_ability_plan", "client", "team")):
             question = replace(PLAN, client={"personal_identity_code": code}, record_types=kinds)
-            found = line.afterwards.fetch(question, "te-system")
+            found = line.afterwards.fetch(question, "te-system").records
             assert [one for one in found if one["record_type"] == "work_ability_plan"] == []
     with pytest.raises(ConsentRefused):
         send(record("12-work-ability-plan", record_id="another-plan"))
