@@ -11,7 +11,7 @@ import typer
 
 from adapter.cli.configuration import Config, LangAsked
 from adapter.cli.inputs import fail
-from adapter.cli.lists import DAY, WHEN, coloured, show_fitting
+from adapter.cli.lists import DAY, WHEN, Limit, Type, coloured, show_fitting
 from adapter.cli.starting import opened
 from adapter.cli.steering import REPLAYABLE, Submissions, check_named, steer
 from adapter.i18n import text
@@ -35,7 +35,6 @@ LAYOUTS = (
     ("submission", "state", "cause"),
 )
 State = Annotated[str | None, typer.Option("--state", help="Only this state: rejected, dead or cancelled.")]
-Type = Annotated[str | None, typer.Option("--type", help="Only this record type.")]
 Sender = Annotated[str | None, typer.Option("--sender", help="Only of this API client.")]
 
 
@@ -44,7 +43,7 @@ def show(
     state: State = None,
     record_type: Type = None,
     sender: Sender = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    limit: Limit = 100,
     config: Config = None,
     lang: LangAsked = None,
 ) -> None:

@@ -1,9 +1,12 @@
-"""Lists on the screen: one line a row, with as many columns as fit."""
+"""Lists on the screen: one line a row, with as many columns as fit; and the options by which they are narrowed."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
 
 from adapter.i18n import text
 
@@ -14,6 +17,8 @@ WIDTH_OF_A_PIPE = 240
 """Columns: whole lines for whoever filters them."""
 
 ID_LENGTH = 32
+Type = Annotated[str | None, typer.Option("--type", help="Only this record type.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 
 
 def coloured(state: str) -> str:

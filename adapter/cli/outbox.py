@@ -14,7 +14,7 @@ import typer
 from adapter.cli.calling import HERE, Url, calling
 from adapter.cli.inputs import Lang
 from adapter.cli.letters import letters_app
-from adapter.cli.lists import DAY, STYLES, WHEN, coloured, show_fitting
+from adapter.cli.lists import DAY, STYLES, WHEN, Limit, Type, coloured, show_fitting
 from adapter.cli.service import work
 from adapter.cli.steering import Submissions, check_named, steer
 from adapter.i18n import text
@@ -36,7 +36,6 @@ LAYOUTS = (
 
 Submission = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id that the adapter gave.")]
 State = Annotated[str | None, typer.Option("--state", help="Only this state.")]
-Type = Annotated[str | None, typer.Option("--type", help="Only this record type.")]
 
 
 outbox_app.command("work")(work)
@@ -48,7 +47,7 @@ def show_list(
     url: Url = HERE,
     state: State = None,
     record_type: Type = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    limit: Limit = 100,
     language: Lang = "fi",
 ) -> None:
     """List the newest submissions; a narrow screen shows fewer columns, `show` tells the rest."""
