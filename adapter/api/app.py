@@ -8,7 +8,6 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from types import MappingProxyType
 
 from cryptography import x509
 from fastapi import FastAPI, Request
@@ -83,7 +82,7 @@ def create_app(
     workers: int = 2,
     chores: Sequence[Chore] = (),
     body_seconds: float = BODY_SECONDS,
-    certificates: Mapping[str, x509.Certificate] = MappingProxyType({}),
+    certificates: Callable[[], Mapping[str, x509.Certificate]] = dict,
 ) -> VendorApi:
     """Return the application; its workers deliver while it runs.
 
@@ -93,7 +92,7 @@ def create_app(
         workers: delivering threads; 0 accepts only.
         chores: what is done now and then while it runs.
         body_seconds: a body must be complete by then, and a batch may not pause for longer.
-        certificates: our own, by what they are for; their end is announced a month ahead.
+        certificates: tells those in use, by what they are for; their end is announced a month ahead.
     """
     worker = Worker(line.outbox, line.delivery, threads=workers)
     turns = Turns(line, worker.wake)

@@ -56,9 +56,9 @@ class CertificateCollector(Collector):
 
 
 def days_of(request: Request) -> dict[str, float]:
-    """Return for each of our certificates how many days it is still good."""
+    """Return for each certificate in use how many days it is still good; a blocking call, because it reads files."""
     now = time.time()
-    return {name: days_left(each, now) for name, each in request.app.state.certificates.items()}
+    return {name: days_left(each, now) for name, each in request.app.state.certificates().items()}
 
 
 @router.get("/metrics", summary="Numbers for Prometheus")
@@ -68,5 +68,5 @@ async def metrics(request: Request) -> Response:
     access.operator(request)
     registry = CollectorRegistry()
     registry.register(OutboxCollector(line_of(request).outbox))
-    registry.register(CertificateCollector(days_of(request)))
+    registry.register(CertificateCollector(await run_in_threadpool(days_of, request)))
     return Response(await run_in_threadpool(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)

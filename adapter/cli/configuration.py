@@ -72,7 +72,7 @@ CALLING = ("url", "client_id", "client_key_file", "client_certificate_file", "au
 
 @config_app.command("check")
 def check(config: Config = None, lang: LangAsked = None) -> None:
-    """Say what is wrong with the settings and where, and what is unwise; exit 1 when the adapter would not start or deliver."""
+    """Say what is wrong with the settings and where, and what is unwise; exit 1 when it would not start or deliver."""
     from adapter.serve import MissingKeyError, check_keys
 
     settings = settings_of(config, lang)

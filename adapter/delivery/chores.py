@@ -74,11 +74,11 @@ def integrity(database: Database) -> Chore:
     return Chore("integrity", DAY, lambda _now: database.check())
 
 
-def expiry(certificates: Mapping[str, x509.Certificate]) -> Chore:
-    """Announce every day each certificate that ends within 30 days, or has ended."""
+def expiry(certificates: Callable[[], Mapping[str, x509.Certificate]]) -> Chore:
+    """Announce every day each certificate in use that ends within 30 days, or has ended."""
 
     def act(now: float) -> None:
-        for name, certificate in certificates.items():
+        for name, certificate in certificates().items():
             days = days_left(certificate, now)
             if days <= WARNING_DAYS:
                 log(Event.CERTIFICATE_EXPIRES, name=name, days=int(days))

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from adapter.delivery.chores import HOUR, Chore, checkpoints, expiry, integrity, retention
 from adapter.delivery.client import Repository
-from adapter.security.key_files import KeyFile, read_certificates
+from adapter.security.certificates import untimely
+from adapter.security.key_files import CertificateFile, KeyFile, PrivateKey, read_certificates
 from adapter.security.keys import KeyProblem
 from adapter.security.signatures import Signer
 from adapter.security.token_source import ClientKey, TokenSource
@@ -24,11 +25,18 @@ from adapter.store import Cipher, Database
 RSA_FOR_BUNDLES = "RS512"
 RSA_FOR_ASSERTIONS = "RS384"
 OID = "urn:ietf:rfc:3986"
-Certified = ClientCertificate | ServerCertificate | Signing | ApiClient
+SIGNING_CERTIFICATE = "signing.certificate_file"
+Certified = ClientCertificate | ServerCertificate | ApiClient
 
 
-def signer(settings: Settings) -> Callable[[], Signer] | None:
+def signer(settings: Settings, *, clock: Callable[[], float] = time.time) -> Callable[[], Signer] | None:
     """Return what gives the signing key for each Bundle, or None when none is configured: Bundles go out unsigned.
+
+    What it gives is asked for again for each Bundle, and raises a KeyProblem while the certificate has ended or is not
+    valid yet. That does not stop the start: records are taken, and wait for a certificate that is valid.
+
+    Args:
+        clock: UTC seconds.
 
     Raises:
         KeyProblem: the key or its certificate cannot be used, or they do not belong together.
@@ -37,18 +45,31 @@ def signer(settings: Settings) -> Callable[[], Signer] | None:
     if signing is None:
         return None
     file = KeyFile(signing.key_file, signing.key_id, setting="signing.key_file")
+    certificates = _signing_certificates(signing)
     who = {"identifier": {"system": OID, "value": f"urn:oid:{signing.organisation}"}}
 
-    def current() -> Signer:
-        key = file.current()
-        certificates = _read(signing, "signing")
-        if certificates and certificates[0].public_key() != key.key.public_key():
-            raise KeyProblem("other-certificate").at("signing.certificate_file")
-        chain = tuple(b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates)
-        return Signer(key.key, key.key_id, key.algorithm(RSA_FOR_BUNDLES), who, chain)
+    def pair() -> tuple[PrivateKey, list[x509.Certificate]]:
+        key, chain = file.current(), certificates()
+        if chain and chain[0].public_key() != key.key.public_key():
+            raise KeyProblem("other-certificate").at(SIGNING_CERTIFICATE)
+        return key, chain
 
-    current()
+    def current() -> Signer:
+        key, chain = pair()
+        if chain and (reason := untimely(chain[0], clock())):
+            raise KeyProblem(reason).at(SIGNING_CERTIFICATE)
+        x5c = tuple(b64encode(each.public_bytes(Encoding.DER)).decode() for each in chain)
+        return Signer(key.key, key.key_id, key.algorithm(RSA_FOR_BUNDLES), who, x5c)
+
+    pair()
     return current
+
+
+def _signing_certificates(signing: Signing | None) -> Callable[[], list[x509.Certificate]]:
+    """Return what gives the chain of the signing certificate as it is now; an empty one when none is configured."""
+    if signing is None or signing.certificate_file is None:
+        return list
+    return CertificateFile(signing.certificate_file, SIGNING_CERTIFICATE).current
 
 
 def repository(settings: Settings) -> Repository:
@@ -98,15 +119,33 @@ def audit_key(settings: Settings) -> Ed25519PrivateKey | None:
     return key
 
 
-def certificates(settings: Settings) -> dict[str, x509.Certificate]:
-    """Return our own certificates by what they are for, and those of registered clients by `caller` and their id.
+def certificates(settings: Settings) -> Callable[[], dict[str, x509.Certificate]]:
+    """Return what tells the certificates that are in use just now: our own by what they are for, and those of
+    registered clients by `caller` and their id.
+
+    That for signing is the file's present one, because it is used at once; while its file cannot be read, there is
+    none. The others are those that were read here, because they are used until the next start.
 
     Raises:
         KeyProblem: a file holds no certificate.
     """
+    kept = _until_restart(settings)
+    signing = _signing_certificates(settings.signing)
+
+    def in_use() -> dict[str, x509.Certificate]:
+        try:
+            chain = signing()
+        except KeyProblem:
+            chain = []
+        return kept | {"signing": chain[0]} if chain else kept
+
+    return in_use
+
+
+def _until_restart(settings: Settings) -> dict[str, x509.Certificate]:
+    """Return the certificates of TLS, by what they are for."""
     own = {
         "client": _read(settings.client_certificate, "client_certificate"),
-        "signing": _read(settings.signing, "signing"),
         "api": _read(settings.tls, "tls"),
     }
     found = {use: chain[0] for use, chain in own.items() if chain}

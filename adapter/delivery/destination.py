@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from adapter.delivery.circuit import Breaker, Circuit
 from adapter.delivery.client import Answer, Repository
-from adapter.delivery.states import CERTIFICATE, NOBODY_THERE, PAUSE
+from adapter.delivery.states import NOBODY_THERE, PAUSE
 from adapter.events import Event, log
 
 FORBIDDEN = 403
@@ -40,7 +40,7 @@ class Destination:
         self._forbidden = self._forbidden + 1 if answer.status == FORBIDDEN else 0
         if self._forbidden == FORBIDDEN_TO_ALARM:
             log(Event.ALL_FORBIDDEN, count=self._forbidden)
-        if answer.status in PAUSE or answer.cause == CERTIFICATE:
+        if answer.status in PAUSE or answer.cause in PAUSE:
             self._breaker.pause(self._clock())
             log(Event.PAUSED, http_status=answer.status, cause=answer.cause)
         elif answer.status in NOBODY_THERE:

@@ -31,6 +31,7 @@ from adapter.delivery.states import (
     CHANGED,
     CONFLICT,
     LONGEST_DELAY,
+    UNTIMELY,
     Known,
     State,
     Verdict,
@@ -42,7 +43,7 @@ from adapter.delivery.states import (
 from adapter.errors import SigningError
 from adapter.events import Event, log
 from adapter.fhir.canonical import canonical, read_canonical
-from adapter.security.keys import KeyProblem
+from adapter.security.keys import OUT_OF_TIME, KeyProblem
 from adapter.security.signatures import Signer
 from adapter.store.cipher import CipherError, KeyNotConfigured
 from adapter.tracing import traced
@@ -173,9 +174,12 @@ class Delivery:
         transaction = outgoing(bundle, {**message.known, **moved}, gone)
         try:
             return Try(message, bundle, transaction, self._sign(message, transaction))
-        except (SigningError, KeyProblem):
-            # The key file is being replaced or is wrong: nothing is sent until it is right again.
-            return self._not_delivered(message, Answer(0, cause="NoSignature"))
+        except (SigningError, KeyProblem) as problem:
+            # The file of the key or of its certificate is being replaced or is wrong: nothing is sent until it is
+            # right again, and that counts as no try.
+            ended = isinstance(problem, KeyProblem) and problem.reason in OUT_OF_TIME
+            answer = Answer(0, cause=UNTIMELY if ended else "NoSignature")
+            return self._judged(message, answer, message.attempt, Verdict(State.WAITING))
 
     def _sign(self, message: Message, transaction: Resource) -> bytes:
         """Return the bytes that go out: signed when there is a key, else the canonical bytes alone."""

@@ -67,7 +67,12 @@ MISSING = frozenset({"not-found", "transient", "lock-error"})
 CERTIFICATE = "CertificateRefused"
 """Cause of a try that failed because one side does not take the other's certificate."""
 
-PAUSE = frozenset({401})
+UNTIMELY = "CertificateNotValid"
+"""Cause of a message that waits because our own signing certificate has ended, or is not valid yet."""
+
+PAUSE = frozenset({401, CERTIFICATE, UNTIMELY})
+"""Statuses and causes that are no matter of one message: the destination pauses, and somebody is told."""
+
 ATTEMPTS_AFTER_500 = 5
 ATTEMPTS_IN_ALL = 500
 """With the longest delays, tries for more than four days: a repository that is down for a day loses nothing."""
@@ -80,10 +85,10 @@ LONGEST_RETRY_AFTER = 3600.0
 def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
     """Say what an answer other than success means (retry table of the delivery design).
 
-    Status 0: surely nothing was sent, so it is simply tried again, as long as it takes. -1: not known, so it is
-    reconciled first. 400, 403, 404, 409, 410, 412, 413, 415, 422 and every redirect are final: they go to the sender
-    with the repository's OperationOutcome; 409, and 412 on a replacement, only after the repository was asked what it
-    holds (`Delivery`).
+    Status 0: surely nothing was sent, so it is simply tried again, as long as it takes. So is 401: the destination
+    pauses until our credentials are taken. -1: not known, so it is reconciled first. 400, 403, 404, 409, 410, 412, 413,
+    415, 422 and every redirect are final: they go to the sender with the repository's OperationOutcome; 409, and 412 on
+    a replacement, only after the repository was asked what it holds (`Delivery`).
     """
     if retry_after is not None:
         retry_after = min(retry_after, LONGEST_RETRY_AFTER)
@@ -91,7 +96,9 @@ def judge(status: int, attempt: int, retry_after: float | None) -> Verdict:
         return Verdict(State.UNKNOWN)
     if status == NOTHING_SENT:
         return Verdict(State.WAITING)
-    if status in RETRY or status in PAUSE:
+    if status in PAUSE:
+        return Verdict(State.WAITING, retry_after)
+    if status in RETRY:
         return Verdict(State.WAITING if attempt < ATTEMPTS_IN_ALL else State.DEAD, retry_after)
     if status in RETRY_FEW_TIMES:
         return Verdict(State.WAITING if attempt < ATTEMPTS_AFTER_500 else State.DEAD, retry_after)

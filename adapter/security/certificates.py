@@ -128,6 +128,13 @@ def days_left(certificate: x509.Certificate, now: float) -> float:
     return (certificate.not_valid_after_utc - datetime.fromtimestamp(now, UTC)).total_seconds() / 86400
 
 
+def untimely(certificate: x509.Certificate, now: float) -> str:
+    """Say why the certificate may not be used at `now` (UTC seconds), in a reason of a `KeyProblem`; empty: it may."""
+    if days_left(certificate, now) <= 0:
+        return "ended"
+    return "not-yet" if certificate.not_valid_before_utc.timestamp() > now else ""
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, start: datetime, end: datetime
 ) -> x509.CertificateBuilder:

@@ -63,7 +63,7 @@ class KeyFile:
         self._path = path
         self._called = setting or str(path)
         self._key_id = key_id
-        self._content = b""
+        self._content: bytes | None = None
         self._key = self.current()
 
     def current(self) -> PrivateKey:
@@ -81,6 +81,37 @@ class KeyFile:
         except KeyProblem as problem:
             raise problem.at(self._called) from None
         return self._key
+
+
+class CertificateFile:
+    """A PEM file of certificates that is read again when it changes.
+
+    Args:
+        setting: that names the file, for people.
+
+    Raises:
+        KeyProblem: as `read_certificates`.
+    """
+
+    def __init__(self, path: Path, setting: str) -> None:
+        self._path = path
+        self._setting = setting
+        self._content: bytes | None = None
+        self._certificates = self.current()
+
+    def current(self) -> list[x509.Certificate]:
+        """Return the certificates of the file as it is now.
+
+        Raises:
+            KeyProblem: as `read_certificates`.
+        """
+        try:
+            content = self._path.read_bytes()
+            if content != self._content:
+                self._certificates, self._content = x509.load_pem_x509_certificates(content), content
+        except (OSError, ValueError):
+            raise KeyProblem("no-certificate").at(self._setting) from None
+        return self._certificates
 
 
 def read_private_key(pem: bytes, key_id: str = "") -> PrivateKey:
@@ -110,10 +141,7 @@ def read_certificates(path: Path, setting: str) -> list[x509.Certificate]:
     Raises:
         KeyProblem: there is none.
     """
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError):
-        raise KeyProblem("no-certificate").at(setting) from None
+    return CertificateFile(path, setting).current()
 
 
 def _public_jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> dict[str, Any]:

@@ -21,18 +21,20 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 FAMILY = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "PS384": "RSA", "ES256": "EC", "ES384": "EC"}
 CURVES = {"ES256": "P-256", "ES384": "P-384"}
 LARGEST_SET = 100
+OUT_OF_TIME = frozenset({"ended", "not-yet"})
+"""Reasons of a certificate that cannot be used just now."""
 
 
 class KeyProblem(Exception):  # noqa: N818
     """A key or key set cannot be used; the texts name the rule, never key material.
 
     Args:
-        reason: which rule, as the message `signing.key-…` has it.
+        reason: which rule, as the message `signing.key-…` has it; also an attribute.
         issues: what is told instead of that message.
     """
 
     def __init__(self, reason: str, issues: Iterable[Issue] = ()) -> None:
-        self._reason = reason
+        self.reason = reason
         self.issues = tuple(issues) or (Issue("error", f"signing.key-{reason}"),)
         super().__init__(self.text())
 
@@ -43,8 +45,8 @@ class KeyProblem(Exception):  # noqa: N818
 
     def at(self, where: str) -> KeyProblem:
         """Return the same problem with the setting or file that has it."""
-        told = Issue("error", "signing.key-at", {"where": where, "reason": self._reason})
-        return KeyProblem(self._reason, [told])
+        told = Issue("error", "signing.key-at", {"where": where, "reason": self.reason})
+        return KeyProblem(self.reason, [told])
 
     def text(self, language: str = "en") -> str:
         """Return what is wrong, one thing a line."""

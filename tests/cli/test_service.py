@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from adapter.i18n import LANGUAGES, text
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import MockSettings
 from adapter.mock.token_client import make_key
+from adapter.security.certificates import Authority
 from adapter.serve import adapter_app, in_background, load_settings
 from adapter.source.json import read_json
 from adapter.store import Database
@@ -103,6 +105,32 @@ def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, content: str) ->
     for part in WRONG[content]:
         assert part in said
     assert "secret-in-clear" not in said
+
+
+@pytest.mark.parametrize(
+    ("days", "exit_code", "key"), [(-1, 1, "signing.key-ended"), (9, 0, "cli.config-ending"), (60, 0, "")]
+)
+def test_certificates_that_ended_are_wrong_and_those_that_soon_end_are_told(
+    tmp_path: Path, days: int, exit_code: int, key: str
+) -> None:
+    """Of the signing certificate and of TLS, each by its setting, in every language."""
+    now = datetime.now(UTC)
+    issued = Authority.create("CA", now).issue("Adapter", "server", now, days=days)
+    (tmp_path / "k.pem").write_bytes(issued.private_key_pem)
+    (tmp_path / "c.pem").write_bytes(issued.certificate_pem)
+    files = f"key_file = '{tmp_path / 'k.pem'}'\ncertificate_file = '{tmp_path / 'c.pem'}'\n"
+    file = tmp_path / "kykysilta.toml"
+    signing = f"[signing]\norganisation = '1.2.246.10.1'\n{files}"
+    file.write_text(f"demo = true\n{signing}[tls]\n{files}[client_certificate]\n{files}")
+    for language in LANGUAGES:
+        code, said = run("config", "check", "--config", str(file), "--lang", language)
+        assert code == exit_code
+        about = [line for line in said.splitlines() if "certificate_file: " in line]
+        assert len(about) == (3 if key else 0)
+        for group in ("signing", "tls", "client_certificate") if key else ():
+            setting = f"{group}.certificate_file"
+            told = text(key, language, setting=setting, days=str(days - 1))
+            assert sum(f"{setting}: {told.removeprefix(setting + ': ')}" in line for line in about) == 1
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_a_certificate_is_announced_a_month_ahead(
     """And every day until it is replaced."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     certificate = Authority.create("CA", now).issue("Adapter", "signature", now, days=days).certificate
-    chores.expiry({"signing": certificate}).act(now.timestamp())
+    chores.expiry(lambda: {"signing": certificate}).act(now.timestamp())
     assert [fields["days"] for event, fields in logged if event is Event.CERTIFICATE_EXPIRES] == told
 
 

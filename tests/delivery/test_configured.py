@@ -21,7 +21,7 @@ from adapter.fhir.canonical import canonical
 from adapter.mock.serve import running_mock
 from adapter.mock.settings import ClientSettings, MockSettings
 from adapter.security.certificates import Authority
-from adapter.security.key_files import KeyFile, read_private_key
+from adapter.security.key_files import CertificateFile, KeyFile, read_private_key
 from adapter.security.keys import KeyProblem
 from adapter.security.token_source import ClientKey, TokenSource
 from adapter.serve import MissingKeyError, check_keys, load_settings
@@ -169,6 +169,70 @@ def test_a_certificate_of_another_key_is_refused_at_the_start(
     signing = {"key_file": tmp_path / "key.pem", "certificate_file": tmp_path / "chain.pem", "organisation": OID}
     with pytest.raises(MissingKeyError, match="another key"):
         check_keys(settings_for("http://127.0.0.1:9/fhir", signing=signing))
+
+
+def test_nothing_is_signed_with_a_certificate_that_is_not_valid(
+    signing_repository: tuple[str, Path, Authority], tmp_path: Path
+) -> None:
+    """The start is not stopped; before its time and after it no Bundle is signed, and a new file is used at once."""
+    _, _, authority = signing_repository
+    signing = {"key_file": tmp_path / "key.pem", "certificate_file": tmp_path / "chain.pem", "organisation": OID}
+
+    def issue(days: int) -> None:
+        issued = authority.issue("Adapter", "signature", NOW, days=days)
+        (tmp_path / "key.pem").write_bytes(issued.private_key_pem)
+        (tmp_path / "chain.pem").write_bytes(issued.certificate_pem)
+
+    issue(-1)
+    settings = settings_for("http://127.0.0.1:9/fhir", signing=signing)
+    signer = configured.signer(settings)
+    early = configured.signer(settings, clock=lambda: NOW.timestamp() - 10 * 86400)
+    assert signer is not None
+    assert early is not None
+    with pytest.raises(KeyProblem, match=r"signing\.certificate_file: the certificate has ended"):
+        signer()
+    with pytest.raises(KeyProblem, match="not valid yet"):
+        early()
+    issue(10)
+    assert signer().chain
+
+
+def test_what_is_told_of_certificates_is_what_is_used(
+    signing_repository: tuple[str, Path, Authority], tmp_path: Path
+) -> None:
+    """A new signing certificate counts at once, TLS is as at the start; a file that is being written is no fault."""
+    _, _, authority = signing_repository
+    for name in ("signing", "api"):
+        issued = authority.issue(name, "signature", NOW, days=10)
+        (tmp_path / f"{name}.key").write_bytes(issued.private_key_pem)
+        (tmp_path / f"{name}.pem").write_bytes(issued.certificate_pem)
+    settings = settings_for(
+        "http://127.0.0.1:9/fhir",
+        signing={
+            "key_file": tmp_path / "signing.key",
+            "certificate_file": tmp_path / "signing.pem",
+            "organisation": OID,
+        },
+        tls={"key_file": tmp_path / "api.key", "certificate_file": tmp_path / "api.pem"},
+    )
+    in_use = configured.certificates(settings)
+    before = in_use()
+    for name in ("signing", "api"):
+        (tmp_path / f"{name}.pem").write_bytes(authority.issue(name, "signature", NOW, days=60).certificate_pem)
+    after = in_use()
+    assert after["api"] == before["api"]
+    assert (after["signing"].not_valid_after_utc - before["signing"].not_valid_after_utc).days == 50
+    (tmp_path / "signing.pem").write_bytes(b"")
+    assert in_use().keys() == {"api"}
+
+
+def test_an_empty_file_holds_no_key_and_no_certificate(tmp_path: Path) -> None:
+    """It is told as any other file without one."""
+    (tmp_path / "empty.pem").touch()
+    with pytest.raises(KeyProblem, match="no unencrypted PEM private key"):
+        KeyFile(tmp_path / "empty.pem")
+    with pytest.raises(KeyProblem, match="no PEM certificate"):
+        CertificateFile(tmp_path / "empty.pem", "x")
 
 
 def test_no_signing_key_means_unsigned() -> None:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from adapter.delivery import Repository
 from adapter.delivery.states import ATTEMPTS_AFTER_500, ATTEMPTS_IN_ALL, State
 from adapter.events import Event
 from adapter.pipeline import Line, Sender
+from adapter.security.keys import KeyProblem
 from adapter.store import Cipher, Database
 from tests.delivery.test_faults import record
 from tests.one_try import try_due
@@ -240,6 +242,32 @@ def test_refused_credentials_stop_the_destination(table: Table, outcome: str, mo
     assert not table.line.delivery.ready()
     table.now[0] += 600
     table.endpoint.replies = [created]
+    assert table.line.delivery.ready()
+    table.try_once()
+    assert table.state(submission)[0] == State.DELIVERED
+
+
+def test_a_signing_certificate_that_has_ended_stops_the_destination(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent and no try is counted, with an alarm; with a new certificate the message goes out by itself."""
+    alarms: list[tuple[Event, Any]] = []
+    monkeypatch.setattr("adapter.delivery.destination.log", lambda event, **told: alarms.append((event, told["cause"])))
+    signer = Mock(side_effect=KeyProblem("ended"))
+    monkeypatch.setattr(table.line.delivery, "_signer", signer)
+    table.endpoint.replies = [created]
+    submission = table.take()
+    for _ in range(3):
+        table.try_once()
+        assert table.state(submission)[:2] == (State.WAITING, "CertificateNotValid")
+        assert not table.line.delivery.ready()
+        table.now[0] += 600
+    assert alarms == [(Event.PAUSED, "CertificateNotValid")] * 3
+    assert "POST " not in table.endpoint.asked
+    status = table.line.status(submission, SENDER.id)
+    assert status is not None
+    assert status.attempts == 0
+    monkeypatch.setattr(table.line.delivery, "_signer", None)
     assert table.line.delivery.ready()
     table.try_once()
     assert table.state(submission)[0] == State.DELIVERED

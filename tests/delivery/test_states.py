@@ -37,6 +37,12 @@ def test_what_was_never_sent_waits_as_long_as_it_takes() -> None:
     assert judge(0, 10 * ATTEMPTS_IN_ALL, None).state is State.WAITING
 
 
+def test_refused_credentials_make_no_message_dead() -> None:
+    """However long nobody renews them: the destination pauses, and the messages stay."""
+    assert judge(401, ATTEMPTS_IN_ALL, None).state is State.WAITING
+    assert judge(401, 10 * ATTEMPTS_IN_ALL, 5.0).retry_after == 5.0
+
+
 @given(st.integers(min_value=1, max_value=10_000), st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_delays_are_positive_and_bounded(attempt: int, chance: float) -> None:
     """However many tries: never no pause, never longer than the longest."""
