@@ -109,7 +109,7 @@ def fetch(
     kinds = list(dict.fromkeys(question.record_types))
     wanted = submissions.newest(connection, cipher, [lane], kinds)
     deleted = keeping.left(connection, cipher, lane, kinds)
-    beside = (*(one.bundle for one in wanted), *(one.outline for one in deleted))
+    beside = (*(one.outline for one in deleted), *(one.bundle for one in wanted))
     on_file = OnFile.of([one.bundle for one in deciding], *beside)
     found = Found()
     for one in wanted:

@@ -30,6 +30,8 @@ from adapter.client import (
     TryLater,
 )
 from adapter.fhir.canonical import dumps
+from adapter.lifecycle.afterwards import Afterwards
+from adapter.lifecycle.fetching import Elsewhere, Fetched
 from adapter.security.key_files import KeyFile
 from adapter.serve import adapter_app, in_background, load_settings
 from adapter.source.json import read_json
@@ -172,6 +174,19 @@ def test_what_nobody_may_see_is_an_empty_list(adapter: AdapterClient) -> None:
     organisation = {"id": "1.2.246.10.32213086.10.12"}
     purpose = "service-coordination"
     assert adapter.fetch({"personal_identity_code": "080885-906S"}, purpose, organisation=organisation) == []
+
+
+def test_what_has_to_be_read_elsewhere_is_told_beside_the_records(
+    adapter: AdapterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty list that says where the plan lies."""
+    gone = Fetched([], [Elsewhere("work_ability_plan", 1683300000.0, "CarePlan/7")])
+    monkeypatch.setattr(Afterwards, "fetch", lambda *_: gone)
+    client = {"personal_identity_code": "080885-906S"}
+    found = adapter.fetch(client, "service-coordination", organisation={"id": "1.2.246.10.32213086.10.12"})
+    assert found == []
+    assert [place["location"] for place in found.elsewhere] == ["CarePlan/7"]
+    assert "CarePlan/7" in found.problems[0].text
 
 
 def test_a_repository_that_is_away_is_no_error_of_the_sender(tmp_path: Path) -> None:
