@@ -28,7 +28,7 @@ from adapter.terminology import PACKAGED
 from adapter.types import CANONICAL_ROOT, Record, Resource
 
 CUSTODIAN = ("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
-CONTENT_DELETED = "CONTENT_DELETED"
+CONTENT_DELETED = "content-deleted"
 """Why the log says that nothing was given though it was permitted: the asker was told where it lies."""
 
 DECIDING = ("consent", "team")

@@ -18,6 +18,7 @@ from adapter.delivery.messages import Delivered
 from adapter.delivery.states import Known
 from adapter.lifecycle.fetching import Elsewhere, Fetched, Question
 from adapter.pipeline import Line
+from adapter.review.words import refusal
 from adapter.source.json import read_json
 from adapter.store import Database
 from adapter.store.tables import outbox, submission
@@ -210,8 +211,9 @@ def test_a_withdrawal_acts_on_what_is_said_of_deleted_content(
     assert asked(line) == Fetched([], [])
     with database.reading() as connection:
         first, second = [row for row in read_rows(connection) if row.fact("sender") == "te-system"]
-    assert (first.kind, first.fact("rules")) == ("refusal", "CONTENT_DELETED")
-    assert (second.kind, "CONTENT_DELETED" in second.fact("rules")) == ("refusal", False)
+    assert refusal(first, "en") == "the content had been deleted; the asker was told where the record lies"
+    assert (first.kind, first.fact("rules")) == ("refusal", "content-deleted")
+    assert (second.kind, "content-deleted" in second.fact("rules")) == ("refusal", False)
 
 
 def test_the_next_version_brings_a_deleted_record_back(
