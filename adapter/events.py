@@ -62,6 +62,7 @@ class Event(Enum):
     API_FAILED = (3008, logging.ERROR, "the API met a fault", ("error_type", "place"))
     SERVER_SAID = (3009, logging.WARNING, "the HTTP server said something", ("text",))
     DATABASE_DAMAGED = (3010, logging.ERROR, "the database is damaged: restore a backup, nothing more is written", ())
+    STORAGE_KEY_MISSING = (3011, logging.ERROR, "what is stored needs a key that storage_keys here lacks", ())
 
     SIGN_IN_FAILED = (4001, logging.WARNING, "the organisation's log-in failed", ("cause",))
     TOKEN_REFUSED = (4002, logging.WARNING, "a client was given no token", ("client", "cause"))

@@ -27,6 +27,7 @@ from adapter.api.keys import InWork
 from adapter.api.openapi import describe, page
 from adapter.api.pace import Pace
 from adapter.api.refusals import (
+    STORE_PROBLEMS,
     BadRequest,
     Broken,
     NotAllowed,
@@ -40,7 +41,7 @@ from adapter.errors import AdapterError
 from adapter.events import Event, log
 from adapter.pipeline import Line
 from adapter.security.connections import STOPPING
-from adapter.store import DATABASE_PROBLEMS
+from adapter.store.cipher import KeyNotConfigured
 from adapter.types import Issue
 
 REQUESTS_A_SECOND = 200.0
@@ -161,7 +162,7 @@ def _add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _nobody_listens)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _bad_request)
-    for kind in DATABASE_PROBLEMS:
+    for kind in STORE_PROBLEMS:
         app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _broken)
 
@@ -190,8 +191,11 @@ async def _bad_request(request: Request, _error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    """The database is full, locked, gone or damaged: nothing was taken."""
-    log(Event.API_FAILED, error_type=type(error).__name__, place="database")
+    """The database is full, locked, gone or damaged, or its key is missing: nothing was taken."""
+    if isinstance(error, KeyNotConfigured):
+        log(Event.STORAGE_KEY_MISSING)
+    else:
+        log(Event.API_FAILED, error_type=type(error).__name__, place="database")
     return error_answer(request, of_database(error))
 
 

@@ -15,12 +15,11 @@ from adapter.api.access import line_of, sender_of
 from adapter.api.answers import json_answer, outcome, refused_line
 from adapter.api.bodies import lines, read_body
 from adapter.api.keys import InWork, checked_key
-from adapter.api.refusals import of_database
+from adapter.api.refusals import STORE_PROBLEMS, of_database
 from adapter.api.turns import AT_ONCE, Turns, Way
 from adapter.errors import AdapterError
 from adapter.fhir.canonical import dumps
 from adapter.pipeline import Accepted, Sender
-from adapter.store import DATABASE_PROBLEMS
 
 
 class Straight(APIRoute):
@@ -155,7 +154,7 @@ def _answer(request: Request, number: int, answer: Accepted | Exception, key: st
         return {"line": number, "status": 202, **_told(request, answer, key)}
     if isinstance(answer, AdapterError):
         return _refused(request, number, answer)
-    if isinstance(answer, DATABASE_PROBLEMS):
+    if isinstance(answer, STORE_PROBLEMS):
         return _refused(request, number, of_database(answer))
     raise answer
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from adapter.errors import AdapterError
-from adapter.store import DamagedError
+from adapter.store import DATABASE_PROBLEMS, DamagedError
+from adapter.store.cipher import KeyNotConfigured
 from adapter.types import Issue, Severity
 
 
@@ -72,8 +73,21 @@ class Damaged(Later):
     key = "api.damaged"
 
 
-def of_database(error: Exception) -> Damaged | Unavailable:
-    """Return what callers are told of a problem of the database."""
+class KeyMissing(Later):
+    """What is stored needs a storage key that this process has not; nothing was taken."""
+
+    seconds = 60
+    key = "api.storage-key-missing"
+
+
+STORE_PROBLEMS = (*DATABASE_PROBLEMS, KeyNotConfigured)
+"""Exceptions that are no fault of the program and pass, or are mended by the operator."""
+
+
+def of_database(error: Exception) -> Later:
+    """Return what callers are told of a problem of the database (one of `STORE_PROBLEMS`)."""
+    if isinstance(error, KeyNotConfigured):
+        return KeyMissing()
     return Damaged() if isinstance(error, DamagedError) else Unavailable()
 
 
