@@ -343,13 +343,26 @@ def test_one_vendor_cannot_write_for_anothers_custodian(guarded: Guarded) -> Non
 def test_one_vendors_key_means_nothing_to_another(guarded: Guarded) -> None:
     """The same Idempotency-Key and record id of two vendors: two submissions, no word about the other."""
     content = record()
-    mine = {**content, "custodian": {**content["custodian"], "id": THEIRS}}
+    mine = {**content, "custodian": {**content["custodian"], "id": THEIRS}, "source_system": "https://theirs.example"}
     key = {"Idempotency-Key": "shared"}
     first = guarded.http.post("/v1/records", content=dumps(content), headers=guarded.as_("ours") | key)
     second = guarded.http.post("/v1/records", content=dumps(mine), headers=guarded.as_("theirs") | key)
     assert (first.status_code, second.status_code) == (202, 202), second.text
     assert first.json()["id"] != second.json()["id"]
     assert second.json()["repeated"] is False
+
+
+@pytest.mark.stores("the record of the vendor whose it is", records=(1,))
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("path", ["", "/preview", "/batch"])
+def test_nobody_hands_anothers_record_over_in_a_new_version(guarded: Guarded, path: str, version: int) -> None:
+    """Source system and record id of another controller's record: 403, though the custodian is one's own."""
+    content = record()
+    assert guarded.http.post("/v1/records", content=dumps(content), headers=guarded.as_("ours")).status_code == 202
+    taken_over = content | {"custodian": content["custodian"] | {"id": THEIRS}, "record_version": version}
+    answer = guarded.http.post(f"/v1/records{path}", content=dumps(taken_over), headers=guarded.as_("theirs"))
+    assert (answer.json()["status"] if path == "/batch" else answer.status_code) == 403
+    assert "K8062" in answer.text
 
 
 def test_who_may_look_may_not_hand_over(guarded: Guarded) -> None:

@@ -29,7 +29,10 @@ def of(custodian: str, **changes: Any) -> dict[str, Any]:
 @pytest.mark.stores("one record of each of two vendors", records=(2,))
 def test_nobody_gets_anothers_answer(guarded: Guarded) -> None:
     """Two vendors send one record id under one key from many lines at once: each has one submission, and its own."""
-    bodies = {vendor: dumps(of(custodian, record_id="the-same")) for vendor, custodian in CUSTODIANS.items()}
+    bodies = {
+        vendor: dumps(of(custodian, record_id="the-same", source_system=f"https://{vendor}.example"))
+        for vendor, custodian in CUSTODIANS.items()
+    }
     heads = {vendor: guarded.as_(vendor) | {"Idempotency-Key": "the-same"} for vendor in CUSTODIANS}
 
     def send(number: int) -> tuple[str, httpx.Response]:
