@@ -31,6 +31,7 @@ from adapter.delivery.states import (
     CHANGED,
     CONFLICT,
     LONGEST_DELAY,
+    NOT_COUNTED,
     UNTIMELY,
     Known,
     State,
@@ -229,7 +230,7 @@ class Delivery:
         The record in this version: delivered. Something that it refers to is missing: wait for it. Else the sender
         decides, because somebody else has changed what the record replaces.
         """
-        attempt = message.attempt + 1
+        attempt = _counted(message, refusal)
         found = self._look_up(message, bundle, attempt)
         if found is not None:
             return found
@@ -254,7 +255,7 @@ class Delivery:
         return _delivered(message, bundle, resources, answer.request_id, "reconciled", attempt)
 
     def _not_delivered(self, message: Message, answer: Answer) -> Outcome:
-        attempt = message.attempt + 1
+        attempt = _counted(message, answer)
         return self._judged(message, answer, attempt, judge(answer.status, attempt, answer.retry_after))
 
     def _judged(self, message: Message, answer: Answer, attempt: int, verdict: Verdict) -> Outcome:
@@ -272,6 +273,12 @@ class Delivery:
             http_status=max(answer.status, 0),
             issues=kept_issues(answer.body),
         )
+
+
+def _counted(message: Message, answer: Answer) -> int:
+    """Return which try of a message this was; it is the first one when those before it said nothing of the message."""
+    anew = message.http_status in NOT_COUNTED and not message.doubtful and answer.status not in NOT_COUNTED
+    return 1 if anew else message.attempt + 1
 
 
 def _delivered(

@@ -73,6 +73,9 @@ UNTIMELY = "CertificateNotValid"
 PAUSE = frozenset({401, CERTIFICATE, UNTIMELY})
 """Statuses and causes that are no matter of one message: the destination pauses, and somebody is told."""
 
+NOT_COUNTED = frozenset({NOTHING_SENT, 401})
+"""Statuses of tries in which the repository had no say about the message: after them its tries are counted anew."""
+
 ATTEMPTS_AFTER_500 = 5
 ATTEMPTS_IN_ALL = 500
 """With the longest delays, tries for more than four days: a repository that is down for a day loses nothing."""
@@ -126,7 +129,7 @@ def judge_lookup(status: int, retry_after: float | None) -> Verdict:
 
 
 def delay(attempt: int, chance: float) -> float:
-    """Return the seconds until the next try: exponential with full jitter.
+    """Return the seconds until the next try: exponential, the half of it and up to as much again by chance.
 
     Args:
         attempt: tries made so far; 0 counts as 1.

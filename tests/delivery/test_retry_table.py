@@ -221,6 +221,30 @@ def test_what_does_not_end_is_given_up(table: Table, code: int, tries: int) -> N
     assert count == tries
 
 
+@pytest.mark.parametrize("before", ["connection refused", "401 twice"])
+@pytest.mark.parametrize(("code", "tries"), [(500, ATTEMPTS_AFTER_500), (503, ATTEMPTS_IN_ALL)])
+def test_tries_before_anybody_looked_at_the_message_do_not_count(
+    table: Table, before: str, code: int, tries: int
+) -> None:
+    """A long outage, then an answer about the message: it is tried as often as a new one, and meanwhile ever less."""
+    table.endpoint.replies = [ONE_TRY[before][0]]
+    submission = table.take()
+    waits = []
+    for _ in range(12):
+        table.try_once()
+        waits.append(table.state(submission)[2])
+        table.now[0] += 3600
+    assert waits == sorted(waits)
+    assert waits[-1] > 100 * waits[0]
+    table.endpoint.replies = [status(code)]
+    count = 0
+    while table.state(submission)[0] != State.DEAD:
+        table.try_once()
+        table.now[0] += 3600
+        count += 1
+    assert count == tries
+
+
 def test_a_refused_token_is_replaced_once_and_at_once(table: Table) -> None:
     """401 with the first token, and with a new one all is well."""
     table.endpoint.replies = [status(401), created]
