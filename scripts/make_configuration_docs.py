@@ -26,7 +26,8 @@ HEAD = """# Settings
 3. the TOML file.
 
 `kykysilta config check --config kykysilta.toml` says what is wrong, in which line or variable, and what is unwise. It
-exits with 1 when the adapter would not start, or one of its certificates is not valid now. Keys are made with `openssl rand -base64 32`; each key serves one use.
+exits with 1 when the adapter would not start, or one of its certificates is not valid now. Keys are made with
+`openssl rand -base64 32`; each key serves one use.
 
 ```toml
 # kykysilta.toml: an adapter of one organisation with two vendors
