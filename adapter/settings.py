@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, StringConstraints, field_validator
@@ -289,11 +290,17 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, file_secret_settings, TomlConfigSettingsSource(settings_cls))
 
 
+def _is_regular(key: bytes) -> bool:
+    """Say whether a key goes up or down by one step all the time, or is a shorter one again and again."""
+    steps = {(after - before) % 256 for before, after in pairwise(key)}
+    return len(steps) == 1 or key in (key[:8] * 4, key[:16] * 2)
+
+
 def key_bytes(value: SecretStr) -> bytes:
     """Return the 32 bytes of a base64 key.
 
     Raises:
-        PydanticCustomError: a ValueError: not base64, not 32 bytes long, or made of few different bytes.
+        PydanticCustomError: a ValueError: not base64, not 32 bytes long, or regular.
     """
     try:
         key = base64.b64decode(value.get_secret_value(), validate=True)
@@ -301,6 +308,6 @@ def key_bytes(value: SecretStr) -> bytes:
         raise PydanticCustomError("key_encoding", "the key is not base64") from None
     if len(key) != KEY_BYTES:
         raise PydanticCustomError("key_length", "the key is not of {needed} bytes", {"needed": KEY_BYTES})
-    if len(set(key)) < 8:
+    if len(set(key)) < 8 or _is_regular(key):
         raise PydanticCustomError("key_regular", "the key is too regular to be random")
     return key

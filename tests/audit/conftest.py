@@ -22,7 +22,8 @@ from tests.databases import KINDS, empty_database
 
 RECORDS = data_root() / "fixtures" / "scenarios" / "SCN-5-tyoton-polku" / "records"
 ID_KEY = b"key of the tests of the audit!!!"
-CIPHER = Cipher({"test": bytes(range(32))})
+STORAGE_KEY = b"storage key of the audit's tests"
+CIPHER = Cipher({"test": STORAGE_KEY})
 AT = 1683300000.0
 """Friday 5 May 2023: the day after consent, team and plan of the scenario."""
 

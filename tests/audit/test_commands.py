@@ -18,7 +18,7 @@ from adapter.cli.app import command_line
 from adapter.i18n import text
 from adapter.store import Database
 from adapter.validation.judge import judge
-from tests.audit.conftest import CODE, ID_KEY, bend, personal_values, rows_of
+from tests.audit.conftest import CODE, ID_KEY, STORAGE_KEY, bend, personal_values, rows_of
 
 SCENARIO_SPAN = ("--since", "2023-05-05", "--until", "2023-05-05")
 LONG_AGO = ("--since", "2023-01-01", "--reason", "oikeusturva")
@@ -37,7 +37,7 @@ def config(tmp_path: Path) -> Path:
     """Settings of the adapter whose log it is."""
     write_key(tmp_path / "first.pem")
     path = tmp_path / "adapter.toml"
-    storage = base64.b64encode(bytes(range(32))).decode()
+    storage = base64.b64encode(STORAGE_KEY).decode()
     path.write_text(
         f'database = "sqlite:///{tmp_path / "k.sqlite"}"\n'
         f'id_key = "{base64.b64encode(ID_KEY).decode()}"\n'

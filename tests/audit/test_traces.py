@@ -27,7 +27,7 @@ from adapter.source.json import read_json
 from adapter.store import Cipher, Database
 from adapter.store.rotation import re_encrypt
 from adapter.store.tables import decision_trace
-from tests.audit.conftest import AT, CIPHER, ID_KEY, RECORDS, bend, personal_values, rows_of
+from tests.audit.conftest import AT, CIPHER, ID_KEY, RECORDS, STORAGE_KEY, bend, personal_values, rows_of
 
 SCENARIOS = sorted((data_root() / "fixtures" / "scenarios").glob("*/records"))
 SAYING = re.compile(r"\S*|identifier of \S+|(instance|related|dependents|authoredby) \S+|on another server")
@@ -144,10 +144,10 @@ def test_a_part_of_the_log_is_verified_with_its_own_traces(told: Database) -> No
 def test_traces_are_written_anew_with_the_other_rows(told: Database) -> None:
     """After a rotation the new key alone opens them, and the log verifies."""
     before = kept(told)
-    new = Cipher({"new": bytes(range(1, 33)), "test": bytes(range(32))})
+    new = Cipher({"new": bytes(range(1, 33)), "test": STORAGE_KEY})
     re_encrypt(told, new)
     assert found(told, Cipher({"new": bytes(range(1, 33))})) == (None, 0)
-    assert found(told, Cipher({"test": bytes(range(32))})) == (None, len(before))
+    assert found(told, Cipher({"test": STORAGE_KEY})) == (None, len(before))
 
 
 OFFICE = {"id": "te-6100", "system": "https://toimistot.te-palvelut.example", "name": "Pirkanmaan TE-toimisto"}

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from adapter.cli.app import command_line
 from adapter.store import Database
-from tests.store.test_backup import fill, holds_everything
+from tests.store.test_backup import STORAGE_KEY, fill, holds_everything
 
-OLD, NEW = bytes(range(32)), bytes(range(1, 33))
+OLD, NEW = STORAGE_KEY, b"the new storage key of the tests"
 
 
 def run(*arguments: str, keys: dict[str, bytes], file: Path) -> tuple[int, str]:
@@ -24,7 +24,7 @@ def run(*arguments: str, keys: dict[str, bytes], file: Path) -> tuple[int, str]:
     environment = {
         "KYKYSILTA_DATABASE": f"sqlite:///{file}",
         "KYKYSILTA_STORAGE_KEYS": json.dumps(texts),
-        "KYKYSILTA_ID_KEY": base64.b64encode(bytes(range(2, 34))).decode(),
+        "KYKYSILTA_ID_KEY": base64.b64encode(b"key of ids of tests of storage!!").decode(),
     }
     asked = (*arguments, "--lang", "en")
     result = CliRunner().invoke(command_line(asked), asked, env=environment)

@@ -17,7 +17,8 @@ from adapter.store import Cipher, Database
 from adapter.store.backup import NoBackupError, back_up
 from tests.databases import empty_database
 
-CIPHER = Cipher({"test": bytes(range(32))})
+STORAGE_KEY = b"the old storage key of the tests"
+CIPHER = Cipher({"test": STORAGE_KEY})
 
 
 def fill(database: Database) -> None:
