@@ -14,10 +14,12 @@ from adapter.consent.references import Ref, Token, resource_key
 from adapter.consent.vocabulary import read_coding
 from adapter.types import Resource
 
-_PRIMARY = ("code", "category", "type")
+PRIMARY = ("code", "category", "type")
+"""Elements that say what kind of data a resource is."""
+
 _CUTTABLE = {"Observation": "component", "CarePlan": "activity"}
 _AUTHORS = ("performer", "author", "contributor")
-_TIMES = (
+TIMES = (
     "effectiveDateTime",
     "effectiveInstant",
     "effectivePeriod",
@@ -26,6 +28,7 @@ _TIMES = (
     "issued",
     "created",
 )
+"""Elements that say of which time the data are."""
 
 
 class Part(NamedTuple):
@@ -120,7 +123,7 @@ class Item:
         """Codings of `code`, `category` and `type`, and whether one of these says itself in text only."""
         found: set[Coding] = set()
         text_only = False
-        for name in _PRIMARY:
+        for name in PRIMARY:
             value = self.resource.get(name)
             for concept in value if isinstance(value, list) else (value,):
                 if isinstance(concept, dict):
@@ -151,7 +154,7 @@ class Item:
     @cached_property
     def data_time(self) -> Span | None:
         """When the data are from (R29): effective[x], else period, else issued or created; None if undated."""
-        for name in _TIMES:
+        for name in TIMES:
             value = self.resource.get(name)
             if isinstance(value, str):
                 return span(value, self.configuration.zone)

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapter.consent.item import references_in
+from adapter.consent.item import PRIMARY, TIMES, references_in
 from adapter.release.gate import OF_NO_CLIENT
 from adapter.types import Resource
 
 BESIDE = OF_NO_CLIENT | {"Patient", "Provenance"}
 """Types that say whose a record is, who wrote it, and who keeps it."""
 
-WHOLE = frozenset(
-    {
-        "resourceType",
-        "id",
-        "meta",
-        "identifier",
-        "status",
-        "category",
-        "code",
-        "type",
-        "agent",
-        "effectiveDateTime",
-        "effectiveInstant",
-        "effectivePeriod",
-        "effectiveTiming",
-        "period",
-        "issued",
-        "created",
-    }
-)
+WHOLE = frozenset({"resourceType", "id", "meta", "identifier", "status", "agent", *PRIMARY, *TIMES})
 """Elements that stay as they are: identifiers, labels and profiles, kind, and time (R3, R24 – R29)."""
 
 

@@ -39,4 +39,6 @@ def test_a_missing_storage_key_is_answered_with_later(tmp_path: Path, monkeypatc
     assert Event.STORAGE_KEY_MISSING in logged
     assert Event.API_FAILED not in logged
     with running(old | new) as url:
-        assert httpx.post(f"{url}/v1/records", content=following).status_code < 500  # it is judged again
+        judged = httpx.post(f"{url}/v1/records", content=following)
+    # What is on file was opened: the client has an active consent under this consent_id already.
+    assert (judged.status_code, "K3506" in judged.text) == (409, True)
